@@ -1,0 +1,174 @@
+//! The gate: the one door to effects. It serves a person, a runbook and midwatch itself alike.
+
+use crate::{DecisionConfig, Policy, ServiceHistory, guards};
+use midwatch_model::action::TargetState;
+use midwatch_model::decision::{Approval, Decision, GateRecord, GuardResult, Mode, PolicyResult, Principal};
+use midwatch_model::{Action, Cause, Evidence, IncidentId, PlanHash, Timestamp, after};
+
+/// Everything that a decision depends on.
+pub struct GateInput<'a> {
+    pub now: Timestamp,
+    pub config: &'a DecisionConfig,
+    pub policy: &'a Policy,
+    pub mode: Mode,
+    pub dry_run: bool,
+    pub principal: &'a Principal,
+    pub incident: Option<&'a IncidentId>,
+    pub plan: &'a PlanHash,
+    pub step: usize,
+    pub action: &'a Action,
+    /// The target as the control plane shows it now.
+    pub before: &'a TargetState,
+    pub namespace: Option<&'a str>,
+    pub cause: Option<Cause>,
+    /// Confidence of the leading hypothesis, already lowered where telemetry is stale.
+    pub confidence: Option<f64>,
+    pub verdict_stood_s: f64,
+    /// Evidence for the leading hypothesis as gathered now.
+    pub evidence: &'a [Evidence],
+    pub affected_services: usize,
+    pub warm_up_ticks_left: u32,
+    /// Fold of the target's stream.
+    pub history: &'a ServiceHistory,
+    pub approval: Option<&'a Approval>,
+}
+
+/// Permission for one action and its declared undo. It cannot be copied, stored or forged; see the crate's docs.
+#[derive(Debug)]
+pub struct Authorized {
+    incident: Option<IncidentId>,
+    plan: PlanHash,
+    step: usize,
+    principal: Principal,
+    action: Action,
+    undo: Option<Action>,
+    before: TargetState,
+    expires_at: Timestamp,
+}
+
+impl Authorized {
+    pub(crate) fn grant(
+        incident: Option<IncidentId>,
+        plan: PlanHash,
+        step: usize,
+        principal: Principal,
+        action: Action,
+        before: TargetState,
+        expires_at: Timestamp,
+    ) -> Self {
+        let undo = action.undo(&before);
+        Self { incident, plan, step, principal, action, undo, before, expires_at }
+    }
+
+    #[must_use]
+    pub fn incident(&self) -> Option<&IncidentId> {
+        self.incident.as_ref()
+    }
+
+    #[must_use]
+    pub fn plan(&self) -> &PlanHash {
+        &self.plan
+    }
+
+    #[must_use]
+    pub fn step(&self) -> usize {
+        self.step
+    }
+
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    #[must_use]
+    pub fn action(&self) -> &Action {
+        &self.action
+    }
+
+    #[must_use]
+    pub fn undo(&self) -> Option<&Action> {
+        self.undo.as_ref()
+    }
+
+    #[must_use]
+    pub fn before(&self) -> &TargetState {
+        &self.before
+    }
+
+    /// No call may start after this.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+}
+
+/// Decides on one step. The record holds every guard's and the policy's answer, whichever of them decided.
+/// An [`Authorized`] comes out only with [`Decision::Auto`].
+#[must_use]
+pub fn decide(input: &GateInput<'_>) -> (GateRecord, Option<Authorized>) {
+    let guards = guards::run(input);
+    let policy = input.policy.evaluate(input, &guards);
+    let (decision, because) = settle(input, &guards, &policy);
+    let authorized = (decision == Decision::Auto).then(|| {
+        Authorized::grant(
+            input.incident.cloned(),
+            input.plan.clone(),
+            input.step,
+            input.principal.clone(),
+            input.action.clone(),
+            input.before.clone(),
+            after(input.now, input.config.effect_deadline_s),
+        )
+    });
+    let record = GateRecord {
+        decision,
+        principal: input.principal.clone(),
+        action: input.action.kind(),
+        step: input.step,
+        plan: input.plan.clone(),
+        mode: input.mode,
+        dry_run: input.dry_run,
+        guards,
+        policy,
+        because,
+    };
+    (record, authorized)
+}
+
+/// Dry run and mode come first in that neither guards nor policy can make them act; a failed guard or policy still
+/// shows as such, since "would have been denied" is what the reader of a shadow run wants to know.
+fn settle(input: &GateInput<'_>, guards: &[GuardResult], policy: &PolicyResult) -> (Decision, String) {
+    if let Some(failed) = guards.iter().find(|g| !g.passed) {
+        return (Decision::Deny, failed.reason.clone());
+    }
+    let advised = match policy {
+        PolicyResult::Permitted { .. } => None,
+        PolicyResult::NeedsApproval { policies } => Some(format!("policy {} asks for a person", policies.join(", "))),
+        PolicyResult::Denied { reason, .. } => return (Decision::Deny, format!("policy denies {reason}")),
+        PolicyResult::Failed { errors } => {
+            return (Decision::Deny, format!("policy could not be evaluated: {}", errors.join("; ")));
+        }
+    };
+    if input.mode == Mode::Shadow {
+        return (Decision::Deny, "mode is shadow: midwatch only watches".into());
+    }
+    let person = input.approval.is_some() || matches!(input.principal, Principal::Human(_));
+    if !person && let Some(why) = advised.or_else(|| needs_person(input)) {
+        return (Decision::NeedsApproval, why);
+    }
+    if input.dry_run {
+        return (Decision::DryRun, "dry_run is on: set dry_run = false to let midwatch act".into());
+    }
+    let by = if person { "a person approved it" } else { "mode is auto" };
+    (Decision::Auto, format!("every guard and the policy let it pass, and {by}"))
+}
+
+fn needs_person(input: &GateInput<'_>) -> Option<String> {
+    if input.mode == Mode::Propose {
+        return Some("mode is propose: every action waits for a person".into());
+    }
+    let (kind, target) = (input.action.kind(), input.action.target());
+    let rules = &input.config.autonomy;
+    let covered = rules.is_empty() || rules.iter().any(|r| r.covers(kind, target.as_str(), input.cause));
+    (!covered).then(|| format!("{kind} on {target} is not among the [[decision.autonomy]] combinations"))
+}

@@ -1,0 +1,152 @@
+//! From a verdict to a plan: which remedies, in which order.
+
+use crate::DecisionConfig;
+use midwatch_model::action::TargetState;
+use midwatch_model::plan::Priority;
+use midwatch_model::{Action, Cause, Hypothesis, IncidentId, Plan, PlanStep};
+
+/// What a plan is made from.
+pub struct PlanInput<'a> {
+    pub incident: &'a IncidentId,
+    pub root: &'a Hypothesis,
+    /// The component as the control plane shows it; `None` when it cannot be asked.
+    pub target: Option<&'a TargetState>,
+    pub config: &'a DecisionConfig,
+    /// The team that answers for the component.
+    pub owner: Option<&'a str>,
+}
+
+/// Replicas for a failure probability of at least .90 and .70, from the severity tiers.
+const REPLICAS_CRITICAL: u32 = 4;
+const REPLICAS_HIGH: u32 = 3;
+
+/// Builds the plan: the remedy that fits the cause first, second choices after it, a person last.
+#[must_use]
+pub fn plan(input: &PlanInput<'_>) -> Plan {
+    let mut steps: Vec<PlanStep> = match input.target {
+        Some(target) => remedies(input, target).into_iter().map(|(a, why)| step(input, target, a, why)).collect(),
+        None => Vec::new(),
+    };
+    for (index, step) in steps.iter_mut().enumerate() {
+        step.priority = if index == 0 { Priority::Immediate } else { Priority::Within15Min };
+    }
+    steps.push(escalate(input));
+    let estimated_resolution_s = steps.first().map_or(0, |s| s.estimated_s);
+    Plan {
+        incident: input.incident.clone(),
+        cause: input.root.cause,
+        steps,
+        escalation_path: input.config.escalation_path.clone(),
+        estimated_resolution_s,
+    }
+}
+
+/// The remedies for a cause, best first, each with its rationale.
+fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)> {
+    let service = || input.root.component.clone();
+    let restart = |why: &str| Some((Action::Restart { target: service() }, why.to_owned()));
+    let rollback = |why: &str| {
+        let version = target.previous_version.clone()?;
+        let why = format!("{why}; {version} served before {}", target.version);
+        Some((Action::Rollback { target: service(), to_version: Some(version) }, why))
+    };
+    // A rollback only makes sense against a change that replaced the code.
+    let rollback_if_changed = |why: &str| input.root.change.as_ref().and_then(|_| rollback(why));
+    let scale = |why: &str| scale_up(input, target).map(|action| (action, why.to_owned()));
+    let restart_pool = |why: &str| Some((Action::RestartDbPool { target: service() }, why.to_owned()));
+    let resize_pool = |why: &str| {
+        let size = (target.pool_size * 2).min(64);
+        (size > target.pool_size).then(|| (Action::ResizeDbPool { target: service(), size }, why.to_owned()))
+    };
+    let circuit =
+        |why: &str| (!target.circuit_open).then(|| (Action::CircuitBreak { target: service(), open: true }, why.to_owned()));
+
+    let choices = match input.root.cause {
+        Cause::LatencySpike => vec![
+            restart("no change and no load explains the slowness, so it is in the processes' state"),
+            scale("more instances dilute slow ones"),
+        ],
+        Cause::ErrorRateSpike => vec![
+            restart("no change explains the errors, so they are in the processes' state"),
+            scale("more instances dilute failing ones"),
+        ],
+        Cause::CpuSaturation => vec![
+            scale("demand exceeds the CPU of the instances that run"),
+            restart("a runaway thread would end with its process"),
+        ],
+        Cause::MemoryLeak => vec![
+            rollback_if_changed("memory grows since the change; a restart alone would only reset the clock"),
+            restart("frees the memory; whatever leaks will leak again"),
+        ],
+        Cause::DbConnectionExhaustion => vec![
+            restart_pool("connections are held and not given back"),
+            resize_pool("more connections give room while the holder is found"),
+            restart("ends whatever holds the connections"),
+        ],
+        Cause::ConsumerLag => vec![
+            restart("the consumer has stopped making progress"),
+            scale("more consumers drain the backlog"),
+        ],
+        Cause::DeploymentFailure => vec![
+            rollback("the trouble began with the deployment"),
+            restart("clears state that the new version may have spoilt"),
+            scale("more instances dilute failing ones"),
+        ],
+        Cause::CrashLoop => vec![
+            rollback_if_changed("the processes die since the change"),
+            restart("clears state that may make the process die"),
+        ],
+        Cause::TrafficSpike => vec![
+            scale("more instances carry the traffic"),
+            circuit("sheds load while callers degrade"),
+        ],
+        Cause::DependencyFailure => vec![
+            circuit("callers degrade at once instead of waiting for what does not answer"),
+            restart("reconnects to the dependency"),
+        ],
+    };
+    choices.into_iter().flatten().collect()
+}
+
+fn scale_up(input: &PlanInput<'_>, target: &TargetState) -> Option<Action> {
+    let tier = if input.root.confidence >= 0.9 { REPLICAS_CRITICAL } else { REPLICAS_HIGH };
+    let ceiling = input.config.max_replicas.min(target.max_replicas);
+    let replicas = tier.max(target.replicas + 1).min(ceiling);
+    (replicas > target.replicas).then(|| Action::Scale { target: input.root.component.clone(), replicas })
+}
+
+fn step(input: &PlanInput<'_>, target: &TargetState, action: Action, rationale: String) -> PlanStep {
+    let (expected, estimated_s) = match &action {
+        Action::Rollback { .. } => ("errors, latency and memory return to what they were before the change", 60),
+        Action::Restart { .. } => ("fresh processes serve normally", 45),
+        Action::RestartDbPool { .. } => ("held connections are closed and requests get one again", 20),
+        Action::ResizeDbPool { .. } => ("requests no longer wait for a connection", 20),
+        Action::Scale { .. } => ("CPU per instance falls and queueing ends", 45),
+        Action::CircuitBreak { .. } => ("callers answer degraded but fast", 15),
+        Action::Escalate { .. } => ("a person takes over", 300),
+    };
+    PlanStep {
+        safety_class: action.kind().safety_class(),
+        priority: Priority::Immediate,
+        owner: input.owner.unwrap_or("midwatch").to_owned(),
+        expected_outcome: expected.to_owned(),
+        undo: action.undo(target),
+        rationale,
+        estimated_s,
+        action,
+    }
+}
+
+fn escalate(input: &PlanInput<'_>) -> PlanStep {
+    let action = Action::Escalate { target: input.root.component.clone() };
+    PlanStep {
+        safety_class: action.kind().safety_class(),
+        priority: Priority::Within1Hour,
+        owner: input.config.escalation_path.first().cloned().unwrap_or_else(|| "on-call engineer".into()),
+        expected_outcome: "a person takes over".into(),
+        undo: None,
+        rationale: "nothing that midwatch may do has helped".into(),
+        estimated_s: 300,
+        action,
+    }
+}

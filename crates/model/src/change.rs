@@ -1,0 +1,39 @@
+//! Changes: what somebody or something did to a service.
+
+use crate::{ServiceName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The kinds of change that correlate with incidents.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ChangeKind {
+    Deploy,
+    Rollback,
+    Restart,
+    Scale,
+    Config,
+}
+
+impl ChangeKind {
+    /// Whether the change put other code into production.
+    #[must_use]
+    pub fn replaces_code(self) -> bool {
+        matches!(self, ChangeKind::Deploy | ChangeKind::Rollback)
+    }
+}
+
+/// One change as the control plane recorded it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Change {
+    pub id: String,
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    pub service: ServiceName,
+    pub kind: ChangeKind,
+    pub from: String,
+    pub to: String,
+    pub by: String,
+}

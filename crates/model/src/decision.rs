@@ -1,0 +1,192 @@
+//! Decisions: what the gate said, and every reason for it.
+
+use crate::{ActionKind, PlanHash, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// How far midwatch may go by itself.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Watches and says what it would do; touches nothing.
+    Shadow,
+    /// Every action waits for a person's approval.
+    #[default]
+    Propose,
+    /// Acts where guards and policy let it.
+    Auto,
+}
+
+impl std::str::FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "shadow" => Ok(Mode::Shadow),
+            "propose" => Ok(Mode::Propose),
+            "auto" => Ok(Mode::Auto),
+            other => Err(format!("`{other}` is not a mode; known: shadow, propose, auto")),
+        }
+    }
+}
+
+impl std::fmt::Display for Mode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Mode::Shadow => "shadow",
+            Mode::Propose => "propose",
+            Mode::Auto => "auto",
+        })
+    }
+}
+
+/// Who asks for an action. The same gate serves all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[serde(tag = "kind", content = "name", rename_all = "snake_case")]
+pub enum Principal {
+    Agent,
+    Human(String),
+    Runbook(String),
+}
+
+impl std::fmt::Display for Principal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Principal::Agent => f.write_str("midwatch"),
+            Principal::Human(name) => f.write_str(name),
+            Principal::Runbook(name) => write!(f, "runbook {name}"),
+        }
+    }
+}
+
+/// The guards in their fixed order. Policy cannot switch one off.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Guard {
+    WarmUp,
+    Settled,
+    Confidence,
+    FreshEvidence,
+    SafetyClass,
+    NamespaceAllowlist,
+    ReplicaCeiling,
+    RateLimit,
+    OneAtATime,
+    BlastRadius,
+    RecentlyRemediated,
+    RepeatedDose,
+    ApprovalBinding,
+}
+
+impl Guard {
+    /// Whether waiting can change the answer. A guard that waiting cannot change rules the step out.
+    #[must_use]
+    pub fn may_pass_later(self) -> bool {
+        matches!(
+            self,
+            Guard::WarmUp
+                | Guard::Settled
+                | Guard::Confidence
+                | Guard::FreshEvidence
+                | Guard::RateLimit
+                | Guard::OneAtATime
+                | Guard::ApprovalBinding
+        )
+    }
+}
+
+/// One guard's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct GuardResult {
+    pub guard: Guard,
+    pub passed: bool,
+    /// One sentence with the numbers that decided.
+    pub reason: String,
+}
+
+/// What policy said. It may only narrow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum PolicyResult {
+    Permitted { policies: Vec<String> },
+    /// Permitted, and a policy asks for a person (`@advice("require_approval")`).
+    NeedsApproval { policies: Vec<String> },
+    /// `singled_out`: the policy lets this principal use most other remedies on this target, so somebody ruled out
+    /// this very one; midwatch then waits for a person and does not try a second choice.
+    Denied { policies: Vec<String>, singled_out: bool, reason: String },
+    /// A policy could not be evaluated; this denies.
+    Failed { errors: Vec<String> },
+}
+
+/// The gate's answer.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    Auto,
+    NeedsApproval,
+    DryRun,
+    Deny,
+}
+
+impl std::fmt::Display for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Decision::Auto => "auto",
+            Decision::NeedsApproval => "needs_approval",
+            Decision::DryRun => "dry_run",
+            Decision::Deny => "deny",
+        })
+    }
+}
+
+/// The decision on one step, with everything that led to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct GateRecord {
+    pub decision: Decision,
+    pub principal: Principal,
+    pub action: ActionKind,
+    /// Index of the step within its plan.
+    pub step: usize,
+    pub plan: PlanHash,
+    pub mode: Mode,
+    pub dry_run: bool,
+    pub guards: Vec<GuardResult>,
+    pub policy: PolicyResult,
+    /// The answer in one sentence, leading with what decided.
+    pub because: String,
+}
+
+impl GateRecord {
+    /// Guards that failed, in order.
+    pub fn failed(&self) -> impl Iterator<Item = &GuardResult> {
+        self.guards.iter().filter(|g| !g.passed)
+    }
+
+    /// Whether the step may pass the gate later without anything else changing.
+    #[must_use]
+    pub fn may_pass_later(&self) -> bool {
+        self.failed().all(|g| g.guard.may_pass_later())
+            && matches!(self.policy, PolicyResult::Permitted { .. } | PolicyResult::NeedsApproval { .. })
+    }
+}
+
+/// A person's yes to exactly one plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Approval {
+    pub plan: PlanHash,
+    /// The step that was approved.
+    pub step: usize,
+    pub by: String,
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub at: Timestamp,
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub expires_at: Timestamp,
+}

@@ -1,0 +1,46 @@
+//! The words of midwatch.
+//!
+//! Owns: the types that every stage speaks: ids, metrics, the service graph, signals, evidence, verdicts, actions,
+//! plans, decisions, artifacts and journal entries, with the hash chain that makes the journal the truth.
+//! Must never: do I/O, read a clock or invent an id. Times and ids are inputs.
+
+pub mod action;
+pub mod artifact;
+pub mod cause;
+pub mod change;
+pub mod decision;
+pub mod evidence;
+pub mod graph;
+pub mod ids;
+pub mod journal;
+pub mod metric;
+pub mod plan;
+pub mod promql;
+pub mod redact;
+pub mod signal;
+pub mod verdict;
+
+pub use action::{Action, ActionKind, SafetyClass};
+pub use cause::Cause;
+pub use change::{Change, ChangeKind};
+pub use evidence::{Evidence, EvidenceSource};
+pub use graph::ServiceGraph;
+pub use ids::{ActionKey, EvidenceId, IncidentId, PlanHash, ServiceName, SignalId};
+pub use jiff::Timestamp;
+pub use metric::{Metric, Sample};
+pub use plan::{Plan, PlanStep};
+pub use signal::{FrozenBaseline, Signal, SignalKind};
+pub use verdict::{Hypothesis, Verdict};
+
+/// Seconds from `earlier` to `later`; negative when the order is the other way round.
+#[must_use]
+pub fn seconds_between(earlier: Timestamp, later: Timestamp) -> f64 {
+    later.duration_since(earlier).as_secs_f64()
+}
+
+/// The instant `seconds` after `at`, saturating at the ends of representable time.
+#[must_use]
+pub fn after(at: Timestamp, seconds: f64) -> Timestamp {
+    let duration = jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or(jiff::SignedDuration::ZERO);
+    at.saturating_add(duration).unwrap_or(Timestamp::MAX)
+}

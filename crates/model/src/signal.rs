@@ -1,0 +1,69 @@
+//! Signals: everything that can make midwatch look.
+
+use crate::{Cause, Evidence, Metric, ServiceName, SignalId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Where a signal comes from.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SignalKind {
+    /// Somebody else's alert, taken in over HTTP.
+    Alert,
+    /// Found by midwatch's own detectors.
+    Anomaly,
+}
+
+/// What "normal" was when a series became suspicious. It never changes afterwards: a rolling baseline would learn the
+/// fault and call it normal.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct FrozenBaseline {
+    pub mean: f64,
+    /// Standard deviation, not below the metric's noise floor.
+    pub std: f64,
+    /// Samples that the baseline was made of.
+    pub samples: u32,
+    /// The value above which a reading is not normal: the larger of the sigma bound and the absolute floor.
+    pub bound: f64,
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub frozen_at: Timestamp,
+}
+
+/// A reason to look at a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Signal {
+    pub id: SignalId,
+    pub kind: SignalKind,
+    /// `midwatch` for our own detectors, else the name of the alert source.
+    pub origin: String,
+    pub service: ServiceName,
+    /// The series that moved; an outside alert may not name one.
+    pub metric: Option<Metric>,
+    /// What the signal by itself looks like; the verdict may differ.
+    pub class: Cause,
+    /// When the series first left its normal range.
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub onset_at: Timestamp,
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub detected_at: Timestamp,
+    pub value: f64,
+    /// Distance from the baseline in standard deviations; 0 where no baseline exists.
+    pub sigma: f64,
+    pub baseline: Option<FrozenBaseline>,
+    /// One sentence for a person.
+    pub summary: String,
+    pub evidence: Option<Evidence>,
+}
+
+impl Signal {
+    /// Dedup key: one signal per service and metric (or class, for alerts without a metric).
+    #[must_use]
+    pub fn series_key(&self) -> String {
+        let series = self.metric.map_or(self.class.name(), Metric::name);
+        format!("{}/{series}", self.service)
+    }
+}

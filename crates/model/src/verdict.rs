@@ -1,0 +1,89 @@
+//! Verdicts: ranked hypotheses, or the honest absence of one.
+
+use crate::{Cause, Change, Evidence, EvidenceId, ServiceName};
+use serde::{Deserialize, Serialize};
+
+/// One explanation of an incident with what speaks for and against it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Hypothesis {
+    pub cause: Cause,
+    pub component: ServiceName,
+    /// 0–1.
+    pub confidence: f64,
+    /// Why, one sentence each, strongest first.
+    pub reasons: Vec<String>,
+    /// Evidence that supports it.
+    #[serde(rename = "for")]
+    pub supports: Vec<EvidenceId>,
+    /// Evidence that speaks against it.
+    pub against: Vec<EvidenceId>,
+    /// The change that it correlates with, if any.
+    pub change: Option<Change>,
+}
+
+/// How far a fault reaches.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct BlastRadius {
+    /// Services that show symptoms, the root included.
+    pub affected: Vec<ServiceName>,
+    /// Services that call an affected one and may follow.
+    pub at_risk: Vec<ServiceName>,
+    /// Requests per second of the affected entry services that fail or are slow, estimated.
+    pub impacted_requests_per_s: f64,
+    /// Share of the entry services' requests that fail or are slow, 0–1, estimated.
+    pub impacted_share: f64,
+}
+
+/// How an incident spreads.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Spread {
+    /// Only the component itself shows symptoms.
+    #[default]
+    Contained,
+    /// Services that call the component are slow, none fails.
+    UpstreamDegradation,
+    /// A calling service's error rate is above 5 %.
+    Cascade,
+}
+
+/// The outcome of a diagnosis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Verdict {
+    /// Best first. Empty means inconclusive.
+    pub ranked: Vec<Hypothesis>,
+    pub evidence: Vec<Evidence>,
+    pub blast_radius: BlastRadius,
+    pub spread: Spread,
+    /// Earlier incidents on the same component, newest first, as `id: cause, how it ended`.
+    pub past: Vec<String>,
+    /// What to look at next when no hypothesis is strong.
+    pub next_query: Option<String>,
+    /// Factor by which stale telemetry lowered every confidence: 1 or 0.5.
+    pub freshness: f64,
+}
+
+impl Verdict {
+    /// The leading hypothesis, if the verdict is conclusive.
+    #[must_use]
+    pub fn root(&self) -> Option<&Hypothesis> {
+        self.ranked.first()
+    }
+
+    /// The verdict in one sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self.root() {
+            Some(h) => {
+                let reason = h.reasons.first().map_or(String::new(), |r| format!(": {r}"));
+                format!("{} has {} ({:.0} % confident){reason}", h.component, h.cause.phrase(), h.confidence * 100.0)
+            }
+            None => {
+                let next = self.next_query.as_deref().unwrap_or("more telemetry");
+                format!("Inconclusive. Next best query: {next}")
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The store: journal streams, the intake log, views, artifacts and timers, on SQLite.
+//!
+//! Owns: durability. A commit returns only after the fdatasync that covers it (WAL, `synchronous = FULL`); concurrent
+//! writers share one. Must never: interpret entries. Views are rows that somebody else folded; they can be thrown away
+//! and rebuilt from the streams.
+
+mod error;
+mod intake;
+mod lock;
+mod read;
+mod verify;
+mod views;
+mod writer;
+
+pub use error::StoreError;
+pub use intake::IntakeRow;
+pub use verify::{StreamReport, VerifyReport, verify};
+pub use views::IncidentRow;
+pub use writer::{Append, Commit, CrashPoint, Timer};
+
+use midwatch_model::journal::StreamId;
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Readers beside the one writer. Reads are short; two cores need no more.
+const READERS: u32 = 4;
+
+/// How long SQLite waits for another process (a backup, `store verify`) to release a lock before it says busy.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An open store. Cloning shares it.
+#[derive(Clone)]
+pub struct Store {
+    readers: SqlitePool,
+    writer: writer::Handle,
+    path: PathBuf,
+    _lock: std::sync::Arc<lock::Lock>,
+}
+
+impl Store {
+    /// Opens the store for writing, creating the file, its folder and its tables where they are missing.
+    ///
+    /// # Errors
+    /// When another process holds it, or the file cannot be opened or is not a midwatch store.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+            std::fs::create_dir_all(dir).map_err(|source| StoreError::folder(dir, source))?;
+        }
+        let lock = lock::Lock::acquire(path)?;
+        let options = options(path).create_if_missing(true).read_only(false);
+        let mut connection = options.connect().await.map_err(|e| StoreError::open(path, e))?;
+        sqlx::migrate!("./migrations").run(&mut connection).await.map_err(|source| StoreError::Migrate {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options)
+            .await
+            .map_err(|e| StoreError::open(path, e))?;
+        let writer = writer::start(connection);
+        Ok(Self { readers, writer, path: path.to_owned(), _lock: std::sync::Arc::new(lock) })
+    }
+
+    /// Where the store's file is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes a commit durable. Appends, timers, views and artifacts of one commit are kept or lost together.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when a stream has moved on since it was read (nothing of this commit is kept, others
+    /// in the same group are); [`StoreError::Unavailable`] when the disk is full, read-only or locked.
+    pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        self.writer.commit(commit).await
+    }
+
+    /// Makes the store fail from the `nth` commit from now on (1 is the next), as a crash would, before or after that
+    /// commit became durable. For crash tests.
+    pub fn crash_at(&self, nth: u64, point: CrashPoint) {
+        self.writer.crash_at(nth, point);
+    }
+
+    /// Commits that were made durable since the store was opened.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    /// Stops the writer after what is queued, and closes the files.
+    pub async fn close(self) {
+        self.writer.stop().await;
+        self.readers.close().await;
+    }
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        .disable_statement_logging()
+}
+
+/// The stream's name as stored.
+fn name_of(stream: &StreamId) -> String {
+    stream.to_string()
+}

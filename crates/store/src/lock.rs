@@ -1,0 +1,24 @@
+//! One writer per store: an advisory lock on a file beside it, released by the kernel when the process ends.
+
+use crate::StoreError;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::Path;
+
+pub(crate) struct Lock(#[expect(dead_code, reason = "held for its drop")] File);
+
+impl Lock {
+    pub(crate) fn acquire(store: &Path) -> Result<Self, StoreError> {
+        let path = store.with_extension("lock");
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|source| StoreError::folder(&path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: store.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(StoreError::folder(&path, source)),
+        }
+    }
+}

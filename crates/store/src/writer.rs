@@ -1,0 +1,276 @@
+//! The one writer. Requests that wait together are committed together: one fdatasync covers all of them, and a request
+//! that conflicts is undone by its savepoint without touching its neighbours.
+
+use crate::{IncidentRow, IntakeRow, StoreError, name_of};
+use midwatch_model::Timestamp;
+use midwatch_model::artifact::Artifact;
+use midwatch_model::journal::{GENESIS, Line, StreamId, chain_hash};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, Executor as _, Row as _};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{mpsc, oneshot};
+
+/// Requests that one commit takes at most: bounds how long the first of a group waits for the last.
+const GROUP_MAX: usize = 256;
+
+/// Requests that may wait. A full queue makes callers wait, which is the back-pressure that ingest wants.
+const QUEUE_MAX: usize = 1024;
+
+/// Lines for one stream, valid only if it still has `expected` records.
+#[derive(Clone, Debug)]
+pub struct Append {
+    pub stream: StreamId,
+    pub expected: u64,
+    pub lines: Vec<Line>,
+}
+
+/// Sets (or with `None` clears) a stream's wake-up.
+#[derive(Clone, Debug)]
+pub struct Timer {
+    pub stream: StreamId,
+    pub kind: &'static str,
+    pub due: Option<Timestamp>,
+}
+
+/// What becomes durable together.
+#[derive(Clone, Debug, Default)]
+pub struct Commit {
+    pub appends: Vec<Append>,
+    pub timers: Vec<Timer>,
+    pub incidents: Vec<IncidentRow>,
+    pub artifacts: Vec<Artifact>,
+    /// New rows of the intake log; a row whose id exists already is left as it is.
+    pub intake: Vec<IntakeRow>,
+    /// Handling steps to append to intake rows: id, step as JSON, incident, whether handling is complete.
+    pub handled: Vec<(String, serde_json::Value, Option<String>, bool)>,
+    /// Named snapshots to replace.
+    pub snapshots: Vec<(String, Timestamp, Vec<u8>)>,
+}
+
+/// Where a simulated crash strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashPoint {
+    /// The commit is lost.
+    Before,
+    /// The commit is durable, but whoever made it never hears so.
+    After,
+}
+
+struct Request {
+    commit: Commit,
+    reply: oneshot::Sender<Result<(), StoreError>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    commits: AtomicU64,
+    /// Number of the commit that crashes; 0 for none.
+    crash_at: AtomicU64,
+    crash_after: std::sync::atomic::AtomicBool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Handle {
+    requests: mpsc::Sender<Request>,
+    shared: Arc<Shared>,
+}
+
+impl Handle {
+    pub(crate) async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.requests.send(Request { commit, reply }).await.map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+
+    pub(crate) fn crash_at(&self, nth: u64, point: CrashPoint) {
+        self.shared.crash_after.store(point == CrashPoint::After, Ordering::SeqCst);
+        self.shared.crash_at.store(self.commits() + nth, Ordering::SeqCst);
+    }
+
+    pub(crate) fn commits(&self) -> u64 {
+        self.shared.commits.load(Ordering::SeqCst)
+    }
+
+    /// Waits until everything queued so far is written, by queueing an empty commit behind it.
+    pub(crate) async fn stop(&self) {
+        let _ = self.commit(Commit::default()).await;
+    }
+}
+
+pub(crate) fn start(connection: SqliteConnection) -> Handle {
+    let (requests, queue) = mpsc::channel(QUEUE_MAX);
+    let shared = Arc::new(Shared::default());
+    tokio::spawn(Writer { connection, heads: HashMap::new(), shared: shared.clone() }.run(queue));
+    Handle { requests, shared }
+}
+
+struct Writer {
+    connection: SqliteConnection,
+    /// Heads of streams that were touched: saves a read per append.
+    heads: HashMap<String, (u64, [u8; 32])>,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut group = Vec::with_capacity(GROUP_MAX);
+        while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
+            let (commits, replies): (Vec<_>, Vec<_>) = group.drain(..).map(|r| (r.commit, r.reply)).unzip();
+            let results = match self.write(commits).await {
+                Ok(results) => results,
+                Err(error) => {
+                    self.heads.clear();
+                    let failed = StoreError::write(&error).to_string();
+                    let again = || Err(StoreError::Unavailable { reason: failed.clone() });
+                    replies.iter().map(|_| again()).collect()
+                }
+            };
+            for (reply, result) in replies.into_iter().zip(results) {
+                // A caller that went away does not undo what is durable.
+                let _ = reply.send(result);
+            }
+        }
+        let _ = self.connection.close().await;
+    }
+
+    async fn write(&mut self, commits: Vec<Commit>) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {
+        if let Some(refused) = self.crashed(&commits) {
+            return Ok(refused);
+        }
+        // A failed commit may have left its transaction open.
+        let _ = self.connection.execute("ROLLBACK").await;
+        self.connection.execute("BEGIN IMMEDIATE").await?;
+        let mut results = Vec::with_capacity(commits.len());
+        for commit in &commits {
+            self.connection.execute("SAVEPOINT one").await?;
+            let result = self.apply(commit).await?;
+            if result.is_err() {
+                self.connection.execute("ROLLBACK TO one").await?;
+            }
+            self.connection.execute("RELEASE one").await?;
+            results.push(result);
+        }
+        self.connection.execute("COMMIT").await?;
+        let done = self.shared.commits.fetch_add(commits.len() as u64, Ordering::SeqCst) + commits.len() as u64;
+        let crash_at = self.shared.crash_at.load(Ordering::SeqCst);
+        if crash_at != 0 && done >= crash_at {
+            return Ok(commits.iter().map(|_| Err(StoreError::Stopped)).collect());
+        }
+        Ok(results)
+    }
+
+    /// The answers of a store that has crashed, if it has.
+    fn crashed(&self, commits: &[Commit]) -> Option<Vec<Result<(), StoreError>>> {
+        let crash_at = self.shared.crash_at.load(Ordering::SeqCst);
+        if crash_at == 0 {
+            return None;
+        }
+        let next = self.shared.commits.load(Ordering::SeqCst) + 1;
+        let lost = if self.shared.crash_after.load(Ordering::SeqCst) { next > crash_at } else { next >= crash_at };
+        lost.then(|| commits.iter().map(|_| Err(StoreError::Stopped)).collect())
+    }
+
+    /// The inner result is the caller's (conflict), the outer one the storage's.
+    async fn apply(&mut self, commit: &Commit) -> Result<Result<(), StoreError>, sqlx::Error> {
+        let mut moved = HashMap::new();
+        for append in &commit.appends {
+            let stream = name_of(&append.stream);
+            let head = match moved.get(&stream) {
+                Some(head) => *head,
+                None => self.head(&stream).await?,
+            };
+            if head.0 != append.expected {
+                return Ok(Err(StoreError::Conflict { stream, expected: append.expected, found: head.0 }));
+            }
+            let head = self.append(&stream, head, &append.lines).await?;
+            moved.insert(stream, head);
+        }
+        self.write_rows(commit).await?;
+        self.heads.extend(moved);
+        Ok(Ok(()))
+    }
+
+    async fn head(&mut self, stream: &str) -> Result<(u64, [u8; 32]), sqlx::Error> {
+        if let Some(head) = self.heads.get(stream) {
+            return Ok(*head);
+        }
+        let row = sqlx::query("SELECT seq, hash FROM heads WHERE stream = ?")
+            .bind(stream)
+            .fetch_optional(&mut self.connection)
+            .await?;
+        Ok(match row {
+            Some(row) => {
+                let hash: Vec<u8> = row.get(1);
+                (row.get::<i64, _>(0) as u64, hash.try_into().unwrap_or(GENESIS))
+            }
+            None => (0, GENESIS),
+        })
+    }
+
+    async fn append(
+        &mut self,
+        stream: &str,
+        mut head: (u64, [u8; 32]),
+        lines: &[Line],
+    ) -> Result<(u64, [u8; 32]), sqlx::Error> {
+        for line in lines {
+            let bytes = line.to_bytes();
+            let seq = head.0 + 1;
+            head = (seq, chain_hash(stream, seq, &head.1, &bytes));
+            sqlx::query("INSERT INTO records (stream, seq, bytes, hash) VALUES (?, ?, ?, ?)")
+                .bind(stream)
+                .bind(seq as i64)
+                .bind(bytes)
+                .bind(&head.1[..])
+                .execute(&mut self.connection)
+                .await?;
+        }
+        sqlx::query("INSERT OR REPLACE INTO heads (stream, seq, hash) VALUES (?, ?, ?)")
+            .bind(stream)
+            .bind(head.0 as i64)
+            .bind(&head.1[..])
+            .execute(&mut self.connection)
+            .await?;
+        Ok(head)
+    }
+
+    async fn write_rows(&mut self, commit: &Commit) -> Result<(), sqlx::Error> {
+        let db = &mut self.connection;
+        for timer in &commit.timers {
+            match timer.due {
+                Some(due) => sqlx::query("INSERT OR REPLACE INTO timers (stream, kind, due_ms) VALUES (?, ?, ?)")
+                    .bind(name_of(&timer.stream))
+                    .bind(timer.kind)
+                    .bind(due.as_millisecond()),
+                None => sqlx::query("DELETE FROM timers WHERE stream = ? AND kind = ?")
+                    .bind(name_of(&timer.stream))
+                    .bind(timer.kind),
+            }
+            .execute(&mut *db)
+            .await?;
+        }
+        for row in &commit.incidents {
+            row.write(db).await?;
+        }
+        for artifact in &commit.artifacts {
+            crate::views::write_artifact(db, artifact).await?;
+        }
+        for row in &commit.intake {
+            row.write(db).await?;
+        }
+        for (id, step, incident, done) in &commit.handled {
+            crate::intake::write_handling(db, id, step, incident.as_deref(), *done).await?;
+        }
+        for (name, at, bytes) in &commit.snapshots {
+            sqlx::query("INSERT OR REPLACE INTO snapshots (name, saved_ms, bytes) VALUES (?, ?, ?)")
+                .bind(name)
+                .bind(at.as_millisecond())
+                .bind(bytes)
+                .execute(&mut *db)
+                .await?;
+        }
+        Ok(())
+    }
+}
