@@ -1,0 +1,196 @@
+//! Candidates, their causes and their confidence.
+
+use crate::DiagnosisInput;
+use crate::inherit::{Symptom, Symptoms};
+use midwatch_model::{Cause, Change, Metric, ServiceName, Timestamp, seconds_between};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A possible root cause before its evidence is written down.
+pub(crate) struct Candidate {
+    pub component: ServiceName,
+    pub cause: Cause,
+    pub confidence: f64,
+    pub reasons: Vec<String>,
+    pub change: Option<Change>,
+    /// The component's own symptoms, for evidence.
+    pub metrics: BTreeSet<Metric>,
+}
+
+/// Weights of what makes a hypothesis credible; they sum to 1 with [`BASE`].
+/// A service with symptoms that nobody else explains.
+const BASE: f64 = 0.40;
+/// Share of all symptoms that the hypothesis explains.
+const EXPLAINS: f64 = 0.30;
+/// Its symptoms began first.
+const FIRST: f64 = 0.10;
+/// An independent witness (probe or log) agrees.
+const WITNESS: f64 = 0.10;
+/// A change fits in time; or, for causes without one, none contradicts.
+const CHANGE: f64 = 0.10;
+
+/// Certainty is not to be had from telemetry.
+const CONFIDENCE_MAX: f64 = 0.97;
+
+/// Seconds by which clocks, scrapes and rate windows blur an onset.
+const ONSET_BLUR_S: f64 = 6.0;
+
+/// Ranks every service that has symptoms of its own, best first.
+pub(crate) fn rank(input: &DiagnosisInput<'_>, symptoms: &Symptoms) -> Vec<Candidate> {
+    let mut candidates: Vec<Candidate> =
+        symptoms.services().filter_map(|service| candidate(input, symptoms, service)).collect();
+    candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.component.cmp(&b.component)));
+    candidates
+}
+
+fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceName) -> Option<Candidate> {
+    let own = symptoms.own(service, input.graph);
+    if own.is_empty() {
+        return None;
+    }
+    let onset = own.values().map(|s| s.onset).min()?;
+    let change = suspect_change(input, service, onset);
+    let (cause, because) = cause_of(&own, change.as_ref());
+    let metrics: BTreeSet<Metric> = own.keys().copied().collect();
+
+    let explained = symptoms.explained_by(service, &metrics, input.graph);
+    let weight = |list: &mut dyn Iterator<Item = &Symptom>| list.map(weight_of).sum::<f64>();
+    let total = weight(&mut symptoms.all());
+    let share = if total > 0.0 { weight(&mut explained.iter().copied()) / total } else { 0.0 };
+    let earliest = symptoms.all().map(|s| s.onset).min().unwrap_or(onset);
+    let first = seconds_between(earliest, onset) <= ONSET_BLUR_S;
+    let witness = witness(input, service);
+    let change_score = change_score(input, cause, change.as_ref(), onset);
+
+    let confidence = BASE
+        + EXPLAINS * share
+        + if first { FIRST } else { 0.0 }
+        + if witness.is_some() { WITNESS } else { 0.0 }
+        + CHANGE * change_score;
+
+    let mut reasons = vec![because];
+    let others: BTreeSet<_> = explained.iter().map(|s| &s.service).filter(|s| *s != service).collect();
+    if !others.is_empty() {
+        let names = others.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
+        reasons.push(format!("it explains the symptoms of {names} over the service graph"));
+    }
+    if symptoms.failing_callee(service, input.graph).is_none() && input.graph.callees(service).next().is_some() {
+        reasons.push("nothing that it calls is abnormal".into());
+    }
+    if first && symptoms.services().count() > 1 {
+        reasons.push("its symptoms began first".into());
+    }
+    reasons.extend(witness);
+    reasons.extend(change.as_ref().map(|c| describe_change(c, onset)));
+    let confidence = confidence.min(CONFIDENCE_MAX);
+    Some(Candidate { component: service.clone(), cause, confidence, reasons, change, metrics })
+}
+
+/// What a symptom says about the place of a fault: memory and restarts point at one process, latency at many.
+fn weight_of(symptom: &Symptom) -> f64 {
+    match symptom.metric {
+        Metric::Restarts | Metric::Up => 2.0,
+        Metric::Memory | Metric::QueueLag => 1.5,
+        Metric::CriticalLogs => 0.5,
+        _ => 1.0,
+    }
+}
+
+/// The cause that a service's own symptoms amount to, most specific first.
+fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>) -> (Cause, String) {
+    let has = |metric| own.contains_key(&metric);
+    let say = |metric: Metric| describe(own[&metric]);
+    if has(Metric::Restarts) {
+        return (Cause::CrashLoop, say(Metric::Restarts));
+    }
+    if has(Metric::Memory) {
+        return (Cause::MemoryLeak, say(Metric::Memory));
+    }
+    if has(Metric::QueueLag) && !has(Metric::RequestRate) {
+        return (Cause::ConsumerLag, say(Metric::QueueLag));
+    }
+    if has(Metric::RequestRate) {
+        return (Cause::TrafficSpike, say(Metric::RequestRate));
+    }
+    if has(Metric::Cpu) {
+        return (Cause::CpuSaturation, say(Metric::Cpu));
+    }
+    if has(Metric::Up) {
+        return (Cause::DependencyFailure, say(Metric::Up));
+    }
+    let failing = [Metric::ErrorRate, Metric::LatencyP99, Metric::DbPool].into_iter().find(|m| has(*m));
+    if let (Some(metric), Some(change)) = (failing, change) {
+        return (Cause::DeploymentFailure, format!("{} since {} was deployed", say(metric), change.to));
+    }
+    if has(Metric::DbPool) && !follows(own, Metric::DbPool, Metric::LatencyP99) {
+        return (Cause::DbConnectionExhaustion, say(Metric::DbPool));
+    }
+    if has(Metric::LatencyP99) {
+        return (Cause::LatencySpike, say(Metric::LatencyP99));
+    }
+    if has(Metric::DbPool) {
+        return (Cause::DbConnectionExhaustion, say(Metric::DbPool));
+    }
+    let metric = own.keys().copied().find(|m| *m == Metric::ErrorRate).or_else(|| own.keys().next().copied());
+    (Cause::ErrorRateSpike, metric.map_or_else(String::new, say))
+}
+
+/// Whether `metric` became abnormal clearly after `other`: slow queries fill a pool, but a held pool is full first.
+fn follows(own: &BTreeMap<Metric, &Symptom>, metric: Metric, other: Metric) -> bool {
+    match (own.get(&metric), own.get(&other)) {
+        (Some(metric), Some(other)) => metric.onset > other.onset,
+        _ => false,
+    }
+}
+
+fn describe(symptom: &Symptom) -> String {
+    let value = symptom.metric.show(symptom.value);
+    match symptom.normal {
+        Some(normal) if symptom.metric != Metric::Restarts => {
+            format!("its {} is {value}, normal is {}", symptom.metric.title(), symptom.metric.show(normal))
+        }
+        _ => format!("its {} is {value}", symptom.metric.title()),
+    }
+}
+
+/// The last change of the service that put other code into production within the window before the onset. A change a
+/// moment after the measured onset still counts: the onset is blurred by scrapes and windows.
+fn suspect_change(input: &DiagnosisInput<'_>, service: &ServiceName, onset: Timestamp) -> Option<Change> {
+    let window_s = input.config.change_window_min * 60.0;
+    let fits = |change: &&Change| {
+        let age = seconds_between(change.at, onset);
+        change.service == *service
+            && change.kind.replaces_code()
+            && change.by != "midwatch"
+            && (-ONSET_BLUR_S..=window_s).contains(&age)
+    };
+    input.changes.iter().filter(fits).max_by_key(|change| change.at).cloned()
+}
+
+/// 1 − Δ/window for the suspect change; a neutral half where the cause needs none and none was made.
+fn change_score(input: &DiagnosisInput<'_>, cause: Cause, change: Option<&Change>, onset: Timestamp) -> f64 {
+    match change {
+        Some(change) => {
+            let minutes = seconds_between(change.at, onset).max(0.0) / 60.0;
+            (1.0 - minutes / input.config.change_window_min).clamp(0.0, 1.0)
+        }
+        None if matches!(cause, Cause::CrashLoop | Cause::DeploymentFailure) => 0.0,
+        None => 0.5,
+    }
+}
+
+fn describe_change(change: &Change, onset: Timestamp) -> String {
+    let seconds = seconds_between(change.at, onset).max(0.0);
+    let when = if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) };
+    format!("{} was deployed (from {}) {when} before it began", change.to, change.from)
+}
+
+/// A witness other than the metrics: the service's health endpoint or its log.
+fn witness(input: &DiagnosisInput<'_>, service: &ServiceName) -> Option<String> {
+    let probe = input.probes.iter().find(|p| p.service == *service && p.healthy == Some(false));
+    if probe.is_some() {
+        return Some("its health endpoint fails".into());
+    }
+    let log = input.logs.iter().find(|l| l.service == *service && l.errors + l.warnings > 0)?;
+    let top = log.top.as_ref().map_or(String::new(), |top| format!(", most often \"{top}\""));
+    Some(format!("its log shows {} errors and {} warnings{top}", log.errors, log.warnings))
+}

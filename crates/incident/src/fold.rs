@@ -1,0 +1,384 @@
+//! An incident as the fold of its journal.
+
+use midwatch_model::action::TargetState;
+use midwatch_model::decision::{Approval, GateRecord};
+use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
+use midwatch_model::{ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Where an incident stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Opened; symptoms are being gathered.
+    Correlating,
+    /// Diagnosed without a conclusive verdict so far.
+    Investigating,
+    /// There is a verdict; a plan is made and put to the gate.
+    Diagnosed,
+    /// A person must say yes or no.
+    AwaitingApproval,
+    /// An effect is under way, or an unsuccessful one is being taken back.
+    Remediating,
+    /// Watching whether the effect helped.
+    Verifying,
+    /// Recovered; watching whether it stays so.
+    Soaking,
+    Resolved,
+    Escalated,
+    FalseAlarm,
+    Closed,
+}
+
+impl State {
+    /// Whether the watch still has work with it.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        !matches!(self, State::Resolved | State::Closed | State::FalseAlarm)
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Correlating => "correlating",
+            State::Investigating => "investigating",
+            State::Diagnosed => "diagnosed",
+            State::AwaitingApproval => "awaiting_approval",
+            State::Remediating => "remediating",
+            State::Verifying => "verifying",
+            State::Soaking => "soaking",
+            State::Resolved => "resolved",
+            State::Escalated => "escalated",
+            State::FalseAlarm => "false_alarm",
+            State::Closed => "closed",
+        }
+    }
+}
+
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One effect and how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EffectRecord {
+    pub intent: Intent,
+    pub intended_at: Timestamp,
+    pub outcome: Option<EffectOutcome>,
+    pub ended_at: Option<Timestamp>,
+}
+
+impl EffectRecord {
+    /// Whether nobody knows how it ended.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        matches!(self.outcome, None | Some(EffectOutcome::Unknown { .. }))
+    }
+}
+
+/// An outstanding request for a person's decision.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Waiting {
+    pub plan: PlanHash,
+    pub step: usize,
+    pub why: String,
+    pub since: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+/// An incident, folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Incident {
+    pub id: IncidentId,
+    pub state: State,
+    pub opened_at: Timestamp,
+    pub signals: Vec<Signal>,
+    pub last_signal_at: Timestamp,
+    pub verdict: Option<Verdict>,
+    /// When the present root cause was first named.
+    pub verdict_since: Option<Timestamp>,
+    pub first_verdict_at: Option<Timestamp>,
+    pub plan: Option<(Plan, PlanHash)>,
+    /// The plan step that is next or under way.
+    pub step: usize,
+    pub gate: Option<GateRecord>,
+    pub waiting: Option<Waiting>,
+    pub approval: Option<Approval>,
+    /// The latest refusal by a person: who and why.
+    pub refused: Option<(String, String)>,
+    pub would_have_acted: bool,
+    pub effects: Vec<EffectRecord>,
+    /// Looks at the triggering signals since the last effect (or since the opening).
+    pub readings: Vec<Reading>,
+    /// The verification's outcome for the last effect.
+    pub verified: Option<(VerificationOutcome, Timestamp, String)>,
+    pub soak_until: Option<Timestamp>,
+    pub resolved_at: Option<Timestamp>,
+    pub mttr_ms: Option<u64>,
+    pub recurred: Option<(Timestamp, String)>,
+    pub escalated: Option<(Timestamp, String)>,
+    /// Where the last report is, and whether something happened since.
+    pub report: Option<String>,
+    pub report_is_current: bool,
+    pub seq: u64,
+}
+
+impl Incident {
+    /// Folds a stream; `None` for a stream that does not begin with an opening.
+    #[must_use]
+    pub fn fold(lines: &[Line]) -> Option<Self> {
+        let (first, rest) = lines.split_first()?;
+        let Entry::Opened { incident, signal, .. } = &first.entry else { return None };
+        let mut folded = Self::opened(incident.clone(), signal.clone(), first.at);
+        for line in rest {
+            folded.apply(line);
+        }
+        folded.seq = lines.len() as u64;
+        Some(folded)
+    }
+
+    fn opened(id: IncidentId, signal: Signal, at: Timestamp) -> Self {
+        Self {
+            id,
+            state: State::Correlating,
+            opened_at: at,
+            signals: vec![signal],
+            last_signal_at: at,
+            verdict: None,
+            verdict_since: None,
+            first_verdict_at: None,
+            plan: None,
+            step: 0,
+            gate: None,
+            waiting: None,
+            approval: None,
+            refused: None,
+            would_have_acted: false,
+            effects: Vec::new(),
+            readings: Vec::new(),
+            verified: None,
+            soak_until: None,
+            resolved_at: None,
+            mttr_ms: None,
+            recurred: None,
+            escalated: None,
+            report: None,
+            report_is_current: false,
+            seq: 1,
+        }
+    }
+
+    fn apply(&mut self, line: &Line) {
+        let at = line.at;
+        match &line.entry {
+            Entry::Opened { .. } | Entry::ServiceRegistered { .. } => {}
+            Entry::SignalJoined { signal, .. } => {
+                self.signals.push(signal.clone());
+                self.last_signal_at = at;
+            }
+            Entry::Diagnosed { verdict, .. } => self.diagnosed(verdict, at),
+            Entry::Planned { plan, hash } => self.planned(plan, hash),
+            Entry::Gated { record } => self.gate = Some(record.clone()),
+            Entry::ApprovalRequested { plan, step, why, expires_at } => {
+                let (plan, why, expires_at) = (plan.clone(), why.clone(), *expires_at);
+                self.waiting = Some(Waiting { plan, step: *step, why, since: at, expires_at });
+                self.state = State::AwaitingApproval;
+            }
+            Entry::ApprovalGiven { approval } => self.approval = Some(approval.clone()),
+            Entry::ApprovalRefused { by, reason, .. } => {
+                self.approval = None;
+                self.refused = Some((by.clone(), reason.clone()));
+            }
+            Entry::ApprovalExpired { .. } => {
+                self.approval = None;
+                self.waiting = None;
+            }
+            Entry::WouldHaveActed { .. } => {
+                self.would_have_acted = true;
+                self.waiting = None;
+                self.state = State::Diagnosed;
+            }
+            Entry::Intended { intent } => self.intended(intent, at),
+            Entry::Performed { key, outcome, .. } => self.performed(key, outcome, at),
+            Entry::StepSkipped { step, .. } => {
+                self.step = step + 1;
+                self.state = State::Diagnosed;
+            }
+            Entry::Observed { reading } => self.readings.push(reading.clone()),
+            Entry::Verified { outcome, reason } => {
+                self.verified = Some((*outcome, at, reason.clone()));
+                if *outcome != VerificationOutcome::Recovered {
+                    self.state = State::Remediating;
+                }
+            }
+            Entry::SoakStarted { until } => {
+                self.soak_until = Some(*until);
+                self.state = State::Soaking;
+            }
+            Entry::Resolved { mttr_ms, .. } => {
+                self.resolved_at = Some(at);
+                self.mttr_ms = Some(*mttr_ms);
+                self.waiting = None;
+                self.state = State::Resolved;
+                self.report_is_current = false;
+            }
+            Entry::Recurred { reason } => {
+                self.recurred = Some((at, reason.clone()));
+                self.resolved_at = None;
+                self.verified = None;
+                self.state = State::Diagnosed;
+                self.report_is_current = false;
+            }
+            Entry::Escalated { reason } => {
+                self.escalated = Some((at, reason.clone()));
+                self.waiting = None;
+                self.state = State::Escalated;
+                self.report_is_current = false;
+            }
+            Entry::FalseAlarm { .. } => {
+                self.waiting = None;
+                self.state = State::FalseAlarm;
+            }
+            Entry::Reported { path, .. } => {
+                self.report = Some(path.clone());
+                self.report_is_current = true;
+            }
+            Entry::Closed { .. } => self.state = State::Closed,
+        }
+    }
+
+    fn diagnosed(&mut self, verdict: &Verdict, at: Timestamp) {
+        let name = |v: &Verdict| v.root().map(|h| (h.component.clone(), h.cause));
+        let before = self.verdict.as_ref().and_then(name);
+        let now = name(verdict);
+        if now != before || self.verdict_since.is_none() {
+            self.verdict_since = Some(at);
+        }
+        if now.is_some() {
+            self.first_verdict_at.get_or_insert(at);
+        }
+        self.verdict = Some(verdict.clone());
+        if matches!(self.state, State::Correlating | State::Investigating | State::Diagnosed) {
+            self.state = if now.is_some() { State::Diagnosed } else { State::Investigating };
+        }
+    }
+
+    /// A changed plan voids whatever was asked or approved for the old one.
+    fn planned(&mut self, plan: &Plan, hash: &PlanHash) {
+        self.plan = Some((plan.clone(), hash.clone()));
+        self.step = 0;
+        self.waiting = None;
+        self.approval = None;
+        self.gate = None;
+        if self.state == State::AwaitingApproval {
+            self.state = State::Diagnosed;
+        }
+    }
+
+    fn intended(&mut self, intent: &Intent, at: Timestamp) {
+        self.effects.push(EffectRecord {
+            intent: intent.clone(),
+            intended_at: at,
+            outcome: None,
+            ended_at: None,
+        });
+        self.state = State::Remediating;
+        self.waiting = None;
+        self.approval = None;
+        self.readings.clear();
+        if intent.undoes.is_none() {
+            self.verified = None;
+            self.step = intent.step;
+        }
+    }
+
+    fn performed(&mut self, key: &ActionKey, outcome: &EffectOutcome, at: Timestamp) {
+        let Some(effect) = self.effects.iter_mut().find(|e| e.intent.key == *key) else { return };
+        effect.outcome = Some(outcome.clone());
+        effect.ended_at = Some(at);
+        let undo = effect.intent.undoes.is_some();
+        self.state = match outcome {
+            EffectOutcome::Unknown { .. } => State::Remediating,
+            // The undo ends the step; what comes next is the next step's business.
+            _ if undo => State::Diagnosed,
+            EffectOutcome::NotApplied { .. } => State::Diagnosed,
+            EffectOutcome::Applied { .. } | EffectOutcome::Failed { .. } => State::Verifying,
+        };
+        if undo && !matches!(outcome, EffectOutcome::Unknown { .. }) {
+            self.step += 1;
+        }
+    }
+
+    /// The effect whose end nobody knows, if any.
+    #[must_use]
+    pub fn pending_effect(&self) -> Option<&EffectRecord> {
+        self.effects.iter().find(|e| e.is_pending())
+    }
+
+    /// The last effect that was not an undo.
+    #[must_use]
+    pub fn last_effect(&self) -> Option<&EffectRecord> {
+        self.effects.iter().rev().find(|e| e.intent.undoes.is_none())
+    }
+
+    /// The undo of an effect, if it was intended.
+    #[must_use]
+    pub fn undo_of(&self, key: &ActionKey) -> Option<&EffectRecord> {
+        self.effects.iter().find(|e| e.intent.undoes.as_ref() == Some(key))
+    }
+
+    /// Effects (not undos) that may have changed their target.
+    pub fn attempts(&self) -> impl Iterator<Item = &EffectRecord> {
+        self.effects.iter().filter(|e| {
+            e.intent.undoes.is_none() && e.outcome.as_ref().is_none_or(EffectOutcome::may_have_changed_target)
+        })
+    }
+
+    /// When the recovery was verified, if it was and still holds.
+    #[must_use]
+    pub fn recovered_at(&self) -> Option<Timestamp> {
+        match &self.verified {
+            Some((VerificationOutcome::Recovered, at, _)) => Some(*at),
+            _ => self.resolved_at,
+        }
+    }
+
+    /// Services that showed symptoms.
+    #[must_use]
+    pub fn services(&self) -> BTreeSet<ServiceName> {
+        self.signals.iter().map(|s| s.service.clone()).collect()
+    }
+
+    /// The component that the verdict names, else the first signal's service.
+    #[must_use]
+    pub fn component(&self) -> &ServiceName {
+        self.verdict
+            .as_ref()
+            .and_then(Verdict::root)
+            .map_or_else(|| &self.signals[0].service, |root| &root.component)
+    }
+
+    /// The target of the last effect as the control plane showed it before.
+    #[must_use]
+    pub fn before_last_effect(&self) -> Option<&TargetState> {
+        self.last_effect().map(|e| &e.intent.before)
+    }
+
+    /// What correlation needs to know.
+    #[must_use]
+    pub fn as_open(&self) -> crate::Open {
+        crate::Open {
+            id: self.id.clone(),
+            state: self.state,
+            opened_at: self.opened_at,
+            recovered_at: self.recovered_at(),
+            component: self.verdict.as_ref().and_then(Verdict::root).map(|h| h.component.clone()),
+            services: self.services(),
+            series: self.signals.iter().map(Signal::series_key).collect(),
+            last_signal_at: self.last_signal_at,
+        }
+    }
+}
