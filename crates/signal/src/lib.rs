@@ -1,0 +1,16 @@
+//! Samples and payloads become signals.
+//!
+//! Owns: normalising readings, the detectors and their baselines, the critical log patterns and the schema of our own
+//! alerts. Must never: do I/O, read a clock, invent an id, or take a target or an instruction from text that it reads.
+
+pub mod alert;
+pub mod detect;
+pub mod logs;
+pub mod normalise;
+
+pub use detect::{
+    BaselineKind, ConfigError, DetectionConfig, Detectors, DetectorsSnapshot, Recurrence, Rule, SeriesStatus,
+    TrendRule, is_normal,
+};
+pub use logs::{CriticalPatterns, PatternHit, UserPattern};
+pub use normalise::{LastGood, Normalised, normalise};
