@@ -1,1 +1,11 @@
-//! Being written.
+//! What people read: the timeline, the postmortem and the lineage of signals, all from the journal.
+//!
+//! Owns: wording. Must never: state what the journal does not hold, or blame a person.
+
+mod lineage;
+mod postmortem;
+mod timeline;
+
+pub use lineage::{LineageStep, why};
+pub use postmortem::{PostmortemInput, render};
+pub use timeline::{TimelineRow, timeline};

@@ -1,0 +1,110 @@
+//! The timeline: one sentence per journal entry that a reader wants to see.
+
+use midwatch_model::artifact::Role;
+use midwatch_model::journal::{EffectOutcome, Entry, Line};
+use midwatch_model::{Timestamp, Verdict};
+use serde::Serialize;
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct TimelineRow {
+    pub at: Timestamp,
+    pub role: Role,
+    pub what: String,
+}
+
+/// The rows of a stream. Readings that say the same as the one before are folded into it.
+#[must_use]
+pub fn timeline(lines: &[Line]) -> Vec<TimelineRow> {
+    let mut rows: Vec<TimelineRow> = Vec::with_capacity(lines.len());
+    let mut last_reading: Option<Option<bool>> = None;
+    for line in lines {
+        if let Entry::Observed { reading } = &line.entry {
+            if last_reading == Some(reading.normal) {
+                continue;
+            }
+            last_reading = Some(reading.normal);
+        } else {
+            last_reading = None;
+        }
+        rows.push(TimelineRow { at: line.at, role: line.role, what: sentence(&line.entry) });
+    }
+    rows
+}
+
+/// An entry as a sentence.
+pub(crate) fn sentence(entry: &Entry) -> String {
+    match entry {
+        Entry::Opened { signal, .. } => format!("Incident opened: {}", signal.summary),
+        Entry::SignalJoined { signal, reason } => format!("Joined: {} ({reason})", signal.summary),
+        Entry::Diagnosed { verdict, .. } => format!("Verdict: {}", verdict.sentence()),
+        Entry::Planned { plan, hash } => {
+            let steps = plan.steps.iter().map(|s| s.action.sentence()).collect::<Vec<_>>().join("; else ");
+            format!("Plan {}: {steps}", short(hash.as_str()))
+        }
+        Entry::Gated { record } => format!("Gate: {} {}: {}", record.action, record.decision, record.because),
+        Entry::ApprovalRequested { plan, why, .. } => {
+            format!("Waiting for a person to approve plan {}: {why}", short(plan.as_str()))
+        }
+        Entry::ApprovalGiven { approval } => {
+            format!("{} approved plan {}", approval.by, short(approval.plan.as_str()))
+        }
+        Entry::ApprovalRefused { by, reason, .. } => format!("Refused by {by}: {reason}"),
+        Entry::ApprovalExpired { plan } => {
+            format!("Nobody answered in time; the request for plan {} expired", short(plan.as_str()))
+        }
+        Entry::WouldHaveActed { action, how_to_arm } => {
+            format!("Dry run: would now have done \"{}\". {how_to_arm}", action.sentence())
+        }
+        Entry::Intended { intent } => {
+            let word = if intent.undoes.is_some() { "Undoing" } else { "Doing" };
+            format!("{word}: {} (by {}, key {})", intent.action.sentence(), intent.principal, intent.key)
+        }
+        Entry::Performed { outcome, reconciled, .. } => {
+            let found = if *reconciled { " (found by looking at the target)" } else { "" };
+            match outcome {
+                EffectOutcome::Applied { detail, .. } => format!("Done{found}: {detail}"),
+                EffectOutcome::NotApplied { reason } => format!("Not done{found}: {reason}"),
+                EffectOutcome::Failed { reason } => format!("Failed{found}: {reason}"),
+                EffectOutcome::Unknown { reason } => format!("No answer from the target: {reason}"),
+            }
+        }
+        Entry::StepSkipped { reason, .. } => format!("Step skipped: {reason}"),
+        Entry::Observed { reading } => match reading.normal {
+            Some(true) => format!("Normal: {}", reading.detail),
+            Some(false) => format!("Not normal yet: {}", reading.detail),
+            None => format!("Unknown: {}", reading.detail),
+        },
+        Entry::Verified { outcome, reason } => {
+            format!("Verification: {}: {reason}", format!("{outcome:?}").to_lowercase())
+        }
+        Entry::SoakStarted { until } => {
+            format!("Soaking until {}: the original signals must stay normal", until.strftime("%H:%M:%S"))
+        }
+        Entry::Resolved { by_itself: true, .. } => "Resolved by itself: the signals came back without an action".into(),
+        Entry::Resolved { mttr_ms, soak_ms, .. } => format!(
+            "Resolved: {:.1} s from detection to verified recovery, then {:.1} s of soak",
+            *mttr_ms as f64 / 1000.0,
+            *soak_ms as f64 / 1000.0
+        ),
+        Entry::Recurred { reason } => format!("The trouble is back: {reason}"),
+        Entry::Escalated { reason } => format!("Handed to a person: {reason}"),
+        Entry::FalseAlarm { by, reason } => format!("{by} marked it a false alarm: {reason}"),
+        Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
+        Entry::Closed { reason } => format!("Closed: {reason}"),
+        Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
+    }
+}
+
+/// The first characters of a hash: enough to tell plans of one incident apart.
+pub(crate) fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+/// The verdict's component and cause, or the honest absence.
+pub(crate) fn headline(verdict: Option<&Verdict>) -> String {
+    match verdict.and_then(Verdict::root) {
+        Some(root) => format!("{}: {}", root.component, root.cause),
+        None => "no conclusive cause".into(),
+    }
+}
