@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Production rates are multiplied by this, so that the whole lab at rest fits into half a core of a debug build.
-pub const RATE_FACTOR: f64 = 0.15;
+pub const RATE_FACTOR: f64 = 0.2;
 /// Resident memory a process may use before it is killed: 128 MiB.
 pub const MEMORY_LIMIT_BYTES: u64 = 128 * 1024 * 1024;
 /// Most replicas of one service the control plane starts.
@@ -78,15 +78,15 @@ impl ServiceName {
         match self {
             ApiGateway => Profile::new(150.0, 120.0, 0.25, 8, Latency::new(6.0, 0.4, 0.004, 60.0, 110.0)),
             PaymentService => {
-                Profile::new(80.0, 380.0, 0.15, 16, Latency::new(22.0, 0.6, 0.06, 290.0, 415.0))
+                Profile::new(80.0, 380.0, 0.15, 16, Latency::new(22.0, 0.6, 0.055, 290.0, 415.0))
             }
-            OrderService => Profile::new(60.0, 280.0, 0.15, 8, Latency::new(20.0, 0.5, 0.02, 190.0, 270.0)),
-            UserService => Profile::new(200.0, 150.0, 0.25, 12, Latency::new(12.0, 0.5, 0.02, 110.0, 155.0)),
+            OrderService => Profile::new(60.0, 280.0, 0.15, 8, Latency::new(16.0, 0.5, 0.008, 190.0, 250.0)),
+            UserService => Profile::new(200.0, 150.0, 0.25, 12, Latency::new(12.0, 0.5, 0.02, 115.0, 165.0)),
             InventoryService => {
-                Profile::new(30.0, 220.0, 0.12, 8, Latency::new(15.0, 0.5, 0.025, 170.0, 235.0))
+                Profile::new(30.0, 220.0, 0.12, 8, Latency::new(15.0, 0.5, 0.025, 150.0, 210.0))
             }
             NotificationService => {
-                Profile::new(40.0, 500.0, 0.12, 8, Latency::new(30.0, 0.6, 0.025, 390.0, 540.0))
+                Profile::new(40.0, 500.0, 0.12, 8, Latency::new(30.0, 0.6, 0.025, 370.0, 500.0))
             }
         }
     }

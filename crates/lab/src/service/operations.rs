@@ -123,7 +123,9 @@ pub(super) async fn perform(app: &App, operation: Operation, customer: u32) -> R
         let reason = "unhandled error: missing field `currency` in the price snapshot";
         return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
     }
-    let loan = app.storage.begin(customer, app.release.round_trips()).await?;
+    // An authorization reads what the order has just touched.
+    let cold = operation != Operation::Authorize;
+    let loan = app.storage.begin(customer, app.release.round_trips(), cold).await?;
     // The gateway only reads its session; the others hold their transaction while they wait for a dependency.
     if app.service() == ServiceName::ApiGateway {
         app.storage.finish(loan, customer, None).await?;

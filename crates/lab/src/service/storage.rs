@@ -124,7 +124,13 @@ impl Storage {
     }
 
     /// Opens a transaction and reads the customer's history in `round_trips` queries; the connection stays on loan.
-    pub(super) async fn begin(&self, customer: u32, round_trips: u32) -> Result<Loan<'_>, StorageError> {
+    /// Without `cold` the pages are known to be in the device's cache.
+    pub(super) async fn begin(
+        &self,
+        customer: u32,
+        round_trips: u32,
+        cold: bool,
+    ) -> Result<Loan<'_>, StorageError> {
         let mut loan = self.pool.acquire(ACQUIRE_TIMEOUT).await?;
         loan.in_transaction = true;
         sqlx::query("BEGIN").execute(loan.connection()?).await?;
@@ -133,7 +139,7 @@ impl Storage {
                 .bind(customer)
                 .fetch_one(loan.connection()?)
                 .await?;
-            self.device(self.main_query_ms()).await;
+            self.device(self.main_query_ms(cold)).await;
         }
         Ok(loan)
     }
@@ -202,9 +208,9 @@ impl Storage {
         tokio::time::sleep(Duration::from_secs_f64(wait_ms * factor / 1000.0)).await;
     }
 
-    fn main_query_ms(&self) -> f64 {
+    fn main_query_ms(&self, cold: bool) -> f64 {
         let mut random = rand::rng();
-        if random.random::<f64>() < self.latency.slow_share {
+        if cold && random.random::<f64>() < self.latency.slow_share {
             random.random_range(self.latency.slow_min_ms..self.latency.slow_max_ms)
         } else {
             lognormal_ms(self.latency.median_ms, self.latency.sigma)

@@ -194,7 +194,7 @@ fn direct_operation(service: ServiceName) -> &'static str {
 }
 
 /// Share of the gateway's browse requests that miss its cache, measured at rest.
-const BROWSE_MISS_SHARE: f64 = 0.36;
+const BROWSE_MISS_SHARE: f64 = 0.18;
 
 /// Requests per second at rest that come from outside: each service's rate less what other services ask of it.
 fn direct_rps(service: ServiceName) -> f64 {
