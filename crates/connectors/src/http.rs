@@ -1,0 +1,184 @@
+//! The one HTTP client: timeouts, size limits, no redirects, redacted errors.
+//!
+//! Must never follow a redirect, talk to anything but http(s), use a proxy from the environment, or keep a body beyond
+//! its limit in memory.
+
+use crate::ConnectorError;
+use crate::error::excerpt;
+use reqwest::{Method, Url};
+use std::time::Duration;
+
+/// Largest response that is read; a metrics page of 50,000 series is about 5 MB.
+pub const RESPONSE_BYTES_MAX: usize = 8 << 20;
+
+/// Seconds until a connection must stand. Networks inside one site connect in milliseconds; three lost SYN packets
+/// already take this long.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The shared client.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// One request.
+pub(crate) struct Ask<'a> {
+    pub method: Method,
+    pub url: &'a Url,
+    pub timeout: Duration,
+    pub bearer: Option<&'a str>,
+    pub headers: Vec<(&'static str, String)>,
+    pub query: Vec<(&'static str, String)>,
+    pub json: Option<&'a serde_json::Value>,
+}
+
+impl<'a> Ask<'a> {
+    pub fn get(url: &'a Url, timeout: Duration) -> Self {
+        Self {
+            method: Method::GET,
+            url,
+            timeout,
+            bearer: None,
+            headers: Vec::new(),
+            query: Vec::new(),
+            json: None,
+        }
+    }
+}
+
+impl Http {
+    /// A client with the ring provider for TLS and the web's roots.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new() -> Result<Self, ConnectorError> {
+        // Somebody may have installed the same provider before; either way there is one now.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent(concat!("midwatch/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| ConnectorError::Config {
+                field: "tls".to_owned(),
+                problem: error.to_string(),
+            })?;
+        Ok(Self { client })
+    }
+
+    /// Sends one request and reads the whole answer, within the timeout and the size limit.
+    pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, ConnectorError> {
+        let shown = shown(ask.url);
+        let mut request = self.client.request(ask.method, ask.url.clone()).timeout(ask.timeout);
+        for (name, value) in ask.headers {
+            request = request.header(name, value);
+        }
+        if let Some(token) = ask.bearer {
+            request = request.bearer_auth(token);
+        }
+        if !ask.query.is_empty() {
+            request = request.query(&ask.query);
+        }
+        if let Some(json) = ask.json {
+            request = request.json(json);
+        }
+        let mut response = request.send().await.map_err(|error| failed(&shown, &error, ask.timeout))?;
+        let status = response.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| failed(&shown, &error, ask.timeout))? {
+            if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
+                return Err(ConnectorError::TooLarge { url: shown, limit_bytes: RESPONSE_BYTES_MAX });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+
+    /// Like [`Http::ask`], and anything but a 2xx is an error.
+    pub(crate) async fn ask_ok(&self, ask: Ask<'_>) -> Result<Answer, ConnectorError> {
+        let url = shown(ask.url);
+        let answer = self.ask(ask).await?;
+        if (200..300).contains(&answer.status) {
+            return Ok(answer);
+        }
+        Err(ConnectorError::Status { url, status: answer.status, excerpt: answer.excerpt() })
+    }
+}
+
+impl Answer {
+    /// The body as one short, redacted line.
+    pub fn excerpt(&self) -> String {
+        // Invalid UTF-8 is replaced; only the beginning is shown anyway.
+        excerpt(&String::from_utf8_lossy(&self.body[..self.body.len().min(4096)]))
+    }
+
+    pub fn json<T: serde::de::DeserializeOwned>(&self, source_name: &str) -> Result<T, ConnectorError> {
+        serde_json::from_slice(&self.body).map_err(|error| ConnectorError::Decode {
+            source_name: source_name.to_owned(),
+            reason: error.to_string(),
+        })
+    }
+}
+
+/// Sorts a failure by whether the request can have arrived.
+fn failed(url: &str, error: &reqwest::Error, timeout: Duration) -> ConnectorError {
+    let url = url.to_owned();
+    if error.is_connect() || error.is_builder() {
+        return ConnectorError::Unreachable { url, reason: root_of(error) };
+    }
+    if error.is_timeout() {
+        return ConnectorError::NoAnswer {
+            url,
+            reason: format!("timed out after {:.1} s", timeout.as_secs_f64()),
+        };
+    }
+    ConnectorError::NoAnswer { url, reason: root_of(error) }
+}
+
+/// The innermost cause: "connection refused" says more than "error sending request".
+fn root_of(error: &reqwest::Error) -> String {
+    let mut root: &dyn std::error::Error = error;
+    while let Some(source) = root.source() {
+        root = source;
+    }
+    excerpt(&root.to_string())
+}
+
+/// A URL as errors show it: without user, password, query or secrets in the path.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    // Both only fail for URLs without a host, which have nothing to hide there.
+    let _ = url.set_password(None);
+    let _ = url.set_username("");
+    excerpt(url.as_str())
+}
+
+/// An http(s) URL from the configuration or from discovery.
+pub(crate) fn parse_url(field: &str, text: &str) -> Result<Url, ConnectorError> {
+    let wrong = |problem: String| ConnectorError::Config { field: field.to_owned(), problem };
+    let url =
+        Url::parse(text).map_err(|error| wrong(format!("`{}` is not a URL: {error}", excerpt(text))))?;
+    if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        return Err(wrong(format!("`{}` must be an http:// or https:// URL", excerpt(text))));
+    }
+    Ok(url)
+}
+
+/// `base` with path segments appended, each percent-encoded.
+pub(crate) fn join(base: &Url, segments: &[&str]) -> Url {
+    let mut url = base.clone();
+    // Fails only for URLs that cannot be a base, which parse_url has refused.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty().extend(segments);
+    }
+    url
+}

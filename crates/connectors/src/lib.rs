@@ -1,0 +1,27 @@
+//! All I/O with the outside.
+//!
+//! Owns: how midwatch asks telemetry, logs, health endpoints and the control plane, and how it asks the control plane to
+//! act. Every call has a timeout and a size limit, follows no redirect, goes only to an http(s) URL that a person
+//! configured or that configured discovery named, and leaves no secret in an error.
+//!
+//! Must never: decide anything, retry a mutation, or act without an [`midwatch_action::Effect`], which only the gate's
+//! authorisation makes.
+
+mod actuators;
+mod config;
+mod error;
+mod health;
+mod http;
+mod logs;
+mod outside;
+pub mod telemetry;
+mod world;
+
+pub use config::{
+    ConnectorsConfig, ControlPlaneConfig, ControlPlaneKind, LogsConfig, TargetConfig, TelemetryConfig,
+    TelemetryKind,
+};
+pub use error::ConnectorError;
+pub use http::{Http, RESPONSE_BYTES_MAX};
+pub use outside::{LogDigest, Outside, Poll, Probe, SourceFailure};
+pub use world::{CriticalMatcher, World};

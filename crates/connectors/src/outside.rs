@@ -1,0 +1,86 @@
+//! What the engine sees of the outside: one trait and the words it speaks.
+
+use crate::ConnectorError;
+use futures::future::BoxFuture;
+use midwatch_action::Effect;
+use midwatch_model::action::TargetState;
+use midwatch_model::journal::{EffectOutcome, Intent};
+use midwatch_model::{Change, Sample, ServiceName, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// One round of telemetry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Poll {
+    pub samples: Vec<Sample>,
+    /// What could not be asked or read. The rest of the poll is good nonetheless.
+    pub failures: Vec<SourceFailure>,
+    pub polled_at: Timestamp,
+}
+
+/// One source that failed in one poll.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFailure {
+    /// The service that it would have told about, where that is known.
+    pub service: Option<ServiceName>,
+    /// URL, file or query.
+    pub source: String,
+    pub reason: String,
+}
+
+/// One look at a health endpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Probe {
+    pub service: ServiceName,
+    pub url: String,
+    /// `None` where the failure is ours (bad URL, unknown host, wrong path): unknown is never unhealthy.
+    pub healthy: Option<bool>,
+    pub status: Option<u16>,
+    /// One line: failing checks, or why there was no answer.
+    pub detail: String,
+    pub elapsed_ms: f64,
+    pub at: Timestamp,
+}
+
+/// What a service logged within a window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogDigest {
+    pub service: ServiceName,
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub errors: u64,
+    pub warnings: u64,
+    pub lines: u64,
+    /// Error and warning messages with numbers masked and secrets redacted, most frequent first, at most 10.
+    pub top: Vec<(String, u64)>,
+    /// How to ask again.
+    pub query: String,
+}
+
+/// The outside world as the engine uses it; a test world implements it, too.
+pub trait Outside: Send + Sync {
+    /// Asks every telemetry source once. Never fails as a whole.
+    fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll>;
+
+    /// Looks at a health endpoint.
+    fn probe<'a>(&'a self, service: &'a ServiceName, url: &'a str, now: Timestamp) -> BoxFuture<'a, Probe>;
+
+    /// What the control plane did or saw since then; empty without a control plane.
+    fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>>;
+
+    /// What a service looks like to the control plane.
+    fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>>;
+
+    /// Reads and sums up a service's log.
+    fn logs<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>>;
+
+    /// Asks the control plane to act, once. Starts no call after the effect's deadline.
+    fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome>;
+
+    /// Looks at the target: was this intent's key applied? An error means that nobody knows yet; ask again later.
+    fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>>;
+}

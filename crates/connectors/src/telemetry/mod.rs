@@ -1,0 +1,66 @@
+//! Telemetry: metrics of services, by scraping them or by asking a Prometheus. Either way the same samples come out,
+//! in the units of `Metric`, and the same detectors run on them.
+
+pub mod prometheus;
+pub mod scrape;
+
+use crate::config::{TelemetryConfig, TelemetryKind};
+use crate::{ConnectorError, Http, Poll};
+use midwatch_model::Timestamp;
+use prometheus::Prometheus;
+use scrape::Scraper;
+use std::time::Duration;
+
+/// The configured source of metrics.
+#[derive(Debug)]
+pub enum Telemetry {
+    Scrape(Box<Scraper>),
+    Prometheus(Prometheus),
+    None,
+}
+
+/// How a telemetry request is made.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub http: Http,
+    pub timeout: Duration,
+    pub bearer: Option<String>,
+}
+
+impl Telemetry {
+    /// The source that the configuration names. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// An unusable URL, or a token variable that is not set.
+    pub fn new(config: &TelemetryConfig, http: Http) -> Result<Self, ConnectorError> {
+        let access = || -> Result<Access, ConnectorError> {
+            let timeout = Duration::from_secs_f64(config.timeout_s);
+            Ok(Access { http, timeout, bearer: bearer(config)? })
+        };
+        match config.kind {
+            TelemetryKind::None => Ok(Self::None),
+            TelemetryKind::Scrape => Ok(Self::Scrape(Box::new(Scraper::new(config, access()?)?))),
+            TelemetryKind::Prometheus => Ok(Self::Prometheus(Prometheus::new(config, access()?)?)),
+        }
+    }
+
+    /// Asks once. Never fails as a whole: what failed is in the poll's failures.
+    pub async fn poll(&self, now: Timestamp) -> Poll {
+        match self {
+            Self::Scrape(scraper) => scraper.poll(now).await,
+            Self::Prometheus(prometheus) => prometheus.poll(now).await,
+            Self::None => Poll { samples: Vec::new(), failures: Vec::new(), polled_at: now },
+        }
+    }
+}
+
+fn bearer(config: &TelemetryConfig) -> Result<Option<String>, ConnectorError> {
+    let Some(variable) = &config.bearer_token_env else { return Ok(None) };
+    match std::env::var(variable) {
+        Ok(token) if !token.trim().is_empty() => Ok(Some(token.trim().to_owned())),
+        _ => Err(ConnectorError::Config {
+            field: "telemetry.bearer_token_env".to_owned(),
+            problem: format!("names the environment variable {variable}, which is not set"),
+        }),
+    }
+}

@@ -1,0 +1,105 @@
+//! The real outside world, put together from its connectors.
+
+use crate::actuators::ControlPlane;
+use crate::config::ConnectorsConfig;
+use crate::logs::Logs;
+use crate::telemetry::Telemetry;
+use crate::{ConnectorError, Http, LogDigest, Outside, Poll, Probe, health};
+use futures::future::BoxFuture;
+use midwatch_action::Effect;
+use midwatch_model::action::TargetState;
+use midwatch_model::journal::{EffectOutcome, Intent, Registration};
+use midwatch_model::{Change, ServiceName, Timestamp};
+
+/// Says whether a log line is critical; the signal stage's patterns.
+pub type CriticalMatcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// The real world.
+pub struct World {
+    http: Http,
+    telemetry: Telemetry,
+    logs: Logs,
+    control_plane: ControlPlane,
+}
+
+impl World {
+    /// Connectors for what is configured. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When the configuration is unusable; the error names field and fix.
+    pub fn new(config: &ConnectorsConfig, services: &[Registration]) -> Result<Self, ConnectorError> {
+        config.validate()?;
+        let http = Http::new()?;
+        let world = Self {
+            telemetry: Telemetry::new(&config.telemetry, http.clone())?,
+            logs: Logs::new(&config.logs, config.telemetry.rate_window_s),
+            control_plane: ControlPlane::new(&config.control_plane, http.clone())?,
+            http,
+        };
+        world.logs.set_services(names(services));
+        Ok(world)
+    }
+
+    /// Lets polls yield critical log lines per second, by this matcher.
+    #[must_use]
+    pub fn with_critical_matcher(mut self, matcher: CriticalMatcher) -> Self {
+        self.logs.set_matcher(matcher);
+        self
+    }
+
+    /// Takes over a changed list of services.
+    pub fn set_services(&self, services: Vec<Registration>) {
+        self.logs.set_services(names(&services));
+    }
+
+    /// Where telemetry comes from, for questions beyond the poll.
+    #[must_use]
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+}
+
+/// The names that are fit to be part of a path.
+fn names(services: &[Registration]) -> Vec<ServiceName> {
+    services.iter().map(|service| ServiceName::new(&*service.name)).filter(ServiceName::is_valid).collect()
+}
+
+impl Outside for World {
+    fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
+        Box::pin(async move {
+            let (mut poll, logs) = tokio::join!(self.telemetry.poll(now), self.logs.poll(now));
+            poll.samples.extend(logs.samples);
+            poll.failures.extend(logs.failures);
+            poll
+        })
+    }
+
+    fn probe<'a>(&'a self, service: &'a ServiceName, url: &'a str, now: Timestamp) -> BoxFuture<'a, Probe> {
+        Box::pin(health::probe(&self.http, service, url, now))
+    }
+
+    fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>> {
+        Box::pin(self.control_plane.changes(since))
+    }
+
+    fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>> {
+        Box::pin(self.control_plane.target(service))
+    }
+
+    fn logs<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
+        Box::pin(self.logs.digest(service, from, to))
+    }
+
+    fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
+        Box::pin(self.control_plane.apply(effect, now))
+    }
+
+    fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
+        Box::pin(self.control_plane.reconcile(intent))
+    }
+}
