@@ -88,7 +88,8 @@ impl Handled {
 
 pub(super) async fn consume(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let mut handled = Handled::default();
-    let mut wait = IDLE_WAIT;
+    // The first look comes at once, so that the lag a new process reports is the real one.
+    let mut wait = Duration::from_millis(1);
     while tick(&mut stopped, wait).await {
         let ask = FetchAsk { consumer: app.spec.instance.clone(), max: BATCH_MAX };
         wait = match fetch(&app, &ask).await {

@@ -135,7 +135,7 @@ async fn logout(
             world.sessions.end(&headers);
             Redirect::to("/login").into_response()
         }
-        Err(response) => response,
+        Err(refusal) => problem(&refusal),
     }
 }
 
@@ -145,8 +145,8 @@ async fn act(
     headers: HeaderMap,
     Form(form): Form<ActionForm>,
 ) -> Response {
-    if let Err(response) = authorised(&world, &headers, &form.csrf) {
-        return response;
+    if let Err(refusal) = authorised(&world, &headers, &form.csrf) {
+        return problem(&refusal);
     }
     let fleet = match super::control_api::fleet(&world, &name) {
         Ok(fleet) => Arc::clone(fleet),
@@ -175,15 +175,12 @@ async fn act(
     Redirect::to(&format!("/services/{name}?tab={tab}&message={message}")).into_response()
 }
 
-fn authorised(world: &World, headers: &HeaderMap, csrf: &str) -> Result<Session, Response> {
-    let Some(session) = world.sessions.find(headers) else {
-        return Err(problem(&Refusal::new(StatusCode::UNAUTHORIZED, "log in first")));
-    };
+/// The session, if there is one and the form is its own.
+fn authorised(world: &World, headers: &HeaderMap, csrf: &str) -> Result<Session, Refusal> {
+    let nobody = || Refusal::new(StatusCode::UNAUTHORIZED, "log in first");
+    let session = world.sessions.find(headers).ok_or_else(nobody)?;
     if !session::same(&session.csrf, csrf) {
-        return Err(problem(&Refusal::new(
-            StatusCode::FORBIDDEN,
-            "this form is out of date; reload the page",
-        )));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "this form is out of date; reload the page"));
     }
     Ok(session)
 }
