@@ -113,7 +113,8 @@ impl Rolling {
         let first = values[0];
         let mean = first + values.iter().map(|v| v - first).sum::<f64>() / count;
         self.shift = if mean.is_finite() { mean } else { first };
-        let (sum, squares) = values.iter().map(|v| v - self.shift).fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
+        let (sum, squares) =
+            values.iter().map(|v| v - self.shift).fold((0.0, 0.0), |(s, q), d| (s + d, q + d * d));
         self.sum = sum;
         self.sum_of_squares = squares;
         self.peak = squares;

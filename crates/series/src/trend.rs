@@ -28,7 +28,8 @@ pub struct Trend {
 #[must_use]
 pub fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     let points = &points[points.len().saturating_sub(POINTS_MAX)..];
-    let usable = points.len() >= TREND_POINTS_MIN && points.iter().all(|(t, v)| t.is_finite() && v.is_finite());
+    let usable =
+        points.len() >= TREND_POINTS_MIN && points.iter().all(|(t, v)| t.is_finite() && v.is_finite());
     if !usable {
         return None;
     }

@@ -104,8 +104,8 @@ impl Climb {
             min_z: own.min_z.or(base.min_z).unwrap_or(3.5),
             floor: own.floor.or(base.floor).unwrap_or(0.0),
             limit: own.limit.or(base.limit),
-            // Half an hour: time enough for a person to wake up, too short for a daily swing to get there.
-            horizon_s: own.horizon_s.or(base.horizon_s).unwrap_or(1800.0),
+            // An hour: what gets there sooner must not wait for the morning; a daily swing takes longer.
+            horizon_s: own.horizon_s.or(base.horizon_s).unwrap_or(3600.0),
         })
     }
 }

@@ -27,6 +27,13 @@ const GAP_S_MAX: f64 = 600.0;
 /// Poll interval that is assumed until two samples have shown it.
 const INTERVAL_S_ASSUMED: f64 = 15.0;
 
+/// How long a level that a series came back from by itself excuses a climb up to it. Six hours cover the cycles of
+/// garbage collectors and batch jobs, and a leak cannot hide behind yesterday's peak.
+const CEILING_S_MAX: f64 = 21_600.0;
+
+/// A series has come back from a peak when it lost this share of the rise that counts as a climb.
+const FALLEN_SHARE: f64 = 0.5;
+
 /// Why a run of suspicion began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -62,6 +69,10 @@ pub(super) struct SeriesState {
     pub recent: VecDeque<(Timestamp, f64)>,
     pub run: Option<Run>,
     pub last_signal_at: Option<Timestamp>,
+    /// Highest value since the last fall, outside of runs.
+    pub peak: f64,
+    /// The level that the series last came back from without being suspicious, and when.
+    pub ceiling: Option<(f64, Timestamp)>,
 }
 
 /// A series that has to be told about.
@@ -84,6 +95,8 @@ impl SeriesState {
             recent: VecDeque::new(),
             run: None,
             last_signal_at: None,
+            peak: f64::MIN,
+            ceiling: None,
         }
     }
 
@@ -105,6 +118,7 @@ impl SeriesState {
             self.judge_afresh(value, at, excused, climb, judge, config)
         };
         self.flags = (self.flags << 1) | u64::from(suspicious);
+        self.note_peak(value, at, judge);
         let count = self.suspicious_of(judge.n);
         self.settle(suspicious, count, judge, config);
         self.finding(at, count, climb, judge, config)
@@ -229,10 +243,35 @@ impl SeriesState {
         judge.freeze(self.baseline.mean(), self.baseline.std(), samples, at)
     }
 
+    /// Learns which level the series comes back from by itself, as memory does when garbage is collected.
+    fn note_peak(&mut self, value: f64, at: Timestamp, judge: &Judge) {
+        let Some(rule) = judge.trend.as_ref() else { return };
+        if self.run.is_some() {
+            // What a fault reached is no level that the series lives at.
+            self.peak = f64::MIN;
+            return;
+        }
+        if value < self.peak - FALLEN_SHARE * rule.min_rise {
+            let known = self.ceiling_at(at).unwrap_or(f64::MIN);
+            self.ceiling = Some((self.peak.max(known), at));
+            self.peak = value;
+        }
+        self.peak = self.peak.max(value);
+    }
+
+    /// The level up to which a climb is nothing new.
+    fn ceiling_at(&self, at: Timestamp) -> Option<f64> {
+        self.ceiling.filter(|(_, since)| seconds_between(*since, at) <= CEILING_S_MAX).map(|(level, _)| level)
+    }
+
     /// Whether the series climbs by its trend rule, over the trend window or over the whole history kept for it.
     fn climb(&self, judge: &Judge, config: &DetectionConfig) -> Option<ClimbSeen> {
         let rule = judge.trend.as_ref()?;
-        let (_, value) = *self.recent.back()?;
+        let (at, value) = *self.recent.back()?;
+        // A quarter of the rise above it, so that peaks of unequal height count as the same.
+        if self.ceiling_at(at).is_some_and(|ceiling| value <= ceiling + 0.25 * rule.min_rise) {
+            return None;
+        }
         let lowest = self.recent.iter().map(|(_, v)| *v).fold(f64::INFINITY, f64::min);
         // Cheap first: most series never rise so far.
         if value <= rule.floor || value - lowest < rule.min_rise {
@@ -317,8 +356,11 @@ impl SeriesState {
         }
     }
 
-    /// Forgets the run and what was normal: the series learns anew from the next sample.
+    /// Forgets the run and what was normal: the series learns anew from the next sample. How high it has been is kept:
+    /// a person says that this is no fault.
     pub fn relearn(&mut self, config: &DetectionConfig) {
+        let highest = self.recent.iter().map(|(_, value)| *value).reduce(f64::max);
+        self.ceiling = highest.map(|level| (level, self.last_at)).or(self.ceiling);
         self.run = None;
         self.flags = 0;
         self.recent.clear();
