@@ -1,1 +1,80 @@
-//! Being written.
+//! The HTTP API: routes, keys, OpenAPI and the API's own data shapes.
+//!
+//! Owns: what is promised to clients. Must never: act on anything but through the engine's commands, or answer 2xx
+//! to an alert that is not durable.
+
+mod auth;
+mod dto;
+mod error;
+mod lab;
+mod metrics;
+mod routes;
+
+pub use auth::ApiKey;
+pub use dto::{
+    ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, StatusDto, TimelineDto,
+};
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use midwatch_engine::Engine;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+/// Largest body that is read, bytes. Alerts are small; a hundred megabytes are an attack or a mistake.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// What the API needs to know besides the engine.
+#[derive(Clone)]
+pub struct ApiConfig {
+    /// The key that every call but `/health` must carry; `None` only on loopback.
+    pub key: Option<ApiKey>,
+    /// The address that is listened on, for checking the Host header while there is no key.
+    pub listen: SocketAddr,
+    /// The configuration as it is in force, without secrets.
+    pub shown: serde_json::Value,
+    /// The lab's supervisor, if one is configured.
+    pub lab: Option<String>,
+    pub version: &'static str,
+}
+
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub engine: Arc<Engine>,
+    pub config: Arc<ApiConfig>,
+    pub http: reqwest::Client,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "midwatch",
+    description = "Incidents, their evidence, decisions and actions. Errors are `{\"error\": \"what happened and what to do\"}`."
+))]
+struct Doc;
+
+/// The router with every route.
+#[must_use]
+pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
+    // No redirects: the lab is on this machine and sends none.
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
+    let api = Api { engine, config: Arc::new(config), http };
+    let (router, doc) = OpenApiRouter::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
+    let doc = serde_json::to_value(doc).unwrap_or_default();
+    router
+        .route("/api/v1/openapi.json", axum::routing::get(|| async { axum::Json(doc) }))
+        .route("/api/v1/lab/{*path}", axum::routing::any(lab::proxy))
+        .fallback(error::no_route)
+        .layer(axum::middleware::from_fn_with_state(api.clone(), auth::check))
+        .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::on_panic))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(api)
+}
+
+/// The OpenAPI document, for generated clients.
+#[must_use]
+pub fn openapi() -> serde_json::Value {
+    let (_, doc) = OpenApiRouter::<Api>::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
+    serde_json::to_value(doc).unwrap_or_default()
+}

@@ -4,7 +4,7 @@ use crate::ConnectorError;
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
-use midwatch_model::journal::{EffectOutcome, Intent};
+use midwatch_model::journal::{EffectOutcome, Intent, Registration};
 use midwatch_model::{Change, Sample, ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +58,9 @@ pub struct LogDigest {
 
 /// The outside world as the engine uses it; a test world implements it, too.
 pub trait Outside: Send + Sync {
+    /// Takes over a changed list of services.
+    fn set_services(&self, services: &[Registration]);
+
     /// Asks every telemetry source once. Never fails as a whole.
     fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll>;
 

@@ -36,7 +36,7 @@ impl World {
             control_plane: ControlPlane::new(&config.control_plane, http.clone())?,
             http,
         };
-        world.logs.set_services(names(services));
+        world.set_services(services);
         Ok(world)
     }
 
@@ -45,11 +45,6 @@ impl World {
     pub fn with_critical_matcher(mut self, matcher: CriticalMatcher) -> Self {
         self.logs.set_matcher(matcher);
         self
-    }
-
-    /// Takes over a changed list of services.
-    pub fn set_services(&self, services: Vec<Registration>) {
-        self.logs.set_services(names(&services));
     }
 
     /// Where telemetry comes from, for questions beyond the poll.
@@ -65,6 +60,12 @@ fn names(services: &[Registration]) -> Vec<ServiceName> {
 }
 
 impl Outside for World {
+    fn set_services(&self, services: &[Registration]) {
+        let names = names(services);
+        self.telemetry.set_services(&names);
+        self.logs.set_services(names);
+    }
+
     fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
         Box::pin(async move {
             let (mut poll, logs) = tokio::join!(self.telemetry.poll(now), self.logs.poll(now));

@@ -1,1 +1,108 @@
-//! Being written.
+//! The engine: the only place that sequences the stages.
+//!
+//! Owns: the tick (poll, detect, correlate), the cycle of each incident (fold, next step, perform, append), and the
+//! commands of people. Must never: decide by itself. What to do next is a pure function of the journal and of gathered
+//! facts, whether it may be done is the gate's answer.
+
+mod append;
+mod artifacts;
+mod clock;
+mod commands;
+mod config;
+mod cycle;
+mod dispatch;
+mod error;
+mod gather;
+mod next;
+mod observe;
+mod perform;
+mod reconcile;
+mod views;
+mod watch;
+
+pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
+pub use commands::{ActRequest, ActResult};
+pub use config::{EngineConfig, ReportConfig};
+pub use dispatch::run;
+pub use error::EngineError;
+pub use views::{incident_row, rebuild};
+pub use watch::{Health, Watch};
+
+use midwatch_connectors::Outside;
+use midwatch_decision::Policy;
+use midwatch_store::Store;
+use std::sync::Arc;
+use tokio::sync::{Mutex, Notify};
+
+/// Everything that a watch needs, shared by the loop and the API.
+pub struct Engine {
+    pub config: EngineConfig,
+    policy: Policy,
+    pub store: Store,
+    outside: Arc<dyn Outside>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    watch: Mutex<Watch>,
+    /// Rung when a person or a webhook has given the loop something to do before its next tick.
+    wake: Notify,
+}
+
+impl Engine {
+    /// Opens a watch on a store: services that were registered earlier and recent baselines are taken up again.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn open(
+        config: EngineConfig,
+        policy: Policy,
+        store: Store,
+        outside: Arc<dyn Outside>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> Result<Self, EngineError> {
+        let watch = Watch::load(&config, &store, clock.now()).await?;
+        outside.set_services(&watch.registrations());
+        Ok(Self { config, policy, store, outside, clock, ids, watch: Mutex::new(watch), wake: Notify::new() })
+    }
+
+    /// The present time, as the engine sees it.
+    #[must_use]
+    pub fn now(&self) -> midwatch_model::Timestamp {
+        self.clock.now()
+    }
+
+    /// One tick: poll, detect, correlate, and one cycle of every incident that has work.
+    ///
+    /// # Errors
+    /// When the store fails; what failed is tried again at the next tick.
+    pub async fn tick(&self) -> Result<(), EngineError> {
+        observe::observe(self).await?;
+        self.settle().await
+    }
+
+    /// Handles what waits in the intake log and cycles incidents, without polling.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn settle(&self) -> Result<(), EngineError> {
+        observe::correlate_pending(self).await?;
+        reconcile::settle_services(self).await?;
+        cycle::cycle_all(self).await
+    }
+
+    /// A look at the watch itself.
+    pub async fn health(&self) -> Health {
+        self.watch.lock().await.health(self.now(), &self.config)
+    }
+
+    /// Registered services and the graph.
+    pub async fn services(&self) -> (Vec<midwatch_model::journal::Registration>, midwatch_model::ServiceGraph) {
+        let watch = self.watch.lock().await;
+        (watch.registrations(), watch.graph.clone())
+    }
+
+    /// The detectors' view of every series.
+    pub async fn series(&self) -> Vec<midwatch_signal::SeriesStatus> {
+        self.watch.lock().await.detectors.status(self.now())
+    }
+}

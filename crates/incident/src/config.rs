@@ -10,8 +10,8 @@ pub struct IncidentConfig {
     pub max_hops: usize,
     /// Seconds after recovery in which a signal on the same services is a recurrence and not a new incident.
     pub recurrence_window_s: f64,
-    /// Consecutive normal looks after which an incident that nobody acted on has resolved by itself.
-    pub self_resolve_readings: usize,
+    /// Seconds since the last signal after which an incident whose series are all normal again has resolved by itself.
+    pub self_resolve_s: f64,
     /// Seconds after which an incident without a conclusive verdict is handed to a person.
     pub inconclusive_after_s: f64,
 }
@@ -22,7 +22,7 @@ impl Default for IncidentConfig {
             window_s: 900.0,
             max_hops: 3,
             recurrence_window_s: 1800.0,
-            self_resolve_readings: 10,
+            self_resolve_s: 120.0,
             inconclusive_after_s: 300.0,
         }
     }

@@ -302,14 +302,16 @@ impl Incident {
         let undo = effect.intent.undoes.is_some();
         self.state = match outcome {
             EffectOutcome::Unknown { .. } => State::Remediating,
-            // The undo ends the step; what comes next is the next step's business.
-            _ if undo => State::Diagnosed,
+            EffectOutcome::Applied { .. } if undo => {
+                // The undo ends the step; what comes next is the next step's business.
+                self.step += 1;
+                State::Diagnosed
+            }
+            // An undo that was not done leaves the target changed: that is for a person.
+            _ if undo => State::Remediating,
             EffectOutcome::NotApplied { .. } => State::Diagnosed,
             EffectOutcome::Applied { .. } | EffectOutcome::Failed { .. } => State::Verifying,
         };
-        if undo && !matches!(outcome, EffectOutcome::Unknown { .. }) {
-            self.step += 1;
-        }
     }
 
     /// The effect whose end nobody knows, if any.

@@ -7,7 +7,7 @@ use crate::action::TargetState;
 use crate::artifact::Role;
 use crate::decision::{Approval, GateRecord, Principal};
 use crate::evidence::hex;
-use crate::{Action, ActionKey, Cause, IncidentId, Plan, PlanHash, ServiceName, Signal, SignalId, Timestamp, Verdict};
+use crate::{Action, ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, SignalId, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -197,12 +197,27 @@ impl Entry {
         }
     }
 
-    /// The cause that an entry settles on, for statistics.
+    /// The role that writes entries of this kind.
     #[must_use]
-    pub fn cause(&self) -> Option<Cause> {
+    pub fn role(&self) -> Role {
         match self {
-            Entry::Diagnosed { verdict, .. } => verdict.root().map(|h| h.cause),
-            _ => None,
+            Entry::Opened { .. } | Entry::SignalJoined { .. } => Role::Observer,
+            Entry::Diagnosed { .. } => Role::Analyzer,
+            Entry::Planned { .. } | Entry::StepSkipped { .. } => Role::Planner,
+            Entry::Gated { .. }
+            | Entry::ApprovalRequested { .. }
+            | Entry::ApprovalGiven { .. }
+            | Entry::ApprovalRefused { .. }
+            | Entry::ApprovalExpired { .. }
+            | Entry::WouldHaveActed { .. } => Role::Gate,
+            Entry::Intended { .. } | Entry::Performed { .. } => Role::Executor,
+            Entry::Observed { .. }
+            | Entry::Verified { .. }
+            | Entry::SoakStarted { .. }
+            | Entry::Resolved { .. }
+            | Entry::Recurred { .. } => Role::Verifier,
+            Entry::Reported { .. } | Entry::Closed { .. } | Entry::ServiceRegistered { .. } => Role::Memory,
+            Entry::Escalated { .. } | Entry::FalseAlarm { .. } => Role::Communicator,
         }
     }
 
@@ -249,8 +264,8 @@ pub struct Line {
 
 impl Line {
     #[must_use]
-    pub fn new(at: Timestamp, role: Role, entry: Entry) -> Self {
-        Self { v: ENTRY_VERSION, at, role, entry }
+    pub fn new(at: Timestamp, entry: Entry) -> Self {
+        Self { v: ENTRY_VERSION, at, role: entry.role(), entry }
     }
 
     /// The bytes that are stored and hashed.
@@ -384,7 +399,7 @@ mod tests {
         (1..=count)
             .map(|seq| {
                 let entry = Entry::Closed { reason: format!("number {seq}") };
-                let bytes = Line::new(Timestamp::UNIX_EPOCH, Role::Memory, entry).to_bytes();
+                let bytes = Line::new(Timestamp::UNIX_EPOCH, entry).to_bytes();
                 previous = chain_hash(&stream.to_string(), seq, &previous, &bytes);
                 Record { seq, bytes, hash: previous }
             })

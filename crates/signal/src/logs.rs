@@ -101,6 +101,13 @@ const BUILT_IN: [(&str, &str, Cause); 9] = [
     ),
 ];
 
+impl Default for CriticalPatterns {
+    /// The built-in patterns alone.
+    fn default() -> Self {
+        Self::new(&[]).expect("the built-in patterns are constant and compile")
+    }
+}
+
 impl CriticalPatterns {
     /// The built-in patterns with the user's in front of them.
     ///
@@ -148,7 +155,7 @@ mod tests {
 
     #[test]
     fn lines_are_classified() {
-        let patterns = CriticalPatterns::new(&[]).expect("the built-in patterns compile");
+        let patterns = CriticalPatterns::default();
         for (line, expected) in [
             ("thread 'main' panicked at src/main.rs:4:5", Some("panic")),
             (r#"{"level":"fatal","msg":"giving up"}"#, Some("fatal")),
@@ -191,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_line_of_megabytes_is_cut_at_a_character() {
-        let patterns = CriticalPatterns::new(&[]).expect("compiles");
+        let patterns = CriticalPatterns::default();
         assert_eq!(patterns.classify(&"ü".repeat(5_000_000)), None);
     }
 }

@@ -6,7 +6,7 @@ pub mod scrape;
 
 use crate::config::{TelemetryConfig, TelemetryKind};
 use crate::{ConnectorError, Http, Poll};
-use midwatch_model::Timestamp;
+use midwatch_model::{ServiceName, Timestamp};
 use prometheus::Prometheus;
 use scrape::Scraper;
 use std::time::Duration;
@@ -41,6 +41,13 @@ impl Telemetry {
             TelemetryKind::None => Ok(Self::None),
             TelemetryKind::Scrape => Ok(Self::Scrape(Box::new(Scraper::new(config, access()?)?))),
             TelemetryKind::Prometheus => Ok(Self::Prometheus(Prometheus::new(config, access()?)?)),
+        }
+    }
+
+    /// Takes over a changed list of registered services.
+    pub(crate) fn set_services(&self, services: &[ServiceName]) {
+        if let Self::Scrape(scraper) = self {
+            scraper.set_services(services);
         }
     }
 

@@ -18,7 +18,8 @@ use futures::StreamExt as _;
 use instance::{Instance, WANTED};
 use midwatch_model::{Metric, Sample, ServiceName, Timestamp};
 use readings::Members;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 use tokio::sync::Mutex;
 
 /// Pages that are fetched at the same time: enough to hide network latency, few enough to keep sockets and memory small.
@@ -30,6 +31,8 @@ pub struct Scraper {
     access: Access,
     discovery: Discovery,
     window_s: f64,
+    /// Services that a person registered.
+    registered: std::sync::Mutex<BTreeSet<ServiceName>>,
     /// One poll at a time: a second one would see half of the first one's counters.
     memory: Mutex<Memory>,
 }
@@ -39,6 +42,8 @@ pub struct Scraper {
 struct Memory {
     /// The targets that discovery last named.
     discovered: Vec<Target>,
+    /// Services that discovery has ever named an instance of.
+    seen: BTreeSet<ServiceName>,
     /// By URL.
     instances: BTreeMap<String, Instance>,
 }
@@ -52,7 +57,22 @@ struct Scraped {
 impl Scraper {
     pub(crate) fn new(config: &TelemetryConfig, access: Access) -> Result<Self, ConnectorError> {
         let discovery = Discovery::new(config)?;
-        Ok(Self { access, discovery, window_s: config.rate_window_s, memory: Mutex::default() })
+        let window_s = config.rate_window_s;
+        Ok(Self { access, discovery, window_s, registered: Default::default(), memory: Mutex::default() })
+    }
+
+    pub(crate) fn set_services(&self, services: &[ServiceName]) {
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        *registered = services.iter().cloned().collect();
+    }
+
+    /// Registered services that had instances and have none any more: all of them are gone, which is a reading of
+    /// `up`, not a lack of one. An unregistered service may have been taken out of service on purpose.
+    fn vanished(&self, memory: &Memory, scraped: &[Scraped]) -> Vec<ServiceName> {
+        let registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        let known =
+            |service: &ServiceName| scraped.iter().any(|one| one.target.service.as_ref() == Some(service));
+        memory.seen.intersection(&registered).filter(|service| !known(service)).cloned().collect()
     }
 
     /// Discovers targets, scrapes them and takes their readings.
@@ -71,7 +91,10 @@ impl Scraper {
             memory.take(one, now, self.window_s, &mut failures);
         }
         failures.sort_by(|a, b| (&a.service, &a.source).cmp(&(&b.service, &b.source)));
-        Poll { samples: memory.samples(&scraped, self.window_s, now), failures, polled_at: now }
+        let mut samples = memory.samples(&scraped, self.window_s, now);
+        let gone = self.vanished(&memory, &scraped).into_iter();
+        samples.extend(gone.map(|service| Sample { service, metric: Metric::Up, value: 0.0, at: now }));
+        Poll { samples, failures, polled_at: now }
     }
 
     /// Takes over the targets that discovery names; when it fails, the last known ones stay.
@@ -81,6 +104,7 @@ impl Scraper {
         let failed = |reason| SourceFailure { service: None, source: source.clone(), reason };
         match answer {
             Ok((targets, refused)) => {
+                memory.seen.extend(targets.iter().filter_map(|target| target.service.clone()));
                 memory.discovered = targets;
                 failures.extend(refused.into_iter().map(failed));
             }

@@ -1,0 +1,225 @@
+//! The API's own data shapes. They change only with the API's version; the model may change freely behind them.
+
+use midwatch_engine::Health;
+use midwatch_incident::Incident;
+use midwatch_model::decision::GateRecord;
+use midwatch_model::journal::{EffectOutcome, Line, VerificationOutcome};
+use midwatch_model::{Action, Plan, Signal, Timestamp, Verdict};
+use midwatch_report::timeline;
+use midwatch_store::IncidentRow;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An incident in a list.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct IncidentSummary {
+    pub id: String,
+    pub state: String,
+    /// The component that the verdict names, or where the first signal came from.
+    pub component: String,
+    pub cause: Option<String>,
+    #[schema(value_type = String)]
+    pub opened_at: Timestamp,
+    /// The verdict in one sentence.
+    pub summary: String,
+}
+
+impl From<IncidentRow> for IncidentSummary {
+    fn from(row: IncidentRow) -> Self {
+        Self {
+            id: row.id,
+            state: row.state,
+            component: row.service,
+            cause: row.cause,
+            opened_at: row.opened_at,
+            summary: row.summary,
+        }
+    }
+}
+
+/// One row of a timeline.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct TimelineDto {
+    #[schema(value_type = String)]
+    pub at: Timestamp,
+    pub role: String,
+    pub what: String,
+}
+
+/// One effect of an incident.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct ActionDto {
+    pub key: String,
+    pub incident: Option<String>,
+    pub action: Action,
+    pub target: String,
+    pub by: String,
+    /// The key of the action that this one takes back.
+    pub undoes: Option<String>,
+    /// What would take it back.
+    pub undo: Option<Action>,
+    #[schema(value_type = String)]
+    pub intended_at: Timestamp,
+    /// `None` while nobody knows.
+    pub outcome: Option<EffectOutcome>,
+}
+
+/// A request that waits for a person.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct ApprovalDto {
+    pub incident: String,
+    /// The hash that an approval must name.
+    pub plan: String,
+    pub step: usize,
+    pub action: Option<String>,
+    pub undo: Option<String>,
+    pub why: String,
+    pub verdict: String,
+    #[schema(value_type = String)]
+    pub since: Timestamp,
+    #[schema(value_type = String)]
+    pub expires_at: Timestamp,
+}
+
+/// A person's answer to a request.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApprovalBody {
+    pub incident: String,
+    /// The hash of the plan that was looked at.
+    pub plan: String,
+    /// `approve` or `deny`.
+    pub decision: String,
+    pub by: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A person's action.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ActBody {
+    pub action: Action,
+    pub by: String,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// An incident with everything that is known of it.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct IncidentDetail {
+    pub id: String,
+    pub state: String,
+    pub component: String,
+    pub cause: Option<String>,
+    pub confidence: Option<f64>,
+    pub summary: String,
+    #[schema(value_type = String)]
+    pub opened_at: Timestamp,
+    #[schema(value_type = Option<String>)]
+    pub verdict_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    pub recovered_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>)]
+    pub resolved_at: Option<Timestamp>,
+    pub mttr_ms: Option<u64>,
+    pub signals: Vec<Signal>,
+    pub verdict: Option<Verdict>,
+    pub plan: Option<Plan>,
+    pub plan_hash: Option<String>,
+    /// The last answer of the gate.
+    pub gate: Option<GateRecord>,
+    pub waiting: Option<ApprovalDto>,
+    pub actions: Vec<ActionDto>,
+    pub verification: Option<VerificationOutcome>,
+    pub would_have_acted: bool,
+    pub escalated: Option<String>,
+    /// Path of the postmortem, once written.
+    pub postmortem: Option<String>,
+    pub timeline: Vec<TimelineDto>,
+}
+
+impl IncidentDetail {
+    pub(crate) fn new(incident: &Incident, lines: &[Line]) -> Self {
+        let root = incident.verdict.as_ref().and_then(Verdict::root);
+        Self {
+            id: incident.id.to_string(),
+            state: incident.state.to_string(),
+            component: incident.component().to_string(),
+            cause: root.map(|r| r.cause.name().to_owned()),
+            confidence: root.map(|r| r.confidence),
+            summary: incident
+                .verdict
+                .as_ref()
+                .map_or_else(|| incident.signals[0].summary.clone(), Verdict::sentence),
+            opened_at: incident.opened_at,
+            verdict_at: incident.first_verdict_at,
+            recovered_at: incident.recovered_at(),
+            resolved_at: incident.resolved_at,
+            mttr_ms: incident.mttr_ms.filter(|_| incident.last_effect().is_some()),
+            signals: incident.signals.clone(),
+            verdict: incident.verdict.clone(),
+            plan: incident.plan.as_ref().map(|(plan, _)| plan.clone()),
+            plan_hash: incident.plan.as_ref().map(|(_, hash)| hash.to_string()),
+            gate: incident.gate.clone(),
+            waiting: waiting(incident),
+            actions: actions(incident),
+            verification: incident.verified.as_ref().map(|(outcome, _, _)| *outcome),
+            would_have_acted: incident.would_have_acted,
+            escalated: incident.escalated.as_ref().map(|(_, reason)| reason.clone()),
+            postmortem: incident.report.clone(),
+            timeline: timeline(lines)
+                .into_iter()
+                .map(|row| TimelineDto {
+                    at: row.at,
+                    role: format!("{:?}", row.role).to_lowercase(),
+                    what: row.what,
+                })
+                .collect(),
+        }
+    }
+}
+
+pub(crate) fn waiting(incident: &Incident) -> Option<ApprovalDto> {
+    let waiting = incident.waiting.as_ref()?;
+    let step = incident.plan.as_ref().and_then(|(plan, _)| plan.steps.get(waiting.step));
+    Some(ApprovalDto {
+        incident: incident.id.to_string(),
+        plan: waiting.plan.to_string(),
+        step: waiting.step,
+        action: step.map(|s| s.action.sentence()),
+        undo: step.and_then(|s| s.undo.as_ref()).map(Action::sentence),
+        why: waiting.why.clone(),
+        verdict: incident.verdict.as_ref().map_or_else(String::new, Verdict::sentence),
+        since: waiting.since,
+        expires_at: waiting.expires_at,
+    })
+}
+
+fn actions(incident: &Incident) -> Vec<ActionDto> {
+    let dto = |effect: &midwatch_incident::EffectRecord| ActionDto {
+        key: effect.intent.key.to_string(),
+        incident: Some(incident.id.to_string()),
+        action: effect.intent.action.clone(),
+        target: effect.intent.action.target().to_string(),
+        by: effect.intent.principal.to_string(),
+        undoes: effect.intent.undoes.as_ref().map(ToString::to_string),
+        undo: effect.intent.undo.clone(),
+        intended_at: effect.intended_at,
+        outcome: effect.outcome.clone(),
+    };
+    incident.effects.iter().map(dto).collect()
+}
+
+/// The watch at a glance.
+#[derive(Serialize, ToSchema)]
+pub struct StatusDto {
+    pub version: &'static str,
+    pub mode: String,
+    pub dry_run: bool,
+    #[schema(value_type = Object)]
+    pub health: Health,
+    pub open_incidents: usize,
+    pub waiting_for_approval: usize,
+    pub services: usize,
+}

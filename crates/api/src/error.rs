@@ -1,0 +1,96 @@
+//! Errors as clients see them.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderValue, StatusCode, Uri, header::RETRY_AFTER};
+use axum::response::{IntoResponse, Response};
+use midwatch_engine::EngineError;
+use midwatch_model::redact::redact;
+use serde_json::json;
+
+/// Seconds after which a client may try a full, locked or read-only store again.
+const RETRY_AFTER_S: u32 = 5;
+
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    status: StatusCode,
+    text: String,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(crate) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    pub(crate) fn unauthorized(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, text)
+    }
+
+    pub(crate) fn forbidden(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, text)
+    }
+
+    pub(crate) fn bad_gateway(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, text)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(json!({ "error": redact(&self.text) }))).into_response();
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        }
+        response
+    }
+}
+
+impl From<EngineError> for ApiError {
+    fn from(error: EngineError) -> Self {
+        let status = match &error {
+            EngineError::Store(e) if e.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            EngineError::Store(midwatch_store::StoreError::Conflict { .. }) => StatusCode::CONFLICT,
+            EngineError::Store(_) | EngineError::Report { .. } | EngineError::NotAuthorized(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            EngineError::NoIncident(_) | EngineError::UnknownService(..) => StatusCode::NOT_FOUND,
+            EngineError::NotWaiting { .. } | EngineError::StalePlan { .. } | EngineError::Refused(_) => {
+                StatusCode::CONFLICT
+            }
+            EngineError::Target(_) => StatusCode::BAD_GATEWAY,
+            EngineError::BadServiceName(_) | EngineError::BadHealthUrl(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<midwatch_store::StoreError> for ApiError {
+    fn from(error: midwatch_store::StoreError) -> Self {
+        EngineError::from(error).into()
+    }
+}
+
+impl From<JsonRejection> for ApiError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), format!("the body cannot be read: {}", rejection.body_text()))
+    }
+}
+
+pub(crate) async fn no_route(uri: Uri) -> ApiError {
+    ApiError::not_found(format!("there is nothing at {}; see /api/v1/openapi.json", uri.path()))
+}
+
+/// A panic is a bug; the caller hears so, and the process goes on.
+pub(crate) fn on_panic(_: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request handler panicked; please report this");
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "midwatch failed at this request; its log says where")
+        .into_response()
+}

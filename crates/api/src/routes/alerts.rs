@@ -1,0 +1,97 @@
+//! Alerts: taking them in and saying what became of them.
+
+use crate::{Api, error::ApiError};
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use midwatch_engine::Engine;
+use midwatch_model::IncidentId;
+use midwatch_model::journal::StreamId;
+use midwatch_report::{LineageStep, why};
+use midwatch_store::IntakeRow;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Sources that alerts are taken from.
+const SOURCES: &str = "generic";
+
+/// Takes in alerts. The answer comes after they are durable.
+#[utoipa::path(post, path = "/api/v1/ingest/{source}", tag = "alerts",
+    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json")),
+    request_body(content = Object), responses((status = 202), (status = 400), (status = 413), (status = 503)))]
+pub(crate) async fn ingest(
+    State(api): State<Api>,
+    Path(source): Path<String>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    if source != SOURCES {
+        return Err(ApiError::not_found(format!("alerts from `{source}` cannot be read; known sources: {SOURCES}")));
+    }
+    let now = api.engine.now();
+    let alerts = midwatch_signal::alert::parse_batch(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    let signals: Vec<_> = alerts.iter().map(|alert| alert.to_signal(api.engine.signal_id(), now)).collect();
+    api.engine.ingest(&signals, &format!("the API, source {source}")).await?;
+    let ids: Vec<&str> = signals.iter().map(|s| s.id.as_str()).collect();
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": ids }))))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ListQuery {
+    #[serde(default = "fifty")]
+    limit: u32,
+    incident: Option<String>,
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+fn row(row: &IntakeRow) -> Value {
+    let signal: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
+    json!({
+        "id": row.id, "received_at": row.received_at, "source": row.source, "incident": row.incident,
+        "signal": signal, "handled": row.done, "handling": row.handling,
+    })
+}
+
+/// Alerts and anomalies, newest first.
+#[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts",
+    params(("limit" = Option<u32>, Query), ("incident" = Option<String>, Query)),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn list(State(api): State<Api>, Query(query): Query<ListQuery>) -> Result<Json<Value>, ApiError> {
+    let rows = api.engine.store.intake_list(query.incident.as_deref(), query.limit.min(1000)).await?;
+    Ok(Json(json!({ "alerts": rows.iter().map(row).collect::<Vec<_>>() })))
+}
+
+async fn find(engine: &Engine, id: &str) -> Result<IntakeRow, ApiError> {
+    engine.store.intake(id).await?.ok_or_else(|| ApiError::not_found(format!("there is no alert {id}")))
+}
+
+/// One alert or anomaly.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404)))]
+pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    Ok(Json(row(&find(&api.engine, &id).await?)))
+}
+
+/// The steps of an intake row.
+pub(super) fn steps_of(row: &IntakeRow) -> Vec<LineageStep> {
+    row.handling.iter().filter_map(|step| serde_json::from_value(step.clone()).ok()).collect()
+}
+
+/// Why an alert did or did not lead to anything: every step of its way.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}/lineage", tag = "alerts", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404)))]
+pub(crate) async fn lineage(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let row = find(&api.engine, &id).await?;
+    let intake = [(row.id.clone(), steps_of(&row))];
+    let lines = match &row.incident {
+        Some(incident) => {
+            let stream = StreamId::Incident(IncidentId::new(incident));
+            api.engine.store.read(&stream).await?.lines().to_vec()
+        }
+        None => Vec::new(),
+    };
+    Ok(Json(json!({ "alert": row.id, "incident": row.incident, "steps": why(&lines, &intake, Some(&id)) })))
+}

@@ -1,0 +1,207 @@
+//! Incidents, and what people decide about them.
+
+use crate::dto::{ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, waiting};
+use crate::{Api, error::ApiError};
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use midwatch_engine::{ActRequest, Engine};
+use midwatch_incident::Incident;
+use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
+use midwatch_model::{IncidentId, PlanHash};
+use midwatch_report::why;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Rows of a list at most.
+const LIST_MAX: u32 = 1000;
+
+pub(super) async fn load(engine: &Engine, id: &str) -> Result<(VerifiedJournal, Incident), ApiError> {
+    let journal = engine.store.read(&StreamId::Incident(IncidentId::new(id))).await?;
+    match Incident::fold(journal.lines()) {
+        Some(incident) => Ok((journal, incident)),
+        None => Err(ApiError::not_found(format!("there is no incident {id}"))),
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct ListQuery {
+    state: Option<String>,
+    service: Option<String>,
+    #[serde(default)]
+    open: bool,
+    limit: Option<u32>,
+}
+
+/// Incidents, newest first.
+#[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents",
+    params(("state" = Option<String>, Query), ("service" = Option<String>, Query), ("open" = Option<bool>, Query), ("limit" = Option<u32>, Query)),
+    responses((status = 200, body = Vec<IncidentSummary>)))]
+pub(crate) async fn list(State(api): State<Api>, Query(query): Query<ListQuery>) -> Result<Json<Value>, ApiError> {
+    let limit = query.limit.unwrap_or(100).min(LIST_MAX) as usize;
+    let over = ["resolved", "closed", "false_alarm"];
+    let rows: Vec<IncidentSummary> = api
+        .engine
+        .store
+        .incidents(query.open, LIST_MAX)
+        .await?
+        .into_iter()
+        .filter(|row| query.state.as_ref().is_none_or(|s| *s == row.state))
+        .filter(|row| query.service.as_ref().is_none_or(|s| *s == row.service))
+        .filter(|row| !query.open || !over.contains(&row.state.as_str()))
+        .take(limit)
+        .map(Into::into)
+        .collect();
+    Ok(Json(json!({ "incidents": rows })))
+}
+
+/// One incident with verdict, plan, decisions, effects and timeline.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(("id" = String, Path)),
+    responses((status = 200, body = IncidentDetail), (status = 404)))]
+pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, ApiError> {
+    let (journal, incident) = load(&api.engine, &id).await?;
+    Ok(Json(IncidentDetail::new(&incident, journal.lines())))
+}
+
+/// How every signal of an incident was handled.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/lineage", tag = "incidents", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404)))]
+pub(crate) async fn lineage(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let (journal, _) = load(&api.engine, &id).await?;
+    let rows = api.engine.store.intake_list(Some(&id), LIST_MAX).await?;
+    let intake: Vec<_> = rows.iter().map(|row| (row.id.clone(), super::alerts::steps_of(row))).collect();
+    Ok(Json(json!({ "incident": id, "steps": why(journal.lines(), &intake, None) })))
+}
+
+/// The postmortem as Markdown.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/postmortem", tag = "incidents", params(("id" = String, Path)),
+    responses((status = 200, content_type = "text/markdown", body = String), (status = 404)))]
+pub(crate) async fn postmortem(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<impl IntoResponse, ApiError> {
+    let (_, incident) = load(&api.engine, &id).await?;
+    let path = incident.report.ok_or_else(|| {
+        ApiError::not_found(format!("{id} has no postmortem yet: it is {} and gets one when it ends", incident.state))
+    })?;
+    let text = tokio::fs::read_to_string(&path).await.map_err(|e| {
+        ApiError::not_found(format!("the postmortem was written to {path}, but cannot be read there: {e}"))
+    })?;
+    Ok(([(CONTENT_TYPE, "text/markdown; charset=utf-8")], text))
+}
+
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FalseAlarmBody {
+    by: String,
+    #[serde(default)]
+    reason: String,
+}
+
+/// Marks an incident as a false alarm.
+#[utoipa::path(post, path = "/api/v1/incidents/{id}/false-alarm", tag = "incidents", params(("id" = String, Path)),
+    request_body = FalseAlarmBody, responses((status = 200), (status = 404), (status = 409)))]
+pub(crate) async fn false_alarm(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    body: Result<Json<FalseAlarmBody>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(body) = body?;
+    api.engine.false_alarm(&IncidentId::new(&id), &body.by, &body.reason).await?;
+    Ok(Json(json!({ "incident": id, "state": "false_alarm" })))
+}
+
+/// Requests that wait for a person.
+#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", responses((status = 200, body = Vec<ApprovalDto>)))]
+pub(crate) async fn approvals(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
+    let mut list = Vec::new();
+    for row in api.engine.store.incidents(true, LIST_MAX).await? {
+        if row.state == "awaiting_approval" {
+            list.extend(waiting(&load(&api.engine, &row.id).await?.1));
+        }
+    }
+    Ok(Json(json!({ "approvals": list })))
+}
+
+/// Approves or denies exactly one plan.
+#[utoipa::path(post, path = "/api/v1/approvals", tag = "approvals", request_body = ApprovalBody,
+    responses((status = 200), (status = 404), (status = 409, description = "the plan has changed, or nothing waits")))]
+pub(crate) async fn answer(
+    State(api): State<Api>,
+    body: Result<Json<ApprovalBody>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(body) = body?;
+    if body.by.trim().is_empty() {
+        return Err(ApiError::bad_request("say who decides: `by` must not be empty"));
+    }
+    let (id, plan) = (IncidentId::new(&body.incident), PlanHash::new(&body.plan));
+    match body.decision.as_str() {
+        "approve" => api.engine.approve(&id, &plan, &body.by).await?,
+        "deny" => api.engine.deny(&id, &plan, &body.by, &body.reason).await?,
+        other => return Err(ApiError::bad_request(format!("`{other}` is not a decision; say approve or deny"))),
+    }
+    Ok(Json(json!({ "incident": body.incident, "plan": body.plan, "decision": body.decision })))
+}
+
+/// Every action that was intended, newest first.
+#[utoipa::path(get, path = "/api/v1/actions", tag = "actions", responses((status = 200, body = Vec<ActionDto>)))]
+pub(crate) async fn actions(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
+    let mut list = Vec::new();
+    for stream in api.engine.store.streams("service/").await? {
+        let journal = api.engine.store.read(&stream).await?;
+        let mut of_service: BTreeMap<String, ActionDto> = BTreeMap::new();
+        for line in journal.lines() {
+            match &line.entry {
+                Entry::Intended { intent } => {
+                    let dto = ActionDto {
+                        key: intent.key.to_string(),
+                        incident: intent.incident.as_ref().map(ToString::to_string),
+                        action: intent.action.clone(),
+                        target: intent.action.target().to_string(),
+                        by: intent.principal.to_string(),
+                        undoes: intent.undoes.as_ref().map(ToString::to_string),
+                        undo: intent.undo.clone(),
+                        intended_at: line.at,
+                        outcome: None,
+                    };
+                    of_service.insert(dto.key.clone(), dto);
+                }
+                Entry::Performed { key, outcome, .. } => {
+                    if let Some(dto) = of_service.get_mut(key.as_str()) {
+                        dto.outcome = Some(outcome.clone());
+                    }
+                }
+                _ => {}
+            }
+        }
+        list.extend(of_service.into_values());
+    }
+    list.sort_by_key(|dto| std::cmp::Reverse(dto.intended_at));
+    Ok(Json(json!({ "actions": list })))
+}
+
+/// A person's action, through the same gate as midwatch's own.
+#[utoipa::path(post, path = "/api/v1/actions", tag = "actions", request_body = ActBody,
+    responses((status = 200, description = "the gate's answer and, if it let the action pass, the outcome", body = Object), (status = 404), (status = 502)))]
+pub(crate) async fn act(
+    State(api): State<Api>,
+    body: Result<Json<ActBody>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(body) = body?;
+    if body.by.trim().is_empty() {
+        return Err(ApiError::bad_request("say who acts: `by` must not be empty"));
+    }
+    if !body.action.kind().mutates() {
+        return Err(ApiError::bad_request("escalate is what midwatch does; a person acts or calls a colleague"));
+    }
+    let request = ActRequest { action: body.action, by: body.by, reason: body.reason };
+    let engine = api.engine.clone();
+    // On its own task: a client that hangs up must not leave an effect without its record.
+    let result = tokio::spawn(async move { engine.act(request).await })
+        .await
+        .map_err(|e| ApiError::bad_gateway(format!("the action was interrupted: {e}; `GET /api/v1/actions` shows how far it came")))??;
+    Ok(Json(serde_json::to_value(result).unwrap_or_default()))
+}

@@ -1,0 +1,69 @@
+//! Services and their graph.
+
+use crate::{Api, error::ApiError};
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::StatusCode;
+use midwatch_model::journal::Registration;
+use serde_json::{Value, json};
+
+/// Watched services with the present state of their series.
+#[utoipa::path(get, path = "/api/v1/services", tag = "services", responses((status = 200, body = Object)))]
+pub(crate) async fn list(State(api): State<Api>) -> Json<Value> {
+    let (services, _) = api.engine.services().await;
+    let series = api.engine.series().await;
+    let rows: Vec<Value> = services
+        .iter()
+        .map(|service| {
+            let own = series.iter().filter(|s| s.service.as_str() == service.name);
+            let metrics: serde_json::Map<String, Value> = own
+                .map(|s| {
+                    let value = json!({
+                        "value": s.value, "at": s.at, "sigma": s.sigma, "suspicious": s.suspicious,
+                        "stale": s.stale, "normal_up_to": s.baseline.map(|b| b.bound),
+                    });
+                    (s.metric.name().to_owned(), value)
+                })
+                .collect();
+            json!({ "registration": service, "metrics": metrics })
+        })
+        .collect();
+    Json(json!({ "services": rows }))
+}
+
+/// Registers a service and its edges; it is kept through restarts.
+#[utoipa::path(post, path = "/api/v1/services", tag = "services", request_body = Registration,
+    responses((status = 201), (status = 400), (status = 503)))]
+pub(crate) async fn register(
+    State(api): State<Api>,
+    body: Result<Json<Registration>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let Json(registration) = body?;
+    api.engine.register(registration.clone()).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "registered": registration }))))
+}
+
+/// The service graph with the health of each node.
+#[utoipa::path(get, path = "/api/v1/graph", tag = "services", responses((status = 200, body = Object)))]
+pub(crate) async fn graph(State(api): State<Api>) -> Json<Value> {
+    let (_, graph) = api.engine.services().await;
+    let series = api.engine.series().await;
+    let nodes: Vec<Value> = graph
+        .services()
+        .map(|service| {
+            let mut own = series.iter().filter(|s| s.service == *service).peekable();
+            let health = if own.peek().is_none() {
+                "unknown"
+            } else if own.clone().all(|s| s.stale) {
+                "stale"
+            } else if own.any(|s| s.suspicious) {
+                "abnormal"
+            } else {
+                "normal"
+            };
+            json!({ "service": service, "health": health })
+        })
+        .collect();
+    Json(json!({ "nodes": nodes, "edges": graph.edges().collect::<Vec<_>>() }))
+}

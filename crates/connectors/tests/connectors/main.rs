@@ -1,0 +1,7 @@
+//! Connectors against real sockets and files.
+
+mod control_plane;
+mod logs_and_health;
+mod prometheus;
+mod scrape;
+mod server;

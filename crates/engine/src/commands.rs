@@ -1,0 +1,348 @@
+//! What people tell the watch: approve, deny, act, register, mark a false alarm, hand in an alert.
+
+use crate::append::append;
+use crate::observe::received;
+use crate::perform::{record, reservation};
+use crate::{Engine, EngineError};
+use midwatch_action::{Effect, intend};
+use midwatch_decision::{GateInput, ServiceHistory, decide};
+use midwatch_incident::{Incident, State};
+use midwatch_model::action::TargetState;
+use midwatch_model::decision::{Approval, GateRecord, Principal};
+use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId, VerifiedJournal};
+use midwatch_model::plan::Priority;
+use midwatch_model::{
+    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Signal, Verdict,
+};
+use midwatch_store::{Append, Commit, StoreError};
+
+/// Times that a command is tried anew when somebody else wrote to the stream meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// A person's action.
+#[derive(Clone, Debug)]
+pub struct ActRequest {
+    pub action: Action,
+    pub by: String,
+    pub reason: String,
+}
+
+/// What the gate and the target said to a person's action.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct ActResult {
+    pub gate: GateRecord,
+    /// The open incident that the action became a part of, if there is one on the target.
+    pub incident: Option<IncidentId>,
+    pub key: Option<ActionKey>,
+    pub undo: Option<Action>,
+    pub outcome: Option<EffectOutcome>,
+}
+
+impl Engine {
+    async fn incident(&self, id: &IncidentId) -> Result<(VerifiedJournal, Incident), EngineError> {
+        let journal = self.store.read(&StreamId::Incident(id.clone())).await?;
+        let incident =
+            Incident::fold(journal.lines()).ok_or_else(|| EngineError::NoIncident(id.to_string()))?;
+        Ok((journal, incident))
+    }
+
+    /// Appends what `entries` says to an incident, anew if somebody else wrote first.
+    async fn tell(
+        &self,
+        id: &IncidentId,
+        entries: impl Fn(&Incident) -> Result<Vec<Entry>, EngineError>,
+    ) -> Result<(), EngineError> {
+        let mut attempt = 0;
+        loop {
+            let (journal, incident) = self.incident(id).await?;
+            match append(self, &journal, entries(&incident)?, Commit::default()).await {
+                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
+                result => {
+                    result?;
+                    self.wake.notify_one();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// A person's yes to exactly the plan that the incident waits with.
+    ///
+    /// # Errors
+    /// When the incident waits for nothing, or its plan is another one by now.
+    pub async fn approve(&self, id: &IncidentId, plan: &PlanHash, by: &str) -> Result<(), EngineError> {
+        let now = self.now();
+        self.tell(id, |incident| {
+            let waiting = waiting_for(incident, plan)?;
+            let approval = Approval {
+                plan: plan.clone(),
+                step: waiting.step,
+                by: by.to_owned(),
+                at: now,
+                expires_at: waiting.expires_at,
+            };
+            Ok(vec![Entry::ApprovalGiven { approval }])
+        })
+        .await
+    }
+
+    /// A person's no; the incident is handed to people.
+    ///
+    /// # Errors
+    /// As for [`Engine::approve`].
+    pub async fn deny(&self, id: &IncidentId, plan: &PlanHash, by: &str, reason: &str) -> Result<(), EngineError> {
+        self.tell(id, |incident| {
+            waiting_for(incident, plan)?;
+            let (plan, by, reason) = (plan.clone(), by.to_owned(), reason.to_owned());
+            Ok(vec![Entry::ApprovalRefused { plan, by, reason }])
+        })
+        .await
+    }
+
+    /// A person says that there is nothing wrong.
+    ///
+    /// # Errors
+    /// When there is no such incident, or it is over.
+    pub async fn false_alarm(&self, id: &IncidentId, by: &str, reason: &str) -> Result<(), EngineError> {
+        self.tell(id, |incident| {
+            let busy = matches!(incident.state, State::Remediating | State::Verifying | State::Soaking);
+            if busy || !incident.state.is_open() {
+                let text = format!("{} is {}; it cannot be marked as a false alarm now", incident.id, incident.state);
+                return Err(EngineError::Refused(text));
+            }
+            Ok(vec![Entry::FalseAlarm { by: by.to_owned(), reason: reason.to_owned() }])
+        })
+        .await
+    }
+
+    /// Takes in alerts from outside. They are durable when this returns.
+    ///
+    /// # Errors
+    /// When the store takes nothing now; then nothing is acknowledged.
+    pub async fn ingest(&self, signals: &[Signal], from: &str) -> Result<(), EngineError> {
+        let now = self.now();
+        let intake = signals.iter().map(|signal| received(signal, now, from)).collect();
+        self.store.commit(Commit { intake, ..Commit::default() }).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// A fresh signal id.
+    #[must_use]
+    pub fn signal_id(&self) -> midwatch_model::SignalId {
+        midwatch_model::SignalId::new(format!("sig-{}", self.ids.next(self.now())))
+    }
+
+    /// Registers a service and its edges, for good.
+    ///
+    /// # Errors
+    /// When a name or URL cannot be used, or the store takes nothing now.
+    pub async fn register(&self, registration: Registration) -> Result<(), EngineError> {
+        let names = std::iter::once(&registration.name)
+            .chain(&registration.depends_on)
+            .chain(&registration.consumes_from);
+        for name in names {
+            if !ServiceName::new(name).is_valid() {
+                return Err(EngineError::BadServiceName(name.clone()));
+            }
+        }
+        if let Some(url) = &registration.health
+            && !(url.starts_with("http://") || url.starts_with("https://"))
+        {
+            return Err(EngineError::BadHealthUrl(url.clone()));
+        }
+        let mut attempt = 0;
+        loop {
+            let journal = self.store.read(&StreamId::Config).await?;
+            let entry = Entry::ServiceRegistered { registration: registration.clone() };
+            let lines = vec![Line::new(self.now(), entry)];
+            let append = Append { stream: StreamId::Config, expected: journal.len(), lines };
+            match self.store.commit(Commit { appends: vec![append], ..Commit::default() }).await {
+                Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
+                result => {
+                    result?;
+                    break;
+                }
+            }
+        }
+        let mut watch = self.watch.lock().await;
+        watch.register(registration);
+        self.outside.set_services(&watch.registrations());
+        Ok(())
+    }
+
+    /// A person's action: through the same gate and onto the same journal as midwatch's own.
+    ///
+    /// # Errors
+    /// When the target is not watched or cannot be read, or the store takes nothing now.
+    pub async fn act(&self, request: ActRequest) -> Result<ActResult, EngineError> {
+        let target = request.action.target().clone();
+        self.check_watched(&target).await?;
+        let before = self.outside.target(&target).await.map_err(|e| EngineError::Target(e.to_string()))?;
+        let journal = self.incident_on(&target).await?;
+        let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
+        let plan = one_step(&request, incident.as_ref(), &before);
+        let hash = plan.hash();
+        let service = self.store.read(&StreamId::Service(target.clone())).await?;
+        let evidence = self.witnesses(&target, &before).await;
+        let namespace = self.watch.lock().await.registration(&target).and_then(|r| r.namespace.clone());
+        let root = incident.as_ref().and_then(|i| i.verdict.as_ref()).and_then(Verdict::root);
+        let (gate, authorized) = decide(&GateInput {
+            now: self.now(),
+            config: &self.config.decision,
+            policy: &self.policy,
+            mode: self.config.mode,
+            dry_run: self.config.dry_run,
+            principal: &Principal::Human(request.by.clone()),
+            incident: incident.as_ref().map(|i| &i.id),
+            plan: &hash,
+            step: incident.as_ref().map_or(0, |i| i.step),
+            action: &request.action,
+            before: &before,
+            namespace: namespace.as_deref(),
+            cause: root.map(|h| h.cause),
+            confidence: root.map(|h| h.confidence),
+            verdict_stood_s: 0.0,
+            evidence: &evidence,
+            affected_services: 1,
+            // A person does not have to wait until midwatch knows what normal is.
+            warm_up_ticks_left: 0,
+            history: &ServiceHistory::fold(service.lines()),
+            approval: None,
+        });
+        let mut result = ActResult {
+            gate: gate.clone(),
+            incident: incident.as_ref().map(|i| i.id.clone()),
+            key: None,
+            undo: request.action.undo(&before),
+            outcome: None,
+        };
+        let Some(authorized) = authorized else {
+            self.record_refusal(&service, journal.as_ref(), gate).await?;
+            return Ok(result);
+        };
+        let key = ActionKey::new(format!("act-{}", self.ids.next(self.now())));
+        let intent = intend(&authorized, key.clone());
+        let intended = || Entry::Intended { intent: intent.clone() };
+        let mut commit = reservation(self, &service, intended(), Commit::default());
+        if let Some(journal) = &journal {
+            let entries = vec![Entry::Gated { record: gate }, intended()];
+            commit = crate::append::with_derived(self, journal.stream(), journal.lines(), entries, commit);
+        }
+        self.store.commit(commit).await?;
+        let effect = Effect::new(authorized, intent.clone())?;
+        let outcome = self.outside.apply(&effect, self.now()).await;
+        record(self, &intent, outcome.clone(), false).await?;
+        result.key = Some(key);
+        result.outcome = Some(outcome);
+        self.wake.notify_one();
+        Ok(result)
+    }
+
+    async fn check_watched(&self, service: &ServiceName) -> Result<(), EngineError> {
+        let watch = self.watch.lock().await;
+        if watch.registration(service).is_some() {
+            return Ok(());
+        }
+        let known = watch.registrations().into_iter().map(|r| r.name).collect::<Vec<_>>().join(", ");
+        Err(EngineError::UnknownService(service.to_string(), known))
+    }
+
+    /// The open incident that the target is a part of, if there is one.
+    async fn incident_on(&self, target: &ServiceName) -> Result<Option<VerifiedJournal>, EngineError> {
+        for row in self.store.incidents(true, 100).await? {
+            let journal = self.store.read(&StreamId::Incident(IncidentId::new(row.id))).await?;
+            if let Some(incident) = Incident::fold(journal.lines())
+                && incident.state.is_open()
+                && incident.component() == target
+            {
+                return Ok(Some(journal));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Two independent witnesses of the target's state, as every mutation needs them.
+    async fn witnesses(&self, target: &ServiceName, before: &TargetState) -> Vec<Evidence> {
+        let now = self.now();
+        let evidence = |source, query: String, excerpt: String| Evidence {
+            id: "ev-0".into(),
+            source,
+            service: target.clone(),
+            query,
+            from: now,
+            to: now,
+            digest: Evidence::digest_of(excerpt.as_bytes()),
+            excerpt,
+        };
+        let state = serde_json::to_string(before).unwrap_or_default();
+        let mut all =
+            vec![evidence(EvidenceSource::ControlPlane, format!("control plane: state of {target}"), state)];
+        let (url, fresh) = {
+            let watch = self.watch.lock().await;
+            let url = watch.registration(target).and_then(|r| r.health.clone());
+            let fresh = watch.detectors.status(now).into_iter().find(|s| s.service == *target && !s.stale);
+            (url, fresh)
+        };
+        if let Some(s) = fresh {
+            let query = midwatch_model::promql::query(s.metric, target, self.config.rate_window_s);
+            all.push(evidence(EvidenceSource::ServiceMetrics, query, s.metric.show(s.value)));
+        }
+        if let Some(url) = url {
+            let probe = self.outside.probe(target, &url, now).await;
+            if probe.healthy.is_some() {
+                all.push(evidence(EvidenceSource::HealthProbe, format!("GET {url}"), probe.detail));
+            }
+        }
+        all
+    }
+
+    /// A refusal is on record too, where the action would have been.
+    async fn record_refusal(
+        &self,
+        service: &VerifiedJournal,
+        journal: Option<&VerifiedJournal>,
+        record: GateRecord,
+    ) -> Result<(), EngineError> {
+        let entry = Entry::Gated { record };
+        match journal {
+            Some(journal) => append(self, journal, vec![entry], Commit::default()).await.map(|_| ()),
+            None => Ok(self.store.commit(reservation(self, service, entry, Commit::default())).await?),
+        }
+    }
+}
+
+fn waiting_for<'a>(
+    incident: &'a Incident,
+    plan: &PlanHash,
+) -> Result<&'a midwatch_incident::Waiting, EngineError> {
+    let waiting = incident.waiting.as_ref().ok_or_else(|| EngineError::NotWaiting {
+        incident: incident.id.to_string(),
+        state: incident.state.to_string(),
+    })?;
+    if waiting.plan != *plan {
+        return Err(EngineError::StalePlan { given: plan.clone(), current: waiting.plan.clone() });
+    }
+    Ok(waiting)
+}
+
+/// The plan of a person's action: that one step.
+fn one_step(request: &ActRequest, incident: Option<&Incident>, before: &TargetState) -> Plan {
+    let cause = incident.and_then(|i| i.verdict.as_ref()).and_then(Verdict::root).map(|h| h.cause);
+    Plan {
+        incident: incident.map_or_else(|| IncidentId::new("none"), |i| i.id.clone()),
+        cause: cause.unwrap_or(midwatch_model::Cause::DependencyFailure),
+        steps: vec![PlanStep {
+            safety_class: request.action.kind().safety_class(),
+            priority: Priority::Immediate,
+            owner: request.by.clone(),
+            expected_outcome: "what the person who asked expects".into(),
+            undo: request.action.undo(before),
+            rationale: request.reason.clone(),
+            estimated_s: 60,
+            action: request.action.clone(),
+        }],
+        escalation_path: Vec::new(),
+        estimated_resolution_s: 60,
+    }
+}

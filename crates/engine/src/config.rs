@@ -1,0 +1,45 @@
+//! What the engine is told.
+
+use midwatch_decision::DecisionConfig;
+use midwatch_incident::IncidentConfig;
+use midwatch_model::decision::Mode;
+use midwatch_model::journal::Registration;
+use midwatch_signal::DetectionConfig;
+use midwatch_verification::VerificationConfig;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Where reports go.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReportConfig {
+    /// Folder for postmortems; created when missing.
+    pub dir: PathBuf,
+}
+
+impl Default for ReportConfig {
+    fn default() -> Self {
+        Self { dir: "postmortems".into() }
+    }
+}
+
+/// The engine's settings, gathered from the sections of the configuration file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EngineConfig {
+    pub mode: Mode,
+    pub dry_run: bool,
+    /// Seconds between ticks.
+    pub tick_s: f64,
+    /// Seconds between polls of telemetry; ticks between them work on cached values.
+    pub poll_interval_s: f64,
+    /// Seconds over which rates are taken; only named in queries.
+    pub rate_window_s: f64,
+    /// Seconds that a call to a target may take after it started.
+    pub call_timeout_s: f64,
+    pub detection: DetectionConfig,
+    pub incident: IncidentConfig,
+    pub decision: DecisionConfig,
+    pub verification: VerificationConfig,
+    pub report: ReportConfig,
+    pub services: Vec<Registration>,
+}

@@ -1,0 +1,30 @@
+//! What can go wrong in the engine.
+
+use midwatch_model::PlanHash;
+use midwatch_store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("there is no incident {0}; `midwatch incident list` shows those there are")]
+    NoIncident(String),
+    #[error("incident {incident} is {state} and waits for nobody's approval")]
+    NotWaiting { incident: String, state: String },
+    #[error("the approval is for plan {given}, but the plan is now {current}: look at it and approve that one")]
+    StalePlan { given: PlanHash, current: PlanHash },
+    #[error("{0} is not a watched service; `midwatch` knows: {1}")]
+    UnknownService(String, String),
+    #[error("the target cannot be read: {0}")]
+    Target(String),
+    #[error("the service name `{0}` cannot be used: 1–63 letters, digits, `-`, `_` or `.`, starting with a letter or digit")]
+    BadServiceName(String),
+    #[error("the health URL `{0}` cannot be used: give an http:// or https:// URL")]
+    BadHealthUrl(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the report cannot be written to {path}: {source}")]
+    Report { path: String, source: std::io::Error },
+    #[error("the journal and the gate disagree: {0}")]
+    NotAuthorized(#[from] midwatch_action::NotAuthorized),
+}

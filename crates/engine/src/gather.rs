@@ -1,0 +1,295 @@
+//! Gathering: everything that the next step depends on, as one value.
+
+use crate::{Engine, EngineError};
+use futures::future::join_all;
+use midwatch_connectors::{LogDigest, Probe};
+use midwatch_decision::ServiceHistory;
+use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
+use midwatch_incident::{Incident, State};
+use midwatch_model::action::TargetState;
+use midwatch_model::journal::StreamId;
+use midwatch_model::{
+    Change, Evidence, EvidenceSource, IncidentId, Metric, ServiceGraph, ServiceName, Signal, Timestamp, Verdict,
+    after, promql, seconds_between,
+};
+use midwatch_signal::SeriesStatus;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Services that are asked at most for one incident: the nearest suspects.
+const SERVICES_MAX: usize = 12;
+
+/// Earlier incidents of a component that a verdict mentions at most.
+const PAST_MAX: u32 = 5;
+
+/// Seconds before the onset from which logs are read: what led to it.
+const LOGS_BEFORE_S: f64 = 10.0;
+
+/// Most seconds of logs that are read for one look.
+const LOGS_MAX_S: f64 = 600.0;
+
+/// Facts about the world and the watch at one moment.
+pub(crate) struct Facts {
+    pub now: Timestamp,
+    pub graph: ServiceGraph,
+    pub series: Vec<SeriesStatus>,
+    pub probes: Vec<Probe>,
+    pub logs: Vec<LogDigest>,
+    pub changes: Vec<Change>,
+    pub targets: BTreeMap<ServiceName, Result<TargetState, String>>,
+    pub histories: BTreeMap<ServiceName, ServiceHistory>,
+    pub past: Vec<PastIncident>,
+    pub namespaces: BTreeMap<ServiceName, Option<String>>,
+    pub owners: BTreeMap<ServiceName, Option<String>>,
+    pub has_health: BTreeSet<ServiceName>,
+    pub warm_up_ticks_left: u32,
+    pub rate_window_s: f64,
+}
+
+/// Gathers what an incident in its present state needs, and no more: a soak asks one health endpoint, a diagnosis asks
+/// every suspect.
+pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts, EngineError> {
+    let now = engine.now();
+    let mut facts = from_watch(engine, now).await;
+    let component = incident.component().clone();
+    match incident.state {
+        State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
+            let suspects = suspects(incident, &facts);
+            probe(engine, &suspects, &mut facts).await;
+            look(engine, incident, &suspects, &mut facts).await;
+            for service in &suspects {
+                let stream = engine.store.read(&StreamId::Service(service.clone())).await?;
+                facts.histories.insert(service.clone(), ServiceHistory::fold(stream.lines()));
+            }
+            facts.past = past(engine, &suspects, &incident.id).await?;
+        }
+        State::Remediating => {
+            let target = incident.last_effect().map_or(component, |e| e.intent.action.target().clone());
+            ask_targets(engine, &[target], &mut facts).await;
+        }
+        State::Verifying | State::Soaking | State::Escalated => probe(engine, &[component], &mut facts).await,
+        State::Resolved | State::FalseAlarm | State::Closed => {}
+    }
+    Ok(facts)
+}
+
+async fn from_watch(engine: &Engine, now: Timestamp) -> Facts {
+    let watch = engine.watch.lock().await;
+    let registrations = watch.registrations();
+    let name = |r: &midwatch_model::journal::Registration| ServiceName::new(&r.name);
+    Facts {
+        now,
+        graph: watch.graph.clone(),
+        series: watch.detectors.status(now),
+        probes: Vec::new(),
+        logs: Vec::new(),
+        changes: Vec::new(),
+        targets: BTreeMap::new(),
+        histories: BTreeMap::new(),
+        past: Vec::new(),
+        namespaces: registrations.iter().map(|r| (name(r), r.namespace.clone())).collect(),
+        owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
+        has_health: registrations.iter().filter(|r| r.health.is_some()).map(name).collect(),
+        warm_up_ticks_left: watch.warm_up_ticks_left(&engine.config),
+        rate_window_s: engine.config.rate_window_s,
+    }
+}
+
+/// Services with symptoms first, then what they call: the cause may be where nothing has signalled yet.
+fn suspects(incident: &Incident, facts: &Facts) -> Vec<ServiceName> {
+    let mut list: Vec<ServiceName> = incident.services().into_iter().collect();
+    let near: BTreeSet<_> = list.iter().flat_map(|s| facts.graph.callees(s)).cloned().collect();
+    list.extend(near.into_iter().filter(|s| !incident.services().contains(s)));
+    list.truncate(SERVICES_MAX);
+    list
+}
+
+async fn probe(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
+    let urls: Vec<(ServiceName, String)> = {
+        let watch = engine.watch.lock().await;
+        let url = |s: &ServiceName| watch.registration(s).and_then(|r| r.health.clone());
+        services.iter().filter_map(|s| Some((s.clone(), url(s)?))).collect()
+    };
+    let now = facts.now;
+    facts.probes = join_all(urls.iter().map(|(service, url)| engine.outside.probe(service, url, now))).await;
+}
+
+/// Logs, changes and control plane of the suspects. What cannot be read is simply not evidence.
+async fn look(engine: &Engine, incident: &Incident, services: &[ServiceName], facts: &mut Facts) {
+    let onset = incident.signals.iter().map(|s| s.onset_at).min().unwrap_or(incident.opened_at);
+    let from = after(onset, -LOGS_BEFORE_S).max(after(facts.now, -LOGS_MAX_S));
+    for service in services {
+        match engine.outside.logs(service, from, facts.now).await {
+            Ok(digest) => facts.logs.push(digest),
+            Err(error) => tracing::debug!(%service, %error, "no logs"),
+        }
+    }
+    let window_s = DiagnosisConfig::default().change_window_min * 60.0;
+    match engine.outside.changes(after(onset, -window_s)).await {
+        Ok(changes) => facts.changes = changes,
+        Err(error) => tracing::debug!(%error, "no changes"),
+    }
+    ask_targets(engine, services, facts).await;
+}
+
+async fn ask_targets(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
+    for service in services {
+        let answer = engine.outside.target(service).await.map_err(|error| error.to_string());
+        facts.targets.insert(service.clone(), answer);
+    }
+}
+
+async fn past(
+    engine: &Engine,
+    services: &[ServiceName],
+    this: &IncidentId,
+) -> Result<Vec<PastIncident>, EngineError> {
+    let mut past = Vec::new();
+    for service in services {
+        for row in engine.store.incidents_of(service.as_str(), PAST_MAX).await? {
+            if row.id != this.as_str() {
+                past.push(PastIncident {
+                    id: IncidentId::new(row.id),
+                    component: service.clone(),
+                    cause: row.cause.unwrap_or_else(|| "no conclusive cause".into()),
+                    ended: row.state,
+                });
+            }
+        }
+    }
+    Ok(past)
+}
+
+impl Facts {
+    /// The series of one service and metric.
+    pub(crate) fn status(&self, service: &ServiceName, metric: Metric) -> Option<&SeriesStatus> {
+        self.series.iter().find(|s| s.service == *service && s.metric == metric)
+    }
+
+    /// The probe's answer for a service: `None` when it has no health endpoint.
+    pub(crate) fn healthy(&self, service: &ServiceName) -> Option<Option<bool>> {
+        if !self.has_health.contains(service) {
+            return None;
+        }
+        Some(self.probes.iter().find(|p| p.service == *service).and_then(|p| p.healthy))
+    }
+
+    /// Diagnoses the incident on these facts.
+    pub(crate) fn diagnose(&self, incident: &Incident, poll_interval_s: f64) -> Verdict {
+        let config = DiagnosisConfig::default();
+        let services = incident.services();
+        let series: Vec<SeriesView> = self
+            .series
+            .iter()
+            .filter(|s| services.iter().any(|t| self.graph.hops(t, &s.service).is_some_and(|h| h <= 3)))
+            .map(|s| self.view(s, &incident.signals, poll_interval_s))
+            .collect();
+        let stale = series.iter().any(|s| s.stale && services.contains(&s.service) && s.abnormal);
+        let probes: Vec<ProbeView> = self.probes.iter().map(probe_view).collect();
+        let logs: Vec<LogView> = self.logs.iter().map(log_view).collect();
+        let control_plane: Vec<Evidence> =
+            self.targets.iter().filter_map(|(s, t)| Some(self.control_plane(s, t.as_ref().ok()?))).collect();
+        midwatch_diagnosis::diagnose(&DiagnosisInput {
+            now: self.now,
+            config: &config,
+            graph: &self.graph,
+            signals: &incident.signals,
+            series: &series,
+            probes: &probes,
+            logs: &logs,
+            changes: &self.changes,
+            control_plane: &control_plane,
+            past: &self.past,
+            stale,
+        })
+    }
+
+    /// A series is abnormal if it has signalled in this incident, or if it has been suspicious for longer than one
+    /// sample: a single odd reading next door must not turn a verdict.
+    fn view(&self, status: &SeriesStatus, signals: &[Signal], poll_interval_s: f64) -> SeriesView {
+        let signal = signals.iter().find(|s| s.service == status.service && s.metric == Some(status.metric));
+        let lasting = status
+            .suspicious_since
+            .is_some_and(|since| seconds_between(since, status.at) >= 0.9 * poll_interval_s);
+        let recent = serde_json::to_vec(&status.recent).unwrap_or_default();
+        SeriesView {
+            service: status.service.clone(),
+            metric: status.metric,
+            value: status.value,
+            at: status.at,
+            baseline: signal.and_then(|s| s.baseline).or(status.baseline),
+            sigma: status.sigma,
+            abnormal: signal.is_some() || (status.suspicious && lasting),
+            since: signal.map(|s| s.onset_at).or(status.suspicious_since),
+            stale: status.stale,
+            query: promql::query(status.metric, &status.service, self.rate_window_s),
+            digest: Evidence::digest_of(&recent),
+        }
+    }
+
+    fn control_plane(&self, service: &ServiceName, target: &TargetState) -> Evidence {
+        let last = self.changes.iter().filter(|c| c.service == *service).max_by_key(|c| c.at);
+        let change = last.map_or_else(
+            || "no change in the last hour".to_owned(),
+            |c| format!("last change: {:?} from {} to {} at {}", c.kind, c.from, c.to, c.at.strftime("%H:%M:%S")),
+        );
+        Evidence {
+            id: "ev-0".into(),
+            source: EvidenceSource::ControlPlane,
+            service: service.clone(),
+            query: format!("control plane: state and changes of {service}"),
+            from: self.now,
+            to: self.now,
+            digest: Evidence::digest_of(&serde_json::to_vec(target).unwrap_or_default()),
+            excerpt: format!(
+                "{service} runs {} with {} of {} replicas ready; {change}",
+                target.version, target.ready_replicas, target.replicas
+            ),
+        }
+    }
+}
+
+fn probe_view(probe: &Probe) -> ProbeView {
+    let answer = match probe.healthy {
+        Some(true) => "answers healthy",
+        Some(false) => "fails",
+        None => "could not be asked",
+    };
+    ProbeView {
+        service: probe.service.clone(),
+        healthy: probe.healthy,
+        evidence: Evidence {
+            id: "ev-0".into(),
+            source: EvidenceSource::HealthProbe,
+            service: probe.service.clone(),
+            query: format!("GET {}", probe.url),
+            from: probe.at,
+            to: probe.at,
+            digest: Evidence::digest_of(probe.detail.as_bytes()),
+            excerpt: format!("the health endpoint of {} {answer}: {}", probe.service, probe.detail),
+        },
+    }
+}
+
+fn log_view(digest: &LogDigest) -> LogView {
+    let top = digest.top.first().map(|(message, _)| message.clone());
+    let often = top.as_ref().map_or(String::new(), |top| format!("; most often \"{top}\""));
+    LogView {
+        service: digest.service.clone(),
+        errors: digest.errors,
+        warnings: digest.warnings,
+        evidence: Evidence {
+            id: "ev-0".into(),
+            source: EvidenceSource::Logs,
+            service: digest.service.clone(),
+            query: digest.query.clone(),
+            from: digest.from,
+            to: digest.to,
+            digest: Evidence::digest_of(&serde_json::to_vec(&digest.top).unwrap_or_default()),
+            excerpt: format!(
+                "{} logged {} errors and {} warnings{often}",
+                digest.service, digest.errors, digest.warnings
+            ),
+        },
+        top,
+    }
+}

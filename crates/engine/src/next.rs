@@ -1,0 +1,114 @@
+//! What to do next with an incident: a pure function of its journal and of gathered facts.
+
+mod decide;
+mod observe;
+
+use crate::EngineConfig;
+use crate::gather::Facts;
+use midwatch_decision::{Authorized, Policy, resume};
+use midwatch_incident::{Incident, State};
+use midwatch_model::action::TargetState;
+use midwatch_model::decision::GateRecord;
+use midwatch_model::journal::{EffectOutcome, Entry, Intent, VerifiedJournal};
+use midwatch_model::{ActionKey, Timestamp, after, seconds_between};
+
+/// The next step.
+pub(crate) enum Step {
+    /// Nothing can be done before something changes.
+    Wait,
+    /// Put this on record and go on.
+    Record(Vec<Entry>),
+    /// Do what the gate let pass.
+    Act { record: GateRecord, authorized: Authorized },
+    /// Take back what did not help.
+    Undo { authorized: Authorized, done: ActionKey, target: TargetState },
+    /// Look at the target: nobody knows how the call ended.
+    Reconcile(Intent),
+    /// Write the postmortem.
+    Report,
+}
+
+impl Step {
+    fn escalate(reason: impl Into<String>) -> Self {
+        Step::Record(vec![Entry::Escalated { reason: reason.into() }])
+    }
+}
+
+/// Decides the next step.
+pub(crate) fn next_step(
+    journal: &VerifiedJournal,
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    policy: &Policy,
+) -> Step {
+    if let Some(pending) = incident.pending_effect() {
+        let known_after = after(pending.intent.deadline, config.call_timeout_s);
+        return if facts.now > known_after { Step::Reconcile(pending.intent.clone()) } else { Step::Wait };
+    }
+    match incident.state {
+        State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
+            decide::decide(incident, facts, config, policy)
+        }
+        State::Verifying => observe::verify(incident, facts, config),
+        State::Remediating => take_back(journal, incident, facts),
+        State::Soaking => observe::soak(incident, facts, config),
+        State::Resolved | State::Escalated | State::FalseAlarm if !incident.report_is_current => Step::Report,
+        State::Resolved => observe::after_recovery(incident, facts, config),
+        State::Escalated => observe::with_a_person(incident, facts, config),
+        State::FalseAlarm | State::Closed => Step::Wait,
+    }
+}
+
+/// An action did not help: undo it if it has an undo, else go on to the next step of the plan.
+fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts) -> Step {
+    let Some(last) = incident.last_effect() else { return Step::escalate("the journal shows no action to take back") };
+    let intent = &last.intent;
+    let why = incident.verified.as_ref().map_or("it did not help", |(_, _, reason)| reason.as_str());
+    if let Some(undo) = incident.undo_of(&intent.key) {
+        let how = match &undo.outcome {
+            Some(EffectOutcome::NotApplied { reason } | EffectOutcome::Failed { reason }) => reason.as_str(),
+            _ => "its outcome is not known",
+        };
+        return Step::escalate(format!("\"{}\" could not be undone: {how}", intent.action.sentence()));
+    }
+    if intent.undo.is_none() {
+        let reason = format!("\"{}\" did not help ({why}) and leaves nothing to undo", intent.action.sentence());
+        return Step::Record(vec![Entry::StepSkipped { step: intent.step, reason }]);
+    }
+    let Some(Ok(target)) = facts.targets.get(intent.action.target()) else { return Step::Wait };
+    match resume(journal, facts.now) {
+        Some(authorized) => Step::Undo { authorized, done: intent.key.clone(), target: target.clone() },
+        None => Step::escalate("the journal holds no authorisation for the undo"),
+    }
+}
+
+/// When an incident must be looked at even if nothing new comes in.
+pub(crate) fn wake_at(incident: &Incident, config: &EngineConfig) -> Option<Timestamp> {
+    if let Some(pending) = incident.pending_effect() {
+        return Some(after(pending.intent.deadline, config.call_timeout_s));
+    }
+    match incident.state {
+        State::AwaitingApproval => incident.waiting.as_ref().map(|w| w.expires_at),
+        State::Soaking => incident.soak_until,
+        State::Resolved => incident.resolved_at.map(|at| after(at, config.incident.recurrence_window_s)),
+        State::Verifying => {
+            let ended = incident.last_effect().and_then(|e| e.ended_at)?;
+            Some(after(ended, config.verification.timeout_s))
+        }
+        _ => None,
+    }
+}
+
+/// Whether every series that signalled is normal again against its frozen baseline, on a fresh sample, and has been
+/// since `calm_s` ago.
+fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
+    let normal = |signal: &midwatch_model::Signal| {
+        let Some(metric) = signal.metric else { return facts.healthy(&signal.service) != Some(Some(false)) };
+        facts.status(&signal.service, metric).is_some_and(|status| {
+            let frozen = signal.baseline.is_none_or(|b| midwatch_verification::is_normal(metric, status.value, &b));
+            !status.suspicious && !status.stale && frozen
+        })
+    };
+    seconds_between(incident.last_signal_at, facts.now) >= calm_s && incident.signals.iter().all(normal)
+}

@@ -1,0 +1,240 @@
+//! Before an action: verdict, plan, gate.
+
+use super::{Step, is_calm};
+use crate::EngineConfig;
+use crate::gather::Facts;
+use midwatch_decision::{GateInput, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
+use midwatch_incident::Incident;
+use midwatch_model::decision::{Decision, GateRecord, Guard, Mode, PolicyResult, Principal};
+use midwatch_model::journal::Entry;
+use midwatch_model::{ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Verdict, after, seconds_between};
+
+pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, policy: &Policy) -> Step {
+    if let Some((_, reason)) = &incident.recurred {
+        return Step::escalate(format!("{reason}; the same dose is not repeated, since it treats a symptom"));
+    }
+    if let Some((by, reason)) = incident.refused.as_ref().filter(|(by, _)| by != "policy") {
+        return Step::escalate(format!("{by} refused the plan: {reason}"));
+    }
+    let untouched = incident.attempts().next().is_none();
+    if untouched && is_calm(incident, facts, config.incident.self_resolve_s) {
+        return Step::Record(vec![Entry::Resolved { mttr_ms: 0, soak_ms: 0, by_itself: true }]);
+    }
+    let fresh = facts.diagnose(incident, config.poll_interval_s);
+    // After an action the world shows its effects; the verdict that led to it stands.
+    if untouched && differs(incident.verdict.as_ref(), &fresh) {
+        return diagnosed(fresh, facts, incident);
+    }
+    let Some(root) = incident.verdict.as_ref().and_then(Verdict::root) else {
+        return inconclusive(incident, facts, config, &fresh);
+    };
+    match &incident.plan {
+        Some((plan, hash)) => next_in_plan(incident, facts, config, policy, root, &fresh, (plan, hash)),
+        None => planned(incident, facts, config, root),
+    }
+}
+
+/// Whether the new verdict says something else: another cause or component, another change, or clearly more certainty.
+fn differs(known: Option<&Verdict>, fresh: &Verdict) -> bool {
+    let Some(known) = known else { return true };
+    match (known.root(), fresh.root()) {
+        (None, None) => false,
+        (Some(a), Some(b)) => {
+            let change = |h: &Hypothesis| h.change.as_ref().map(|c| c.id.clone());
+            (a.cause, &a.component) != (b.cause, &b.component) || change(a) != change(b) || b.confidence - a.confidence >= 0.1
+        }
+        // A verdict is not taken back because symptoms fade.
+        (Some(_), None) => false,
+        (None, Some(_)) => true,
+    }
+}
+
+fn diagnosed(verdict: Verdict, facts: &Facts, incident: &Incident) -> Step {
+    // Milliseconds from the newest signal to the verdict: what the person on call waited for.
+    let elapsed_ms = seconds_between(incident.last_signal_at, facts.now).max(0.0) * 1000.0;
+    Step::Record(vec![Entry::Diagnosed { verdict, elapsed_ms }])
+}
+
+fn inconclusive(incident: &Incident, facts: &Facts, config: &EngineConfig, fresh: &Verdict) -> Step {
+    if seconds_between(incident.opened_at, facts.now) < config.incident.inconclusive_after_s {
+        return Step::Wait;
+    }
+    Step::escalate(fresh.sentence())
+}
+
+/// Whether the incident's plan was made for this root.
+fn planned(incident: &Incident, facts: &Facts, config: &EngineConfig, root: &Hypothesis) -> Step {
+    let target = facts.targets.get(&root.component);
+    let waited = seconds_between(incident.opened_at, facts.now);
+    if !matches!(target, Some(Ok(_))) && waited < config.incident.inconclusive_after_s {
+        return Step::Wait;
+    }
+    let plan = make_plan(&PlanInput {
+        incident: &incident.id,
+        root,
+        target: target.and_then(|t| t.as_ref().ok()),
+        config: &config.decision,
+        owner: facts.owners.get(&root.component).and_then(Option::as_deref),
+    });
+    let hash = plan.hash();
+    Step::Record(vec![Entry::Planned { plan, hash }])
+}
+
+fn next_in_plan(
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    policy: &Policy,
+    root: &Hypothesis,
+    fresh: &Verdict,
+    (plan, hash): (&Plan, &PlanHash),
+) -> Step {
+    let stale_plan = plan.cause != root.cause || plan.steps.iter().any(|s| *s.action.target() != root.component);
+    if stale_plan {
+        return planned(incident, facts, config, root);
+    }
+    if let Some(waiting) = &incident.waiting
+        && facts.now > waiting.expires_at
+        && incident.approval.is_none()
+    {
+        let plan = waiting.plan.clone();
+        let reason = format!("nobody answered the request for approval: {}", waiting.why);
+        return Step::Record(vec![Entry::ApprovalExpired { plan }, Entry::Escalated { reason }]);
+    }
+    let tried = incident.attempts().count();
+    let Some(step) = plan.steps.get(incident.step).filter(|s| s.action.kind() != ActionKind::Escalate) else {
+        return Step::escalate(exhausted(incident, tried));
+    };
+    if tried >= config.decision.max_attempts {
+        return Step::escalate(format!("{tried} remedies were tried and did not help"));
+    }
+    put_to_gate(incident, facts, config, policy, fresh, step, hash)
+}
+
+fn exhausted(incident: &Incident, tried: usize) -> String {
+    let verdict = incident.verdict.as_ref().map_or_else(String::new, Verdict::sentence);
+    match (tried, &incident.gate) {
+        (0, Some(gate)) => format!("no remedy may be used: {}. {verdict}", gate.because),
+        (0, None) => format!("there is no remedy that midwatch can carry out. {verdict}"),
+        (1, _) => format!("the one remedy that may be used did not help. {verdict}"),
+        (n, _) => format!("the {n} remedies that may be used did not help. {verdict}"),
+    }
+}
+
+fn put_to_gate(
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    policy: &Policy,
+    fresh: &Verdict,
+    step: &PlanStep,
+    hash: &PlanHash,
+) -> Step {
+    let target = step.action.target();
+    let Some(Ok(before)) = facts.targets.get(target) else { return Step::Wait };
+    let empty = ServiceHistory::default();
+    let approval = incident.approval.as_ref();
+    let principal = approval.map_or(Principal::Agent, |a| Principal::Human(a.by.clone()));
+    let root = fresh.ranked.iter().find(|h| h.component == *target);
+    let evidence: Vec<Evidence> = root.map_or_else(Vec::new, |root| {
+        fresh.evidence.iter().filter(|e| root.supports.contains(&e.id)).cloned().collect()
+    });
+    let stood_s = incident.verdict_since.map_or(0.0, |since| seconds_between(since, facts.now));
+    let known = incident.verdict.as_ref().and_then(Verdict::root);
+    let (record, authorized) = gate(&GateInput {
+        now: facts.now,
+        config: &config.decision,
+        policy,
+        mode: config.mode,
+        dry_run: config.dry_run,
+        principal: &principal,
+        incident: Some(&incident.id),
+        plan: hash,
+        step: incident.step,
+        action: &step.action,
+        before,
+        namespace: facts.namespaces.get(target).and_then(Option::as_deref),
+        cause: known.map(|h| h.cause),
+        // After a failed remedy the symptoms are blurred; the verdict's own confidence then stands, still lowered by
+        // staleness.
+        confidence: root.map(|h| h.confidence).or(known.map(|h| h.confidence * fresh.freshness)),
+        verdict_stood_s: stood_s,
+        evidence: &evidence,
+        affected_services: fresh.blast_radius.affected.len(),
+        warm_up_ticks_left: facts.warm_up_ticks_left,
+        history: facts.histories.get(target).unwrap_or(&empty),
+        approval,
+    });
+    match authorized {
+        Some(authorized) => Step::Act { record, authorized },
+        None => held_back(incident, facts, config, step, record),
+    }
+}
+
+/// The gate did not let the step pass: wait, ask, skip or hand over.
+fn held_back(incident: &Incident, facts: &Facts, config: &EngineConfig, step: &PlanStep, record: GateRecord) -> Step {
+    let wait_or = |entries: Vec<Entry>| if entries.is_empty() { Step::Wait } else { Step::Record(entries) };
+    // The same answer again is not news.
+    let news = |record: &GateRecord| {
+        if incident.gate.as_ref().is_some_and(|known| same(known, record)) {
+            Vec::new()
+        } else {
+            vec![Entry::Gated { record: record.clone() }]
+        }
+    };
+    let mut entries = news(&record);
+    let failed: Vec<Guard> = record.failed().map(|g| g.guard).collect();
+    if config.mode == Mode::Shadow || (!failed.is_empty() && failed.iter().all(|g| g.may_pass_later())) {
+        return wait_or(entries);
+    }
+    if failed.contains(&Guard::RepeatedDose) {
+        entries.push(Entry::Escalated { reason: record.because.clone() });
+        return Step::Record(entries);
+    }
+    if !failed.is_empty() {
+        entries.push(Entry::StepSkipped { step: incident.step, reason: record.because.clone() });
+        return Step::Record(entries);
+    }
+    match (&record.policy, record.decision) {
+        (PolicyResult::Failed { .. }, _) => {
+            entries.push(Entry::Escalated { reason: record.because.clone() });
+            Step::Record(entries)
+        }
+        (PolicyResult::Denied { singled_out: false, .. }, _) => {
+            entries.push(Entry::StepSkipped { step: incident.step, reason: record.because.clone() });
+            Step::Record(entries)
+        }
+        (PolicyResult::Denied { .. }, _) if incident.approval.is_some() => {
+            let (plan, reason) = (record.plan.clone(), record.because.clone());
+            entries.push(Entry::ApprovalRefused { plan, by: "policy".into(), reason });
+            Step::Record(entries)
+        }
+        (PolicyResult::Denied { .. }, _) | (_, Decision::NeedsApproval) => {
+            let asked =
+                incident.waiting.as_ref().is_some_and(|w| w.plan == record.plan && w.step == incident.step);
+            if asked {
+                return wait_or(entries);
+            }
+            entries.push(Entry::ApprovalRequested {
+                plan: record.plan.clone(),
+                step: incident.step,
+                why: record.because.clone(),
+                expires_at: after(facts.now, config.decision.approval_ttl_s),
+            });
+            Step::Record(entries)
+        }
+        (_, Decision::DryRun) if !incident.would_have_acted => {
+            let how_to_arm = "To arm: set dry_run = false in the configuration (or MIDWATCH_DRY_RUN=false) and restart".into();
+            entries.push(Entry::WouldHaveActed { action: step.action.clone(), how_to_arm });
+            Step::Record(entries)
+        }
+        _ => wait_or(entries),
+    }
+}
+
+/// Whether two records say the same: decision, step, and the guards that failed. Numbers within reasons change with
+/// every tick and are no news.
+fn same(a: &GateRecord, b: &GateRecord) -> bool {
+    let failed = |r: &GateRecord| r.failed().map(|g| g.guard).collect::<Vec<_>>();
+    a.decision == b.decision && a.plan == b.plan && a.step == b.step && a.principal == b.principal && failed(a) == failed(b)
+}

@@ -1,0 +1,110 @@
+//! After an action: readings, recovery, soak, recurrence, closing.
+
+use super::{Step, is_calm};
+use crate::EngineConfig;
+use crate::gather::Facts;
+use midwatch_incident::Incident;
+use midwatch_model::journal::{Entry, Reading, VerificationOutcome};
+use midwatch_model::{Timestamp, after, seconds_between};
+use midwatch_verification::{Watched, read, verify as judge};
+
+/// Takes a reading if new samples may be in, and judges the action.
+pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
+    let Some(started_at) = incident.last_effect().and_then(|e| e.ended_at) else { return Step::Wait };
+    let Some(reading) = reading(incident, facts, config, started_at) else { return Step::Wait };
+    let mut readings = incident.readings.clone();
+    readings.push(reading.clone());
+    let mut entries = vec![Entry::Observed { reading }];
+    if let Some((outcome, reason)) = judge(&readings, started_at, facts.now, &config.verification) {
+        entries.push(Entry::Verified { outcome, reason });
+        if outcome == VerificationOutcome::Recovered {
+            entries.push(Entry::SoakStarted { until: after(facts.now, config.verification.soak_s) });
+        }
+    }
+    Step::Record(entries)
+}
+
+/// The original signals must stay normal. Missing samples prolong the soak; they never end it well.
+pub(super) fn soak(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
+    let (Some(until), Some(since)) = (incident.soak_until, incident.recovered_at()) else { return Step::Wait };
+    let Some(reading) = reading(incident, facts, config, since) else { return Step::Wait };
+    let mut readings = incident.readings.clone();
+    readings.push(reading.clone());
+    let last = reading.normal;
+    let detail = reading.detail.clone();
+    let mut entries = vec![Entry::Observed { reading }];
+    let bad = readings.iter().rev().take_while(|r| r.normal == Some(false)).count();
+    if bad >= config.verification.normal_readings {
+        entries.push(Entry::Recurred { reason: format!("the soak failed: {detail}") });
+    } else if facts.now >= until && last == Some(true) {
+        let millis = |from: Timestamp, to: Timestamp| (seconds_between(from, to).max(0.0) * 1000.0) as u64;
+        entries.push(Entry::Resolved {
+            mttr_ms: millis(incident.opened_at, since),
+            soak_ms: millis(since, facts.now),
+            by_itself: false,
+        });
+    } else if facts.now >= after(until, config.verification.timeout_s) {
+        let reason = format!("it recovered, but the soak could not be finished: {detail}");
+        entries.push(Entry::Escalated { reason });
+    }
+    Step::Record(entries)
+}
+
+/// Resolved: watch for a recurrence that the detectors' own dedup would swallow, then close.
+pub(super) fn after_recovery(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
+    let Some(resolved_at) = incident.resolved_at else { return Step::Wait };
+    let back = incident.signals.iter().find_map(|signal| {
+        let status = facts.status(&signal.service, signal.metric?)?;
+        let since = status.suspicious_since?;
+        let lasting = seconds_between(since, status.at) >= f64::from(config.detection.m) * config.poll_interval_s;
+        (since > resolved_at && status.suspicious && lasting && status.signalled).then(|| signal.series_key())
+    });
+    if let Some(series) = back {
+        let after_s = seconds_between(resolved_at, facts.now);
+        return Step::Record(vec![Entry::Recurred { reason: format!("{series} is abnormal again {after_s:.0} s after the recovery") }]);
+    }
+    if facts.now >= after(resolved_at, config.incident.recurrence_window_s) {
+        let reason = format!("no recurrence within {:.0} s", config.incident.recurrence_window_s);
+        return Step::Record(vec![Entry::Closed { reason }]);
+    }
+    Step::Wait
+}
+
+/// Escalated: a person has it. When the signals come back, say so.
+pub(super) fn with_a_person(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
+    let since = incident.escalated.as_ref().map_or(incident.opened_at, |(at, _)| *at);
+    let long_enough = seconds_between(since, facts.now) >= config.incident.self_resolve_s;
+    if long_enough && is_calm(incident, facts, config.incident.self_resolve_s) {
+        return Step::Record(vec![Entry::Resolved { mttr_ms: 0, soak_ms: 0, by_itself: true }]);
+    }
+    Step::Wait
+}
+
+/// A reading of the triggering series, at most one per poll.
+fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Timestamp) -> Option<Reading> {
+    let last = incident.readings.last().map_or(since, |r| r.at);
+    // Slack of a tenth: ticks and polls do not beat in step.
+    if seconds_between(last, facts.now) < 0.9 * config.poll_interval_s {
+        return None;
+    }
+    let acted_at = incident.last_effect().map_or(incident.opened_at, |e| e.intended_at);
+    let watched: Vec<Watched> = incident
+        .signals
+        .iter()
+        .filter_map(|signal| {
+            let (metric, baseline) = (signal.metric?, signal.baseline?);
+            let status = facts.status(&signal.service, metric);
+            let before = status.into_iter().flat_map(|s| &s.recent).filter(|(at, _)| *at <= acted_at);
+            // Without history (after a restart) nothing can be called worse than before.
+            let value_before = before.map(|(_, v)| *v).fold(f64::NAN, f64::max);
+            Some(Watched {
+                service: signal.service.clone(),
+                metric,
+                baseline,
+                value_before: if value_before.is_nan() { f64::INFINITY } else { value_before },
+                now: status.filter(|s| !s.stale && s.at > last).map(|s| (s.at, s.value)),
+            })
+        })
+        .collect();
+    Some(read(&watched, facts.healthy(incident.component()), facts.now))
+}

@@ -1,0 +1,164 @@
+//! The observer: telemetry in, signals out, each into the intake log before anything else, then into an incident.
+
+use crate::append::{append, commit_new};
+use crate::watch::BASELINES;
+use crate::{Engine, EngineError};
+use midwatch_incident::{Belongs, Incident, Open, correlate};
+use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
+use midwatch_model::{IncidentId, ServiceGraph, Signal, SignalId, Timestamp, seconds_between};
+use midwatch_report::LineageStep;
+use midwatch_store::{Commit, IntakeRow};
+use std::collections::BTreeMap;
+
+/// Seconds between snapshots of the baselines: what a crash can cost them.
+const BASELINES_EVERY_S: f64 = 10.0;
+
+/// Intake rows that one tick handles at most; the rest waits for the next.
+const INTAKE_BATCH: u32 = 500;
+
+/// Polls if it is due, runs the detectors on what is new and makes signals durable.
+pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
+    let now = engine.now();
+    let due = {
+        let mut watch = engine.watch.lock().await;
+        watch.tick += 1;
+        // Half a tick of slack, so that a poll is not put off a whole tick by a late timer.
+        let slack = engine.config.tick_s / 2.0;
+        watch.last_poll_at.is_none_or(|at| seconds_between(at, now) + slack >= engine.config.poll_interval_s)
+    };
+    if !due {
+        return Ok(());
+    }
+    let poll = engine.outside.poll(now).await;
+    let mut commit = Commit::default();
+    {
+        let mut watch = engine.watch.lock().await;
+        if !poll.samples.is_empty() {
+            watch.last_poll_at = Some(now);
+            watch.last_poll_samples = poll.samples.len();
+        }
+        for failure in &poll.failures {
+            tracing::debug!(source = failure.source, reason = failure.reason, "a source could not be read");
+        }
+        watch.failures = poll.failures;
+        let ids = engine.ids.clone();
+        let mut fresh = || SignalId::new(format!("sig-{}", ids.next(now)));
+        let signals = watch.detectors.observe(now, &poll.samples, &mut fresh);
+        commit.intake = signals.iter().map(|signal| received(signal, now, "midwatch's detectors")).collect();
+        if seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty() {
+            watch.baselines_saved_at = now;
+            if let Ok(bytes) = serde_json::to_vec(&watch.detectors.snapshot()) {
+                commit.snapshots.push((BASELINES.to_owned(), now, bytes));
+            }
+        }
+    }
+    engine.store.commit(commit).await?;
+    Ok(())
+}
+
+/// The intake row of a signal that just came in.
+pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow {
+    let step = LineageStep {
+        at: now,
+        signal: Some(signal.id.to_string()),
+        step: "received".into(),
+        detail: format!("from {from}: {}", signal.summary),
+    };
+    IntakeRow {
+        id: signal.id.to_string(),
+        received_at: now,
+        source: signal.origin.clone(),
+        payload: serde_json::to_vec(signal).unwrap_or_default(),
+        handling: vec![serde_json::to_value(step).unwrap_or_default()],
+        incident: None,
+        done: false,
+    }
+}
+
+/// Puts every signal that waits in the intake log into an incident, or says why not.
+pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError> {
+    let pending = engine.store.intake_pending(INTAKE_BATCH).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let graph = engine.watch.lock().await.graph.clone();
+    let mut open = open_incidents(engine).await?;
+    for row in pending {
+        match serde_json::from_slice::<Signal>(&row.payload) {
+            Ok(signal) => place(engine, &signal, &mut open, &graph).await?,
+            Err(error) => {
+                let detail = format!("cannot be read: {error}; it is kept in the intake log");
+                handled(engine, &row.id, "unreadable", detail, None).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn open_incidents(engine: &Engine) -> Result<BTreeMap<IncidentId, (VerifiedJournal, Open)>, EngineError> {
+    let mut open = BTreeMap::new();
+    for row in engine.store.incidents(true, u32::MAX).await? {
+        let id = IncidentId::new(row.id);
+        let journal = engine.store.read(&StreamId::Incident(id.clone())).await?;
+        if let Some(incident) = Incident::fold(journal.lines()) {
+            open.insert(id, (journal, incident.as_open()));
+        }
+    }
+    Ok(open)
+}
+
+async fn place(
+    engine: &Engine,
+    signal: &Signal,
+    open: &mut BTreeMap<IncidentId, (VerifiedJournal, Open)>,
+    graph: &ServiceGraph,
+) -> Result<(), EngineError> {
+    let now = engine.now();
+    let candidates: Vec<Open> = open.values().map(|(_, o)| o.clone()).collect();
+    let (incident, entries, step, reason) = match correlate(signal, &candidates, graph, &engine.config.incident) {
+        Belongs::Opens { reason } => {
+            let id = IncidentId::new(format!("inc-{}", engine.ids.next(now)));
+            tracing::info!(incident.id = %id, service = %signal.service, "incident opened: {}", signal.summary);
+            let opened = Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
+            (id, vec![opened], "opened", reason)
+        }
+        Belongs::Joins { incident, reason } => {
+            let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
+            (incident, vec![joined], "joined", reason)
+        }
+        Belongs::Recurs { incident, reason } => {
+            let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
+            (incident, vec![joined, Entry::Recurred { reason: reason.clone() }], "recurred", reason)
+        }
+        Belongs::Duplicate { incident, reason } => (incident, Vec::new(), "deduplicated", reason),
+        Belongs::Echo { incident, reason } => (incident, Vec::new(), "echo", reason),
+    };
+    let extra = handling(signal.id.as_str(), step, reason, Some(&incident), now);
+    if entries.is_empty() {
+        return Ok(engine.store.commit(extra).await?);
+    }
+    let journal = match open.get(&incident) {
+        Some((journal, _)) => append(engine, journal, entries, extra).await?,
+        None => commit_new(engine, StreamId::Incident(incident.clone()), entries, extra).await?,
+    };
+    if let Some(folded) = Incident::fold(journal.lines()) {
+        open.insert(incident, (journal, folded.as_open()));
+    }
+    Ok(())
+}
+
+async fn handled(
+    engine: &Engine,
+    id: &str,
+    step: &str,
+    detail: String,
+    incident: Option<&IncidentId>,
+) -> Result<(), EngineError> {
+    Ok(engine.store.commit(handling(id, step, detail, incident, engine.now())).await?)
+}
+
+fn handling(id: &str, step: &str, detail: String, incident: Option<&IncidentId>, now: Timestamp) -> Commit {
+    let step = LineageStep { at: now, signal: Some(id.to_owned()), step: step.to_owned(), detail };
+    let value = serde_json::to_value(step).unwrap_or_default();
+    Commit { handled: vec![(id.to_owned(), value, incident.map(ToString::to_string), true)], ..Commit::default() }
+}

@@ -1,0 +1,148 @@
+//! What the watch holds in memory: detectors, services and its own health. All of it can be lost.
+
+use crate::{EngineConfig, EngineError};
+use midwatch_connectors::SourceFailure;
+use midwatch_model::graph::EdgeKind;
+use midwatch_model::journal::{Entry, Registration, StreamId};
+use midwatch_model::{ServiceGraph, ServiceName, Timestamp, seconds_between};
+use midwatch_signal::{Detectors, DetectorsSnapshot};
+use midwatch_store::Store;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Name of the snapshot that holds rolling baselines.
+pub(crate) const BASELINES: &str = "baselines";
+
+/// Baselines older than this say nothing about normal any more.
+const BASELINES_MAX_AGE_S: f64 = 900.0;
+
+/// Mutable state of the watch.
+pub struct Watch {
+    pub detectors: Detectors,
+    pub graph: ServiceGraph,
+    services: BTreeMap<ServiceName, Registration>,
+    /// Ticks since this process started.
+    pub tick: u64,
+    pub started_at: Timestamp,
+    pub last_poll_at: Option<Timestamp>,
+    pub last_poll_samples: usize,
+    pub failures: Vec<SourceFailure>,
+    pub baselines_saved_at: Timestamp,
+    /// Errors of the loop in a row.
+    pub loop_errors: u32,
+    pub last_error: Option<String>,
+}
+
+/// The watch's own health, for `/health`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Health {
+    /// `ok`, `warming_up`, `stale` (no fresh telemetry) or `failing` (the loop cannot do its work).
+    pub status: &'static str,
+    pub tick: u64,
+    /// Ticks left in which nothing is acted upon.
+    pub warm_up_ticks_left: u32,
+    /// Seconds since the last poll that brought samples.
+    pub staleness_s: Option<f64>,
+    pub stale: bool,
+    pub samples: usize,
+    pub sources_failing: Vec<String>,
+    pub last_error: Option<String>,
+    pub uptime_s: f64,
+}
+
+impl Watch {
+    pub(crate) async fn load(config: &EngineConfig, store: &Store, now: Timestamp) -> Result<Self, EngineError> {
+        let mut watch = Self {
+            detectors: restore(config, store, now).await?,
+            graph: ServiceGraph::default(),
+            services: BTreeMap::new(),
+            tick: 0,
+            started_at: now,
+            last_poll_at: None,
+            last_poll_samples: 0,
+            failures: Vec::new(),
+            baselines_saved_at: now,
+            loop_errors: 0,
+            last_error: None,
+        };
+        for registration in &config.services {
+            watch.register(registration.clone());
+        }
+        for line in store.read(&StreamId::Config).await?.lines() {
+            if let Entry::ServiceRegistered { registration } = &line.entry {
+                watch.register(registration.clone());
+            }
+        }
+        Ok(watch)
+    }
+
+    /// Adds or replaces a service and its edges.
+    pub fn register(&mut self, registration: Registration) {
+        self.services.insert(ServiceName::new(&registration.name), registration);
+        self.graph = ServiceGraph::default();
+        for (name, r) in &self.services {
+            self.graph.add_service(name.clone());
+            for callee in &r.depends_on {
+                self.graph.add_edge(name.clone(), ServiceName::new(callee), EdgeKind::Calls);
+            }
+            for producer in &r.consumes_from {
+                self.graph.add_edge(name.clone(), ServiceName::new(producer), EdgeKind::Consumes);
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn registrations(&self) -> Vec<Registration> {
+        self.services.values().cloned().collect()
+    }
+
+    #[must_use]
+    pub fn registration(&self, service: &ServiceName) -> Option<&Registration> {
+        self.services.get(service)
+    }
+
+    /// Ticks left in which nothing is acted upon.
+    #[must_use]
+    pub fn warm_up_ticks_left(&self, config: &EngineConfig) -> u32 {
+        config.decision.warm_up_ticks.saturating_sub(u32::try_from(self.tick).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn health(&self, now: Timestamp, config: &EngineConfig) -> Health {
+        let staleness_s = self.last_poll_at.map(|at| seconds_between(at, now));
+        let stale_after = config.poll_interval_s * f64::from(config.detection.stale_polls);
+        let stale = staleness_s.unwrap_or_else(|| seconds_between(self.started_at, now)) > stale_after;
+        let warm_up_ticks_left = self.warm_up_ticks_left(config);
+        let status = match () {
+            () if self.loop_errors > 0 => "failing",
+            () if stale => "stale",
+            () if warm_up_ticks_left > 0 => "warming_up",
+            () => "ok",
+        };
+        Health {
+            status,
+            tick: self.tick,
+            warm_up_ticks_left,
+            staleness_s,
+            stale,
+            samples: self.last_poll_samples,
+            sources_failing: self.failures.iter().map(|f| format!("{}: {}", f.source, f.reason)).collect(),
+            last_error: self.last_error.clone(),
+            uptime_s: seconds_between(self.started_at, now),
+        }
+    }
+}
+
+/// Rolling baselines from before a restart, if they are recent: a server that was killed in the middle of a fault
+/// must not learn the fault as normal.
+async fn restore(config: &EngineConfig, store: &Store, now: Timestamp) -> Result<Detectors, EngineError> {
+    let Some((_, bytes)) = store.snapshot(BASELINES).await? else {
+        return Ok(Detectors::new(config.detection.clone()));
+    };
+    match serde_json::from_slice::<DetectorsSnapshot>(&bytes) {
+        Ok(snapshot) => Ok(Detectors::restore(config.detection.clone(), snapshot, now, BASELINES_MAX_AGE_S)),
+        Err(error) => {
+            tracing::warn!(%error, "saved baselines cannot be read; starting with fresh ones");
+            Ok(Detectors::new(config.detection.clone()))
+        }
+    }
+}

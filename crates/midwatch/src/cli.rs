@@ -1,0 +1,238 @@
+//! The command line.
+
+use crate::config::{Config, SAMPLE};
+use crate::exit::{DONE, Exit};
+use crate::{client, serve, store};
+use anyhow::Result;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// An autonomous site reliability engineer that stands the night watch.
+#[derive(Parser)]
+#[command(name = "midwatch", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Break a real service, watch midwatch notice, explain, fix and prove it.
+    #[cfg(feature = "lab")]
+    Demo(crate::demo::DemoArgs),
+    /// Watch what the configuration names, until told to stop.
+    Serve {
+        /// The configuration file.
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        /// End when the process that started this one ends.
+        #[arg(long, hide = true)]
+        die_with_parent: bool,
+    },
+    /// One cycle on the configured source: exit 0 when it could be read and nothing is open, else 1.
+    Run {
+        #[arg(short, long, value_name = "FILE")]
+        config: PathBuf,
+        /// The only way to run so far; without it, use `serve`.
+        #[arg(long, required = true)]
+        once: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// The demo world: six real services with traffic, faults and deployments.
+    #[cfg(feature = "lab")]
+    Lab(midwatch_lab::cli::Args),
+    /// Incidents.
+    Incident {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: IncidentCommand,
+    },
+    /// Why an alert or an incident was handled as it was, step by step.
+    Why {
+        #[command(flatten)]
+        client: ClientArgs,
+        /// `inc-…` or `sig-…`
+        id: String,
+    },
+    /// Approve the plan that an incident waits with.
+    Approve {
+        #[command(flatten)]
+        client: ClientArgs,
+        incident: String,
+        /// Hash of the plan that was looked at; default: the one that waits now.
+        #[arg(long)]
+        plan: Option<String>,
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Deny the plan that an incident waits with; the incident is handed to people.
+    Deny {
+        #[command(flatten)]
+        client: ClientArgs,
+        incident: String,
+        #[arg(long)]
+        plan: Option<String>,
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Act on a service yourself: through the same gate and onto the same journal as midwatch.
+    Act {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(flatten)]
+        act: ActArgs,
+    },
+    /// How the watch is doing.
+    Status {
+        #[command(flatten)]
+        client: ClientArgs,
+    },
+    /// Check a configuration, or print a sample or its JSON schema.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Check or rebuild the store. A server may run during `verify`, not during `rebuild`.
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
+    /// Print the API's OpenAPI document.
+    Openapi,
+    /// Print shell completions.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Where the server is.
+#[derive(Args)]
+pub struct ClientArgs {
+    /// The server's address.
+    #[arg(long, env = "MIDWATCH_URL", default_value = "http://127.0.0.1:7700", global = true)]
+    pub url: String,
+    /// The server's API key.
+    #[arg(long, env = "MIDWATCH_API_KEY", hide_env_values = true, global = true)]
+    pub api_key: Option<String>,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+#[derive(Subcommand)]
+pub enum IncidentCommand {
+    /// Incidents, newest first.
+    List {
+        /// Only those that still need work.
+        #[arg(long)]
+        open: bool,
+    },
+    /// Verdict, evidence, what was or would be done, how to undo it.
+    Show { id: String },
+    /// The postmortem as Markdown.
+    Postmortem { id: String },
+}
+
+/// A person's action.
+#[derive(Args)]
+pub struct ActArgs {
+    /// rollback, restart, restart_db_pool, resize_db_pool, scale or circuit_break
+    pub action: String,
+    pub service: String,
+    /// For rollback: the version to go back to; default: the one that served before.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// For scale.
+    #[arg(long)]
+    pub replicas: Option<u32>,
+    /// For resize_db_pool.
+    #[arg(long)]
+    pub size: Option<u32>,
+    /// For circuit_break: close the breaker instead of opening it.
+    #[arg(long)]
+    pub close: bool,
+    #[arg(long)]
+    pub by: Option<String>,
+    #[arg(long)]
+    pub reason: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum ConfigCommand {
+    /// Say whether a configuration can be used, and what to fix.
+    Check { file: PathBuf },
+    /// Print a commented sample.
+    Sample,
+    /// Print the JSON schema.
+    Schema,
+}
+
+#[derive(Subcommand)]
+pub enum StoreCommand {
+    /// Check every stream's hash chain and head, and the file itself.
+    Verify {
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[arg(long)]
+        path: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Throw the views away and fold them again from the streams.
+    Rebuild {
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[arg(long)]
+        path: Option<PathBuf>,
+    },
+}
+
+/// Runs a command.
+pub async fn run(cli: Cli) -> Result<Exit> {
+    match cli.command {
+        #[cfg(feature = "lab")]
+        Command::Demo(args) => crate::demo::run(args).await,
+        #[cfg(feature = "lab")]
+        Command::Lab(_) => unreachable!("the lab is started before the runtime"),
+        Command::Serve { config, die_with_parent } => {
+            if die_with_parent {
+                serve::die_with_parent()?;
+            }
+            serve::serve(&config).await
+        }
+        Command::Run { config, once: _, json } => serve::once(&config, json).await,
+        Command::Incident { client, command } => client::incident(&client, command).await,
+        Command::Why { client, id } => client::why(&client, &id).await,
+        Command::Approve { client, incident, plan, by } => {
+            client::answer(&client, "approve", &incident, plan, by, None).await
+        }
+        Command::Deny { client, incident, plan, by, reason } => {
+            client::answer(&client, "deny", &incident, plan, by, reason).await
+        }
+        Command::Act { client, act } => client::act(&client, act).await,
+        Command::Status { client } => client::status(&client).await,
+        Command::Config { command } => config(command),
+        Command::Store { command } => store::run(command).await,
+        Command::Openapi => crate::output::json(&midwatch_api::openapi()).map(|()| DONE),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "midwatch", &mut std::io::stdout());
+            Ok(DONE)
+        }
+    }
+}
+
+fn config(command: ConfigCommand) -> Result<Exit> {
+    match command {
+        ConfigCommand::Check { file } => {
+            let config = Config::load(&file)?;
+            config.load_policy()?;
+            config.api_key()?;
+            println!("{} is fine: mode {}, dry_run {}, {} services", file.display(), config.mode, config.dry_run, config.services.len());
+        }
+        ConfigCommand::Sample => print!("{SAMPLE}"),
+        ConfigCommand::Schema => crate::output::json(&schemars::schema_for!(Config))?,
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,267 @@
+//! Client commands: they speak to a running server and never open its database.
+
+use crate::cli::{ActArgs, ClientArgs, IncidentCommand};
+use crate::exit::{DONE, Exit, Usage};
+use crate::output::{self, bold, text, time};
+use anyhow::{Context as _, Result, anyhow};
+use midwatch_model::{Action, ActionKind, ServiceName};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Longest wait for an answer; an action may take its target this long.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to a server.
+pub struct Client {
+    url: String,
+    key: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Client {
+    pub fn new(args: &ClientArgs) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(TIMEOUT)
+            .build()
+            .context("cannot set up the HTTP client")?;
+        Ok(Self { url: args.url.trim_end_matches('/').to_owned(), key: args.api_key.clone(), http })
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<reqwest::Response> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(key) = &self.key {
+            request = request.bearer_auth(key);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|error| {
+            anyhow!("no midwatch answers at {} ({}); start one with `midwatch serve -c FILE`, or set --url", self.url, root(&error))
+        })?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body: Value = response.json().await.unwrap_or(Value::Null);
+        let text = body["error"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
+        Err(anyhow!(text))
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Value> {
+        Ok(self.send(Method::GET, path, None).await?.json().await?)
+    }
+
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        Ok(self.send(Method::POST, path, Some(body)).await?.json().await?)
+    }
+
+    async fn text(&self, path: &str) -> Result<String> {
+        Ok(self.send(Method::GET, path, None).await?.text().await?)
+    }
+}
+
+fn root(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// Whoever types the command, as far as the machine knows.
+fn me(by: Option<String>) -> String {
+    by.or_else(|| std::env::var("USER").ok()).filter(|by| !by.is_empty()).unwrap_or_else(|| "operator".into())
+}
+
+pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exit> {
+    let client = Client::new(args)?;
+    match command {
+        IncidentCommand::List { open } => {
+            let answer = client.get(&format!("/api/v1/incidents?open={open}")).await?;
+            if args.json {
+                return output::json(&answer["incidents"]).map(|()| DONE);
+            }
+            let rows = answer["incidents"].as_array().cloned().unwrap_or_default();
+            if rows.is_empty() {
+                println!("no incidents");
+                return Ok(DONE);
+            }
+            let row = |r: &Value| {
+                vec![text(r, "id"), time(r, "opened_at"), text(r, "state"), text(r, "component"), text(r, "cause")]
+            };
+            output::table(&["id", "opened (UTC)", "state", "component", "cause"], rows.iter().map(row).collect());
+        }
+        IncidentCommand::Show { id } => {
+            let incident = client.get(&format!("/api/v1/incidents/{id}")).await?;
+            if args.json {
+                return output::json(&incident).map(|()| DONE);
+            }
+            show(&incident);
+        }
+        IncidentCommand::Postmortem { id } => {
+            let markdown = client.text(&format!("/api/v1/incidents/{id}/postmortem")).await?;
+            if args.json {
+                return output::json(&json!({ "incident": id, "markdown": markdown })).map(|()| DONE);
+            }
+            print!("{markdown}");
+        }
+    }
+    Ok(DONE)
+}
+
+/// Verdict, evidence, what was or would be done, how to undo it: in this order.
+fn show(incident: &Value) {
+    println!("{}  {}  opened {} UTC", bold(&text(incident, "id")), text(incident, "state"), time(incident, "opened_at"));
+    println!("{}\n", bold(&text(incident, "summary")));
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let verdict = &incident["verdict"];
+    if let Some(root) = list(&verdict["ranked"]).first() {
+        for reason in list(&root["reasons"]) {
+            println!("  - {}", reason.as_str().unwrap_or_default());
+        }
+        for (title, ids) in [("Evidence for", &root["for"]), ("Evidence against", &root["against"])] {
+            let ids = list(ids);
+            if !ids.is_empty() {
+                println!("\n{title}:");
+            }
+            for e in list(&verdict["evidence"]).iter().filter(|e| ids.contains(&e["id"])) {
+                println!("  {:<6} {:<20} {}", text(e, "id"), text(e, "source"), text(e, "excerpt"));
+                println!("         {}", text(e, "query"));
+            }
+        }
+    }
+    let others = list(&verdict["ranked"]);
+    for other in others.iter().skip(1) {
+        println!("  also considered: {} {} ({:.2})", text(other, "component"), text(other, "cause"), other["confidence"].as_f64().unwrap_or(0.0));
+    }
+    if let Some(waiting) = incident["waiting"].as_object().map(|_| &incident["waiting"]) {
+        println!("\n{}", bold(&format!("Waiting for you: {}", text(waiting, "action"))));
+        println!("  why: {}\n  undo: {}", text(waiting, "why"), text(waiting, "undo"));
+        println!("  midwatch approve {}    (plan {})", text(waiting, "incident"), text(waiting, "plan"));
+    }
+    println!("\nTimeline (UTC):");
+    for row in list(&incident["timeline"]) {
+        let at = row["at"].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
+        let at = at.map_or_else(String::new, |at| at.strftime("%H:%M:%S").to_string());
+        println!("  {at}  {:<12} {}", text(&row, "role"), text(&row, "what"));
+    }
+    if let Some(path) = incident["postmortem"].as_str() {
+        println!("\nPostmortem: {path}");
+    }
+}
+
+pub async fn why(args: &ClientArgs, id: &str) -> Result<Exit> {
+    let client = Client::new(args)?;
+    let kind = if id.starts_with("inc-") { "incidents" } else { "alerts" };
+    let answer = client.get(&format!("/api/v1/{kind}/{id}/lineage")).await?;
+    if args.json {
+        return output::json(&answer).map(|()| DONE);
+    }
+    for step in answer["steps"].as_array().cloned().unwrap_or_default() {
+        let signal = step["signal"].as_str().unwrap_or("");
+        println!("{}  {:<19} {}  {}", time(&step, "at"), text(&step, "step"), text(&step, "detail"), signal);
+    }
+    Ok(DONE)
+}
+
+/// Approves or denies what an incident waits with. The plan that is shown is the plan that is answered.
+pub async fn answer(
+    args: &ClientArgs,
+    decision: &str,
+    incident: &str,
+    plan: Option<String>,
+    by: Option<String>,
+    reason: Option<String>,
+) -> Result<Exit> {
+    let client = Client::new(args)?;
+    let shown = client.get(&format!("/api/v1/incidents/{incident}")).await?;
+    let waiting = &shown["waiting"];
+    let plan = match plan {
+        Some(plan) => plan,
+        None => waiting["plan"]
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| anyhow!("{incident} is {} and waits for nobody's approval", text(&shown, "state")))?,
+    };
+    let body = json!({
+        "incident": incident, "plan": plan, "decision": decision, "by": me(by), "reason": reason.unwrap_or_default(),
+    });
+    let answer = client.post("/api/v1/approvals", &body).await?;
+    if args.json {
+        return output::json(&answer).map(|()| DONE);
+    }
+    let word = if decision == "approve" { "approved" } else { "denied" };
+    println!("{word}: {} (plan {plan})", text(waiting, "action"));
+    Ok(DONE)
+}
+
+fn action(args: &ActArgs) -> Result<Action> {
+    let target = ServiceName::new(&args.service);
+    let needs = |what: &str| Usage(format!("{} needs {what}", args.action));
+    let kind: ActionKind = args.action.parse().map_err(Usage)?;
+    Ok(match kind {
+        ActionKind::Rollback => Action::Rollback { target, to_version: args.to.clone() },
+        ActionKind::Restart => Action::Restart { target },
+        ActionKind::RestartDbPool => Action::RestartDbPool { target },
+        ActionKind::ResizeDbPool => {
+            Action::ResizeDbPool { target, size: args.size.ok_or_else(|| needs("--size CONNECTIONS"))? }
+        }
+        ActionKind::Scale => {
+            Action::Scale { target, replicas: args.replicas.ok_or_else(|| needs("--replicas N"))? }
+        }
+        ActionKind::CircuitBreak => Action::CircuitBreak { target, open: !args.close },
+        ActionKind::Escalate => return Err(Usage("escalate is what midwatch does; a person acts or calls a colleague".into()).into()),
+    })
+}
+
+pub async fn act(args: &ClientArgs, act: ActArgs) -> Result<Exit> {
+    let action = action(&act)?;
+    let client = Client::new(args)?;
+    let body = json!({ "action": action, "by": me(act.by), "reason": act.reason.unwrap_or_default() });
+    let result = client.post("/api/v1/actions", &body).await?;
+    let decision = result["gate"]["decision"].as_str().unwrap_or_default().to_owned();
+    let outcome = result["outcome"]["outcome"].as_str();
+    if args.json {
+        output::json(&result)?;
+    } else {
+        println!("gate: {decision}: {}", text(&result["gate"], "because"));
+        if let Some(outcome) = outcome {
+            let detail = result["outcome"]["detail"].as_str().or(result["outcome"]["reason"].as_str());
+            println!("{outcome}: {}", detail.unwrap_or_default());
+        }
+        if result["undo"].is_object() && outcome == Some("applied") {
+            let undo: Option<Action> = serde_json::from_value(result["undo"].clone()).ok();
+            println!("undo: {}", undo.map_or_else(String::new, |u| u.sentence()));
+        }
+    }
+    Ok(match (decision.as_str(), outcome) {
+        (_, Some("applied")) | ("dry_run", _) => DONE,
+        ("needs_approval", _) => crate::exit::WAITING,
+        _ => crate::exit::FAILED,
+    })
+}
+
+pub async fn status(args: &ClientArgs) -> Result<Exit> {
+    let client = Client::new(args)?;
+    let status = client.get("/api/v1/status").await?;
+    if args.json {
+        return output::json(&status).map(|()| DONE);
+    }
+    let health = &status["health"];
+    println!("{}  mode {}  dry_run {}", bold(&text(health, "status")), text(&status, "mode"), text(&status, "dry_run"));
+    println!(
+        "tick {}, {} warm-up ticks left, telemetry {} s old, {} services, {} open incidents, {} waiting for you",
+        text(health, "tick"),
+        text(health, "warm_up_ticks_left"),
+        health["staleness_s"].as_f64().map_or_else(|| "–".into(), |s| format!("{s:.1}")),
+        text(&status, "services"),
+        text(&status, "open_incidents"),
+        text(&status, "waiting_for_approval"),
+    );
+    for source in health["sources_failing"].as_array().cloned().unwrap_or_default() {
+        println!("  failing: {}", source.as_str().unwrap_or_default());
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,370 @@
+//! The configuration file: one small struct per concern, unknown fields denied, every field also by environment.
+//!
+//! `MIDWATCH_MODE=auto` sets `mode`, `MIDWATCH_SERVER__LISTEN=…` sets `listen` of `[server]`: two underscores step into
+//! a table.
+
+use crate::exit::Usage;
+use anyhow::{Context as _, Result};
+use midwatch_api::ApiKey;
+use midwatch_connectors::{ConnectorsConfig, ControlPlaneConfig, LogsConfig, TelemetryConfig};
+use midwatch_decision::{DecisionConfig, Policy};
+use midwatch_engine::{EngineConfig, ReportConfig};
+use midwatch_incident::IncidentConfig;
+use midwatch_model::decision::Mode;
+use midwatch_model::journal::Registration;
+use midwatch_signal::DetectionConfig;
+use midwatch_verification::VerificationConfig;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// Everything that `midwatch serve` is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How far midwatch may go by itself: `shadow` (only watches), `propose` (asks), `auto` (acts within guards and
+    /// policy).
+    pub mode: Mode,
+    /// With dry run nothing is touched, whatever mode and approvals say.
+    pub dry_run: bool,
+    pub server: ServerConfig,
+    pub store: StoreConfig,
+    pub report: ReportConfig,
+    pub telemetry: TelemetryConfig,
+    pub logs: LogsConfig,
+    pub control_plane: ControlPlaneConfig,
+    pub engine: LoopConfig,
+    pub detection: DetectionConfig,
+    pub incident: IncidentConfig,
+    pub decision: DecisionConfig,
+    pub policy: PolicyConfig,
+    pub verification: VerificationConfig,
+    pub lab: LabConfig,
+    /// The watched services.
+    #[serde(rename = "service")]
+    pub services: Vec<Registration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Propose,
+            dry_run: true,
+            server: ServerConfig::default(),
+            store: StoreConfig::default(),
+            report: ReportConfig::default(),
+            telemetry: TelemetryConfig::default(),
+            logs: LogsConfig::default(),
+            control_plane: ControlPlaneConfig::default(),
+            engine: LoopConfig::default(),
+            detection: DetectionConfig::default(),
+            incident: IncidentConfig::default(),
+            decision: DecisionConfig::default(),
+            policy: PolicyConfig::default(),
+            verification: VerificationConfig::default(),
+            lab: LabConfig::default(),
+            services: Vec::new(),
+        }
+    }
+}
+
+/// Where the API listens and who may call it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address and port. Off loopback an API key is needed.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// File that holds the API key (first line). `MIDWATCH_SERVER__API_KEY` takes precedence.
+    pub api_key_file: Option<PathBuf>,
+    /// The API key itself; meant for the environment, never written to a dump.
+    #[serde(skip_serializing)]
+    pub api_key: Option<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7700)), api_key_file: None, api_key: None }
+    }
+}
+
+/// Where the journal is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// The SQLite file; created when missing.
+    pub path: PathBuf,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: "midwatch.db".into() }
+    }
+}
+
+/// The loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoopConfig {
+    /// Seconds between ticks. Ticks between polls work on cached values.
+    pub tick_s: f64,
+}
+
+impl Default for LoopConfig {
+    fn default() -> Self {
+        Self { tick_s: 2.0 }
+    }
+}
+
+/// Cedar policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// A file of Cedar policies. One that only forbids narrows what the guards let through; one that permits anything
+    /// allows only what it permits.
+    pub file: Option<PathBuf>,
+}
+
+/// The lab.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabConfig {
+    /// The lab supervisor's address; `/api/v1/lab/*` is handed to it only when this is set.
+    pub url: Option<String>,
+}
+
+/// Prefix of the environment variables that set fields.
+const ENV_PREFIX: &str = "MIDWATCH_";
+
+/// Variables with the prefix that are not fields: the client's address and key, and the log filter.
+const ENV_RESERVED: [&str; 3] = ["MIDWATCH_URL", "MIDWATCH_API_KEY", "MIDWATCH_LOG"];
+
+/// Prefixes of variables that belong to the lab's processes and to the project's own tests.
+const ENV_RESERVED_PREFIXES: [&str; 2] = ["MIDWATCH_LAB_", "MIDWATCH_TEST_"];
+
+impl Config {
+    /// Reads the file, lays the environment over it and checks the result.
+    ///
+    /// # Errors
+    /// What is wrong, where (file, line, column) and how to fix it.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Usage(format!(
+                "cannot read the configuration {}: {error}; `midwatch config sample` prints one to start from",
+                path.display()
+            ))
+        })?;
+        Self::parse(&text, &path.display().to_string(), std::env::vars())
+    }
+
+    fn parse(text: &str, name: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        // Read once as it is, so that an error names its line; then once more with the environment laid over it.
+        let plain: Result<Self, _> = toml::from_str(text);
+        plain.map_err(|error| Usage(describe(text, name, &error)))?;
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| Usage(describe(text, name, &error)))?;
+        for (variable, value) in env {
+            let reserved = ENV_RESERVED.contains(&variable.as_str())
+                || ENV_RESERVED_PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
+            if let Some(field) = variable.strip_prefix(ENV_PREFIX).filter(|_| !reserved) {
+                set(&mut table, &field.to_lowercase(), &value).map_err(|e| Usage(format!("{variable}: {e}")))?;
+            }
+        }
+        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
+            Usage(format!("a {ENV_PREFIX}… environment variable does not fit: {}", error.message()))
+        })?;
+        config.check().map_err(|problem| Usage(format!("{name}: {problem}")))?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let mut seen = std::collections::BTreeSet::new();
+        for service in &self.services {
+            if service.name.is_empty() {
+                return Err("a [[service]] has no name; add name = \"…\"".into());
+            }
+            if !midwatch_model::ServiceName::new(&service.name).is_valid() {
+                return Err(format!("[[service]] name `{}` cannot be used: letters, digits, `-`, `_`, `.` only", service.name));
+            }
+            if !seen.insert(&service.name) {
+                return Err(format!("[[service]] `{}` is there twice; remove one", service.name));
+            }
+        }
+        if !(0.05..=60.0).contains(&self.engine.tick_s) {
+            return Err("engine.tick_s must be 0.05 to 60 seconds".into());
+        }
+        if !(0.0..=1.0).contains(&self.decision.min_confidence) {
+            return Err("decision.min_confidence must be 0 to 1".into());
+        }
+        let seconds = [
+            ("verification.timeout_s", self.verification.timeout_s),
+            ("verification.soak_s", self.verification.soak_s),
+            ("decision.effect_deadline_s", self.decision.effect_deadline_s),
+            ("incident.recurrence_window_s", self.incident.recurrence_window_s),
+        ];
+        for (field, value) in seconds {
+            if !value.is_finite() || !(0.0..=86_400.0).contains(&value) {
+                return Err(format!("{field} must be 0 to 86400 seconds"));
+            }
+        }
+        self.detection.validate().map_err(|e| e.to_string())?;
+        self.connectors().validate().map_err(|e| e.to_string())
+    }
+
+    /// The sections that the connectors read.
+    pub fn connectors(&self) -> ConnectorsConfig {
+        ConnectorsConfig {
+            telemetry: self.telemetry.clone(),
+            logs: self.logs.clone(),
+            control_plane: self.control_plane.clone(),
+        }
+    }
+
+    /// The sections that the engine reads.
+    pub fn engine(&self) -> EngineConfig {
+        EngineConfig {
+            mode: self.mode,
+            dry_run: self.dry_run,
+            tick_s: self.engine.tick_s,
+            poll_interval_s: self.telemetry.poll_interval_s,
+            rate_window_s: self.telemetry.rate_window_s,
+            call_timeout_s: self.control_plane.call_timeout_s,
+            detection: self.detection.clone(),
+            incident: self.incident.clone(),
+            decision: self.decision.clone(),
+            verification: self.verification.clone(),
+            report: self.report.clone(),
+            services: self.services.clone(),
+        }
+    }
+
+    /// The policy of the configured file, or the built-in one.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is not valid policy.
+    pub fn load_policy(&self) -> Result<Policy> {
+        let Some(path) = &self.policy.file else { return Ok(Policy::built_in()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|e| Usage(format!("cannot read the policy {}: {e}", path.display())))?;
+        Ok(Policy::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?)
+    }
+
+    /// The API key, if one is set.
+    ///
+    /// # Errors
+    /// When the key's file cannot be read, or there is no key although the address is not loopback.
+    pub fn api_key(&self) -> Result<Option<ApiKey>> {
+        let from_file = match (&self.server.api_key, &self.server.api_key_file) {
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| Usage(format!("cannot read the API key {}: {e}", path.display())))?;
+                text.lines().next().map(str::to_owned)
+            }
+            _ => None,
+        };
+        let key = self.server.api_key.clone().or(from_file).filter(|key| !key.trim().is_empty());
+        if key.is_none() && !self.server.listen.ip().is_loopback() {
+            let text = format!(
+                "{} is not loopback: set MIDWATCH_SERVER__API_KEY or [server] api_key_file, or listen on 127.0.0.1",
+                self.server.listen
+            );
+            return Err(Usage(text).into());
+        }
+        Ok(key.map(|key| ApiKey::new(key.trim())))
+    }
+
+    /// The configuration in force as JSON, without secrets.
+    ///
+    /// # Errors
+    /// Never in practice: plain data.
+    pub fn shown(&self) -> Result<serde_json::Value> {
+        serde_json::to_value(self).context("the configuration is plain data")
+    }
+}
+
+/// Sets a field by its path of lower-case names joined by two underscores.
+fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
+    let Some((first, rest)) = path.split_once("__") else {
+        // A value that reads as TOML is one; anything else is text.
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"));
+        let value = parsed.ok().and_then(|mut t| t.remove("value")).unwrap_or_else(|| value.into());
+        table.insert(path.to_owned(), value);
+        return Ok(());
+    };
+    match table.entry(first).or_insert_with(|| toml::Table::new().into()) {
+        toml::Value::Table(inner) => set(inner, rest, value),
+        _ => Err(format!("`{first}` is not a section")),
+    }
+}
+
+/// A TOML error with file, line and column, and the fix where one is known.
+fn describe(text: &str, name: &str, error: &toml::de::Error) -> String {
+    let place = error.span().map_or_else(String::new, |span| {
+        let before = &text[..span.start.min(text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+        format!(":{line}:{column}")
+    });
+    let message = error.message().replace('\n', " ");
+    let fix = if message.contains("unknown field") {
+        " (correct the name or remove the line; `midwatch config sample` shows every field)"
+    } else if message.contains("unknown variant") || message.contains("invalid type") {
+        " (`midwatch config sample` shows what is expected)"
+    } else {
+        ""
+    };
+    format!("{name}{place}: {message}{fix}")
+}
+
+/// A commented sample.
+pub const SAMPLE: &str = include_str!("sample.toml");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        Config::parse(text, "m.toml", env).map_err(|e| format!("{e:#}"))
+    }
+
+    #[test]
+    fn the_sample_is_the_default() {
+        assert_eq!(parse(SAMPLE, &[]).map(|c| c.mode), Ok(Mode::Propose));
+        let mut sample = parse(SAMPLE, &[]).expect("the sample is valid");
+        sample.services.clear();
+        let mut expected = Config::default();
+        expected.telemetry.kind = sample.telemetry.kind;
+        expected.telemetry.url.clone_from(&sample.telemetry.url);
+        assert_eq!(sample, expected);
+    }
+
+    #[test]
+    fn errors_name_file_line_and_fix() {
+        let error = parse("mode = \"auto\"\n[server]\nlissten = \"127.0.0.1:1\"\n", &[]).unwrap_err();
+        assert!(error.starts_with("m.toml:3:1: unknown field `lissten`"), "{error}");
+        assert!(error.contains("config sample"), "{error}");
+        let error = parse("mode = \"bold\"\n", &[]).unwrap_err();
+        assert!(error.starts_with("m.toml:1:8: unknown variant `bold`"), "{error}");
+        let error = parse("[telemetry]\npoll_interval_s = -1.0\n", &[]).unwrap_err();
+        assert!(error.contains("poll_interval_s"), "{error}");
+        assert!(parse("mode = ", &[]).unwrap_err().starts_with("m.toml:1:"));
+    }
+
+    #[test]
+    fn the_environment_overrides_every_field() {
+        let env = [("MIDWATCH_MODE", "auto"), ("MIDWATCH_SERVER__LISTEN", "127.0.0.1:9"), ("MIDWATCH_DRY_RUN", "false")];
+        let config = parse("mode = \"shadow\"", &env).expect("valid");
+        assert_eq!((config.mode, config.dry_run, config.server.listen.port()), (Mode::Auto, false, 9));
+        assert!(parse("", &[("MIDWATCH_NONSENSE", "1")]).is_err());
+        assert!(parse("", &[("MIDWATCH_URL", "http://x")]).is_ok());
+    }
+
+    #[test]
+    fn off_loopback_a_key_is_needed() {
+        let open = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[]).expect("valid");
+        assert!(open.api_key().is_err());
+        let keyed = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[("MIDWATCH_SERVER__API_KEY", "k1")]).expect("valid");
+        assert!(keyed.api_key().is_ok_and(|key| key.is_some()));
+        assert!(!keyed.shown().expect("plain").to_string().contains("k1"));
+    }
+}

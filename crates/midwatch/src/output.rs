@@ -1,0 +1,49 @@
+//! Tables for people, JSON for programs.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use std::io::IsTerminal as _;
+
+/// Whether standard output may be coloured: a terminal, and NO_COLOR is not set.
+pub fn colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && std::io::stdout().is_terminal()
+}
+
+/// Bold on a terminal, plain elsewhere.
+pub fn bold(text: &str) -> String {
+    if colour() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Prints rows below a header.
+pub fn table(header: &[&str], rows: Vec<Vec<String>>) {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    if let Some(width) = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()) {
+        table.set_width(width);
+    }
+    table.set_header(header.iter().map(|h| h.to_uppercase()));
+    for row in rows {
+        table.add_row(row);
+    }
+    println!("{table}");
+}
+
+/// Prints JSON on standard output.
+pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// A string field of a JSON object, or a dash.
+pub fn text(value: &serde_json::Value, field: &str) -> String {
+    match &value[field] {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "–".into(),
+        other => other.to_string(),
+    }
+}
+
+/// The time of day of an RFC 3339 timestamp, UTC.
+pub fn time(value: &serde_json::Value, field: &str) -> String {
+    let at = value[field].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
+    at.map_or_else(|| "–".into(), |at| at.strftime("%m-%d %H:%M:%S").to_string())
+}

@@ -1,0 +1,140 @@
+//! `midwatch serve` and `midwatch run --once`.
+
+use crate::config::Config;
+use crate::exit::{DONE, Exit, FAILED, Usage};
+use anyhow::{Context as _, Result};
+use midwatch_api::ApiConfig;
+use midwatch_connectors::World;
+use midwatch_engine::{Engine, SystemClock, SystemIds};
+use midwatch_signal::CriticalPatterns;
+use midwatch_store::Store;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+/// How long open requests and the running tick may take to end.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// Ends this process when its parent ends, so that a killed demo leaves nothing behind.
+pub fn die_with_parent() -> Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).context("cannot be tied to the parent process")
+}
+
+/// Logs to standard error; `MIDWATCH_LOG` filters (`debug`, `midwatch_engine=debug`), default `info`.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MIDWATCH_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let ansi = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+}
+
+async fn open(config: &Config) -> Result<Arc<Engine>> {
+    let policy = config.load_policy()?;
+    let patterns = CriticalPatterns::new(&[])?;
+    let world = World::new(&config.connectors(), &config.services)
+        .map_err(|e| Usage(e.to_string()))?
+        .with_critical_matcher(Box::new(move |line| patterns.classify(line).is_some()));
+    let store = Store::open(&config.store.path).await?;
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let engine = Engine::open(config.engine(), policy, store, Arc::new(world), clock, ids).await?;
+    Ok(Arc::new(engine))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let text = match error.kind() {
+            std::io::ErrorKind::AddrInUse => format!(
+                "{address} is taken by another process; stop it, or set [server] listen (or MIDWATCH_SERVER__LISTEN) to another port"
+            ),
+            _ => format!("cannot listen on {address}: {error}"),
+        };
+        Usage(text).into()
+    })
+}
+
+/// Runs the server until it is told to stop.
+pub async fn serve(path: &Path) -> Result<Exit> {
+    log_to_stderr();
+    let config = Config::load(path)?;
+    let key = config.api_key()?;
+    // The port first: a second server must fail before it touches the store.
+    let listener = listen(config.server.listen).await?;
+    let address = listener.local_addr().context("the listener has an address")?;
+    let engine = open(&config).await?;
+    let api = ApiConfig {
+        key,
+        listen: address,
+        shown: config.shown()?,
+        lab: config.lab.url.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let router = midwatch_api::router(engine.clone(), api);
+    let (stop, stopped) = watch::channel(false);
+    let watching = tokio::spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
+    let mut http_stopped = stopped;
+    let serving = tokio::spawn(
+        axum::serve(listener, router)
+            .with_graceful_shutdown(async move {
+                let _ = http_stopped.wait_for(|stop| *stop).await;
+            })
+            .into_future(),
+    );
+    tracing::info!(
+        server.address = %address, mode = %config.mode, dry_run = config.dry_run, services = config.services.len(),
+        "midwatch is on watch"
+    );
+    signal().await?;
+    tracing::info!("stopping");
+    let _ = stop.send(true);
+    let ended = tokio::time::timeout(SHUTDOWN_MAX, async { (watching.await, serving.await) }).await;
+    if ended.is_err() {
+        tracing::warn!("some work did not end in time; the journal knows how far it came");
+    }
+    if let Some(engine) = Arc::into_inner(engine) {
+        engine.store.close().await;
+    }
+    Ok(DONE)
+}
+
+async fn signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for SIGINT")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+/// One cycle on the configured source: 0 when it could be read and nothing is open, else 1.
+pub async fn once(path: &Path, json: bool) -> Result<Exit> {
+    log_to_stderr();
+    let config = Config::load(path)?;
+    let engine = open(&config).await?;
+    engine.tick().await?;
+    let health = engine.health().await;
+    let rows = engine.store.incidents(true, 1000).await?;
+    let open: Vec<_> = rows.iter().filter(|r| r.state != "resolved").collect();
+    let read = health.samples > 0;
+    if json {
+        let open: Vec<_> =
+            open.iter().map(|r| serde_json::json!({"id": r.id, "state": r.state, "summary": r.summary})).collect();
+        crate::output::json(&serde_json::json!({ "samples": health.samples, "health": health, "open": open }))?;
+    } else {
+        println!("{} samples read, {} sources failing", health.samples, health.sources_failing.len());
+        for failing in &health.sources_failing {
+            println!("  {failing}");
+        }
+        for row in &open {
+            println!("{}  {}  {}", row.id, row.state, row.summary);
+        }
+        if open.is_empty() {
+            println!("no open incident");
+        }
+    }
+    Ok(if read && open.is_empty() { DONE } else { FAILED })
+}

@@ -1,0 +1,46 @@
+//! `midwatch store …`: the only commands that open the database.
+
+use crate::cli::StoreCommand;
+use crate::config::Config;
+use crate::exit::{DONE, Exit, FAILED};
+use crate::output;
+use anyhow::Result;
+use std::path::PathBuf;
+
+fn path(config: Option<PathBuf>, store: Option<PathBuf>) -> Result<PathBuf> {
+    match (store, config) {
+        (Some(store), _) => Ok(store),
+        (None, Some(config)) => Ok(Config::load(&config)?.store.path),
+        (None, None) => Err(crate::exit::Usage("say which store: -c CONFIG or --path FILE".into()).into()),
+    }
+}
+
+pub async fn run(command: StoreCommand) -> Result<Exit> {
+    match command {
+        StoreCommand::Verify { config, path: file, json } => {
+            let report = midwatch_store::verify(&path(config, file)?).await?;
+            if json {
+                output::json(&serde_json::json!({
+                    "clean": report.is_clean(), "streams": report.streams, "database": report.database,
+                }))?;
+            } else {
+                for stream in report.streams.iter().filter(|s| s.problem.is_some()) {
+                    println!("BROKEN  {}", stream.problem.as_deref().unwrap_or_default());
+                }
+                for problem in &report.database {
+                    println!("BROKEN  database: {problem}");
+                }
+                let verdict = if report.is_clean() { "clean" } else { "not clean" };
+                println!("{verdict}: {} records in {} streams", report.records(), report.streams.len());
+            }
+            Ok(if report.is_clean() { DONE } else { FAILED })
+        }
+        StoreCommand::Rebuild { config, path: file } => {
+            let store = midwatch_store::Store::open(&path(config, file)?).await?;
+            let count = midwatch_engine::rebuild(&store).await?;
+            store.close().await;
+            println!("rebuilt the view of {count} incidents from their streams");
+            Ok(DONE)
+        }
+    }
+}
