@@ -4,7 +4,6 @@ use crate::server::{Reply, Server, at, world};
 use midwatch_action::Effect;
 use midwatch_connectors::{ConnectorError, Outside};
 use midwatch_model::action::TargetState;
-use midwatch_model::artifact::Role;
 use midwatch_model::decision::{Decision, GateRecord, Mode, PolicyResult, Principal};
 use midwatch_model::journal::{
     EffectOutcome, Entry, GENESIS, Intent, Line, Record, StreamId, VerifiedJournal, chain_hash,
@@ -66,7 +65,7 @@ fn effect(action: Action) -> Effect {
         .into_iter()
         .zip(1..)
         .map(|(entry, seq)| {
-            let bytes = Line::new(at(0.0), Role::Gate, entry).to_bytes();
+            let bytes = Line::new(at(0.0), entry).to_bytes();
             previous = chain_hash(&stream.to_string(), seq, &previous, &bytes);
             Record { seq, bytes, hash: previous }
         })
@@ -141,7 +140,7 @@ async fn answers_and_their_lack_become_the_outcome_that_they_prove() {
         ("proxy timeout", refusal(408), "unknown", "answered 408"),
         ("redirect", Reply::Redirect("/elsewhere".into()), "unknown", "answered 302"),
         ("not JSON", Reply::Text(200, "done".into()), "unknown", "cannot be read"),
-        ("no answer", Reply::Hang, "unknown", "within 1.0 s"),
+        ("no answer", Reply::Hang, "unknown", " 1.0 s"),
         ("connection dropped", Reply::Drop, "unknown", "gave no answer"),
         ("failed", Reply::Text(200, operation("failed")), "failed", "replaced"),
         ("dry run", Reply::Text(200, operation("dry_run")), "not_applied", "dry"),

@@ -84,13 +84,9 @@ async fn discovered_instances_are_summed_up_into_readings_of_their_service() {
 async fn a_page_that_cannot_be_read_fails_alone() {
     let server = Server::start().await;
     let good = "process_resident_memory_bytes 1\nprocess_memory_limit_bytes 4\n";
-    let world = world(
-        json!({"telemetry": {"kind": "scrape", "timeout_s": 5, "targets":
-        ["good", "odd", "huge", "moved", "gone", "drop"].map(|name| {
-            json!({"service": name, "url": format!("{}/{name}", server.url)})
-        })}}),
-        &[],
-    );
+    let names = ["good", "odd", "huge", "moved", "gone", "drop"];
+    let targets = names.map(|name| json!({"service": name, "url": format!("{}/{name}", server.url)}));
+    let world = world(json!({"telemetry": {"kind": "scrape", "targets": targets}}), &[]);
     server.text("/good", good);
     server.text("/odd", format!("{good}what is this\n"));
     server.set("/huge", Reply::Huge(100 << 20));
@@ -99,7 +95,7 @@ async fn a_page_that_cannot_be_read_fails_alone() {
     let poll = world.poll(at(0.0)).await;
     for (service, up, memory, reason) in [
         ("good", 1.0, Some(0.25), None),
-        ("odd", 1.0, Some(0.25), Some("line 3: no space between name and value".to_owned())),
+        ("odd", 1.0, Some(0.25), Some("line 3: the value is not a number".to_owned())),
         ("huge", 0.0, None, Some(format!("more than {RESPONSE_BYTES_MAX} bytes"))),
         ("moved", 0.0, None, Some("answered 302".to_owned())),
         ("gone", 0.0, None, Some("answered 404".to_owned())),

@@ -116,7 +116,8 @@ async fn answer(State(book): State<Arc<Mutex<Book>>>, request: Request<Body>) ->
         Some(Reply::Redirect(to)) => response.status(302).header("location", to).body(Body::empty()),
         Some(Reply::Huge(bytes)) => {
             let chunk = Bytes::from(vec![b'#'; 64 * 1024]);
-            let chunks = futures::stream::repeat(Ok::<_, std::io::Error>(chunk)).take(bytes / (64 * 1024));
+            let chunks =
+                futures::stream::repeat(chunk).take(bytes / (64 * 1024)).map(Ok::<_, std::io::Error>);
             response.body(Body::from_stream(chunks))
         }
         Some(Reply::Hang) => std::future::pending().await,
