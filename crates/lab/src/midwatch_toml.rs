@@ -39,6 +39,8 @@ dir = {report}
 kind = "scrape"
 service_discovery = "{supervisor}/api/v1/control/sd"
 poll_interval_s = 2
+# Five polls: long enough for a p99 at a few requests per second, short enough to be clean 10 s after a cure.
+rate_window_s = 10
 
 [logs]
 dir = {logs}
@@ -49,6 +51,34 @@ url = "{supervisor}"
 
 [lab]
 url = "{supervisor}"
+
+# The lab lives faster than production. How its values add up under 120 s: 30 s of warm-up, in which the baselines get
+# their samples; the fault's ramp and 3 of 5 samples, about 14 s (a leak's trend about 25 s); 4 s until the verdict has
+# settled; the action, at most 10 s; 10 s until the rate window holds nothing from before, then 3 readings, 6 s; 8 s of
+# soak. Together about 80 s, and 91 s for a leak.
+[engine]
+tick_s = 1.0
+
+[detection]
+min_samples = 10
+trend_samples = 10
+
+[incident]
+window_s = 300.0
+recurrence_window_s = 120.0
+self_resolve_s = 20.0
+inconclusive_after_s = 30.0
+
+[decision]
+warm_up_ticks = 30
+settle_s = 4.0
+cooldown_s = 30.0
+repeat_window_s = 120.0
+
+[verification]
+timeout_s = 40.0
+grace_s = 14.0
+soak_s = 8.0
 "#,
         port = lab.midwatch_port,
         store = path("midwatch.db"),

@@ -228,7 +228,7 @@ impl Config {
             poll_interval_s: self.telemetry.poll_interval_s,
             rate_window_s: self.telemetry.rate_window_s,
             call_timeout_s: self.control_plane.call_timeout_s,
-            detection: self.detection.clone(),
+            detection: DetectionConfig { rate_window_s: self.telemetry.rate_window_s, ..self.detection.clone() },
             incident: self.incident.clone(),
             decision: self.decision.clone(),
             verification: self.verification.clone(),
