@@ -1,7 +1,7 @@
 //! Candidates, their causes and their confidence.
 
 use crate::DiagnosisInput;
-use crate::inherit::{Symptom, Symptoms};
+use crate::inherit::{Symptom, Symptoms, TRAVELS_UP};
 use midwatch_model::{Cause, Change, Metric, ServiceName, Timestamp, seconds_between};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +27,12 @@ const FIRST: f64 = 0.10;
 const WITNESS: f64 = 0.10;
 /// A change fits in time; or, for causes without one, none contradicts.
 const CHANGE: f64 = 0.10;
+
+/// Something that it calls has left its normal range too, if only for a sample: it may turn out to be the cause.
+const CALLEE_STIRS: f64 = 0.20;
+
+/// Deviation from which a callee counts as stirring, standard deviations.
+const STIRS_SIGMA: f64 = 2.5;
 
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;
@@ -61,11 +67,14 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     let witness = witness(input, service);
     let change_score = change_score(input, cause, change.as_ref(), onset);
 
+    let stirring = stirring_callee(input, &metrics, service);
+
     let confidence = BASE
         + EXPLAINS * share
         + if first { FIRST } else { 0.0 }
         + if witness.is_some() { WITNESS } else { 0.0 }
-        + CHANGE * change_score;
+        + CHANGE * change_score
+        - if stirring.is_some() { CALLEE_STIRS } else { 0.0 };
 
     let mut reasons = vec![because];
     let others: BTreeSet<_> = explained.iter().map(|s| &s.service).filter(|s| *s != service).collect();
@@ -79,10 +88,27 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     if first && symptoms.services().count() > 1 {
         reasons.push("its symptoms began first".into());
     }
+    reasons.extend(stirring);
     reasons.extend(witness);
     reasons.extend(change.as_ref().map(|c| describe_change(c, onset)));
     let confidence = confidence.min(CONFIDENCE_MAX);
     Some(Candidate { component: service.clone(), cause, confidence, reasons, change, metrics })
+}
+
+/// A callee whose readings have begun to move, where all that the service itself shows could come from a callee.
+fn stirring_callee(
+    input: &DiagnosisInput<'_>,
+    own: &BTreeSet<Metric>,
+    service: &ServiceName,
+) -> Option<String> {
+    if !own.iter().all(|metric| TRAVELS_UP.contains(metric)) {
+        return None;
+    }
+    let callees: BTreeSet<_> = input.graph.callees(service).collect();
+    let series = input.series.iter().find(|s| {
+        callees.contains(&s.service) && !s.stale && TRAVELS_UP.contains(&s.metric) && s.sigma >= STIRS_SIGMA
+    })?;
+    Some(format!("but {}, which it calls, is stirring: {} is {}", series.service, series.metric.title(), series.metric.show(series.value)))
 }
 
 /// What a symptom says about the place of a fault: memory and restarts point at one process, latency at many.

@@ -24,7 +24,7 @@ pub enum Metric {
     DbPool,
     /// Messages waiting in the queue that the service consumes.
     QueueLag,
-    /// Unplanned restarts within the last minute.
+    /// Unplanned restarts within the last minute, or two rate windows where that is less.
     Restarts,
     /// Share of known instances that answered the last scrape, 0–1.
     Up,
@@ -74,7 +74,7 @@ impl Metric {
             }
             Metric::RequestRate => format!("{value:.1} requests/s"),
             Metric::QueueLag => format!("{value:.0} messages"),
-            Metric::Restarts => format!("{value:.0} restarts/min"),
+            Metric::Restarts => format!("{value:.0} restarts lately"),
             Metric::CriticalLogs => format!("{value:.1} lines/s"),
         }
     }

@@ -5,8 +5,12 @@
 
 use crate::{Metric, ServiceName};
 
-/// Restarts are counted over a minute whatever the rate window is: the metric's unit is restarts per minute.
-const RESTARTS_WINDOW: &str = "60s";
+/// Seconds over which restarts are counted: a minute, or less where everything goes faster (two rate windows, but never
+/// so short that a loop with a backoff of seconds looks like one restart).
+#[must_use]
+pub fn restarts_window_s(rate_window_s: f64) -> f64 {
+    (2.0 * rate_window_s).clamp(20.0, 60.0)
+}
 
 /// The query whose answer is the metric of one service.
 #[must_use]
@@ -55,10 +59,13 @@ fn template(metric: Metric, of: &str, window_s: f64) -> String {
         }
         // Every instance may report the same queue; the fullest report of each queue counts once.
         Metric::QueueLag => format!("sum by (service) (max by (service, queue) (queue_lag_messages{{{of}}}))"),
-        Metric::Restarts => format!(
-            "sum by (service) (increase(control_plane_restarts_total{{{of}}}[{RESTARTS_WINDOW}])) \
-             or sum by (service) (increase(service_restarts_total{{{of}}}[{RESTARTS_WINDOW}]))"
-        ),
+        Metric::Restarts => {
+            let w = duration(restarts_window_s(window_s));
+            format!(
+                "sum by (service) (increase(control_plane_restarts_total{{{of}}}[{w}])) \
+                 or sum by (service) (increase(service_restarts_total{{{of}}}[{w}]))"
+            )
+        }
         Metric::Up => format!("avg by (service) (up{{{of}}})"),
         Metric::CriticalLogs => format!("sum by (service) (rate(log_critical_lines_total{{{of}}}[{w}]))"),
     }

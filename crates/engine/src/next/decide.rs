@@ -139,7 +139,7 @@ fn put_to_gate(
     let evidence: Vec<Evidence> = root.map_or_else(Vec::new, |root| {
         fresh.evidence.iter().filter(|e| root.supports.contains(&e.id)).cloned().collect()
     });
-    let stood_s = incident.verdict_since.map_or(0.0, |since| seconds_between(since, facts.now));
+    let stood_s = incident.verdict_since.map_or(0.0, |since| seconds_between(since, facts.now).max(0.0));
     let known = incident.verdict.as_ref().and_then(Verdict::root);
     let (record, authorized) = gate(&GateInput {
         now: facts.now,

@@ -29,6 +29,7 @@ pub(super) fn router(world: Arc<World>) -> Router {
         .route("/api/v1/lab/faults", get(list))
         .route("/api/v1/lab/faults/{service}", post(inject).delete(clear))
         .route("/api/v1/lab/traffic", get(traffic).post(set_traffic))
+        .route("/api/v1/lab/versions/{service}", get(versions))
         .with_state(world)
 }
 
@@ -77,6 +78,17 @@ async fn clear(
     let kind = query.r#type.as_deref().map(fault_type).transpose()?;
     let cleared = faults::clear(&world, service, kind).await?;
     Ok(Json(json!({"cleared": cleared})))
+}
+
+/// The good builds of a service, and the next of them that is not the one that serves: what a harmless deployment
+/// would deploy.
+async fn versions(State(world): State<Arc<World>>, Path(name): Path<String>) -> Answer {
+    let fleet = fleet(&world, &name)?;
+    let serving = fleet.lock().version.name.clone();
+    let good = fleet.service.good_versions();
+    let at = good.iter().position(|version| *version == serving).unwrap_or(0);
+    let next = good[(at + 1) % good.len()];
+    Ok(Json(json!({"serving": serving, "good": good, "harmless_next": next})))
 }
 
 #[derive(Deserialize)]

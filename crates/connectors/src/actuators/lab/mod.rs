@@ -54,7 +54,7 @@ impl LabControlPlane {
             let reason = format!("the deadline {} had passed; nothing was called", intent.deadline);
             return EffectOutcome::NotApplied { reason };
         }
-        let Some((name, body)) = wire::operation(&intent.action) else {
+        let Some((name, body)) = wire::operation(&intent.action, intent.undoes.is_some()) else {
             return EffectOutcome::NotApplied {
                 reason: "this action is not a call to a control plane".to_owned(),
             };

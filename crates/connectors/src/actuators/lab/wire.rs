@@ -119,8 +119,12 @@ fn text(value: &Value) -> String {
 }
 
 /// The operation's name in the path and its body. `None` for what is not a call to a target.
-pub(super) fn operation(action: &Action) -> Option<(&'static str, Value)> {
+pub(super) fn operation(action: &Action, is_undo: bool) -> Option<(&'static str, Value)> {
     match action {
+        // What a rollback left behind is out of the line that rollbacks walk along; it comes back as a deployment.
+        Action::Rollback { to_version: Some(version), .. } if is_undo => {
+            Some(("deploy", json!({ "version": version, "reason": "undo of a rollback that did not help" })))
+        }
         Action::Rollback { to_version: Some(version), .. } => Some(("rollback", json!({ "to": version }))),
         Action::Rollback { to_version: None, .. } => Some(("rollback", json!({}))),
         Action::Restart { .. } => Some(("restart", json!({}))),

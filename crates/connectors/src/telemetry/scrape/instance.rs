@@ -7,8 +7,6 @@ use super::text::Line;
 use midwatch_model::{Timestamp, seconds_between};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Restarts are counted over a minute, whatever the rate window is.
-pub(super) const RESTARTS_WINDOW_S: f64 = 60.0;
 
 /// Most points of history per instance. At ten polls a second, a minute has 600.
 const POINTS_MAX: usize = 600;
@@ -97,7 +95,7 @@ impl Instance {
         }
         self.gauges = gauges(lines);
         self.history.push_back((at, self.totals.clone()));
-        let kept_s = window_s.max(RESTARTS_WINDOW_S);
+        let kept_s = window_s.max(midwatch_model::promql::restarts_window_s(window_s));
         while self.history.len() > POINTS_MAX
             || self.history.front().is_some_and(|(oldest, _)| seconds_between(*oldest, at) > kept_s)
         {

@@ -168,7 +168,7 @@ impl Memory {
                 members.up.extend(answered);
             }
         }
-        let restarts = readings::controlled_restarts(pages.iter().copied());
+        let restarts = readings::controlled_restarts(pages.iter().copied(), window_s);
         let lag = readings::queue_lag(pages.iter().copied());
         let own = services
             .iter()

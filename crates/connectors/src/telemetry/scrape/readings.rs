@@ -1,6 +1,7 @@
 //! From instances to a service's readings, in the units of `Metric`.
 
-use super::instance::{Bound, Instance, RESTARTS_WINDOW_S};
+use super::instance::{Bound, Instance};
+use midwatch_model::promql::restarts_window_s;
 use midwatch_model::{Metric, Sample, ServiceName, Timestamp};
 use std::collections::BTreeMap;
 
@@ -30,7 +31,7 @@ pub(super) fn of_service(
         (Metric::Cpu, members.up.iter().filter_map(|i| cpu(i, window_s)).reduce(f64::max)),
         (Metric::Memory, gauge(|instance| instance.gauges.memory_share)),
         (Metric::DbPool, gauge(|instance| instance.gauges.pool_share)),
-        (Metric::Restarts, own_restarts(members)),
+        (Metric::Restarts, own_restarts(members, window_s)),
         (Metric::Up, (members.known > 0).then(|| members.up.len() as f64 / members.known as f64)),
     ];
     let sample = |(metric, value): (Metric, Option<f64>)| {
@@ -74,21 +75,22 @@ fn cpu(instance: &Instance, window_s: f64) -> Option<f64> {
     Some(cores / instance.gauges.cpu_limit_cores.unwrap_or(1.0))
 }
 
-fn own_restarts(members: &Members<'_>) -> Option<f64> {
+fn own_restarts(members: &Members<'_>, window_s: f64) -> Option<f64> {
     let counted = members.up.iter().filter_map(|instance| {
-        let increase = instance.increase(RESTARTS_WINDOW_S)?;
+        let increase = instance.increase(restarts_window_s(window_s))?;
         Some(increase.to.own_restarts? - increase.from.own_restarts.unwrap_or(0.0))
     });
     counted.reduce(|a, b| a + b)
 }
 
-/// Restarts within the last minute that a control plane's page counts, by service.
+/// Recent restarts that a control plane's page counts, by service.
 pub(super) fn controlled_restarts<'a>(
     pages: impl Iterator<Item = (Option<&'a ServiceName>, &'a Instance)>,
+    window_s: f64,
 ) -> BTreeMap<ServiceName, f64> {
     let mut restarts = BTreeMap::new();
     for (own, instance) in pages {
-        let Some(increase) = instance.increase(RESTARTS_WINDOW_S) else { continue };
+        let Some(increase) = instance.increase(restarts_window_s(window_s)) else { continue };
         for (label, count) in &increase.to.controlled_restarts {
             let grown = count - increase.from.controlled_restarts.get(label).copied().unwrap_or(0.0);
             if let Some(service) = named(label, own) {
@@ -315,7 +317,7 @@ mod tests {
             let at = after(Timestamp::UNIX_EPOCH, second as f64);
             plane.take(at, &text::parse(page.as_bytes(), |_| true).lines, 10.0);
         }
-        let restarts = controlled_restarts([(None, &plane)].into_iter());
+        let restarts = controlled_restarts([(None, &plane)].into_iter(), 60.0);
         assert_eq!(restarts, BTreeMap::from([("a".into(), 3.0), ("b".into(), 1.0)]));
         assert_eq!(queue_lag([(None, &plane)].into_iter()), BTreeMap::from([("a".into(), 11.0)]));
     }
