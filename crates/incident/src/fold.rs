@@ -101,6 +101,7 @@ pub struct Incident {
     /// When the present root cause was first named.
     pub verdict_since: Option<Timestamp>,
     pub first_verdict_at: Option<Timestamp>,
+    pub diagnosed_at: Option<Timestamp>,
     pub plan: Option<(Plan, PlanHash)>,
     /// The plan step that is next or under way.
     pub step: usize,
@@ -150,6 +151,7 @@ impl Incident {
             verdict: None,
             verdict_since: None,
             first_verdict_at: None,
+            diagnosed_at: None,
             plan: None,
             step: 0,
             gate: None,
@@ -260,6 +262,7 @@ impl Incident {
         if now.is_some() {
             self.first_verdict_at.get_or_insert(at);
         }
+        self.diagnosed_at = Some(at);
         self.verdict = Some(verdict.clone());
         if matches!(self.state, State::Correlating | State::Investigating | State::Diagnosed) {
             self.state = if now.is_some() { State::Diagnosed } else { State::Investigating };
@@ -352,6 +355,12 @@ impl Incident {
     #[must_use]
     pub fn services(&self) -> BTreeSet<ServiceName> {
         self.signals.iter().map(|s| s.service.clone()).collect()
+    }
+
+    /// Whether symptoms have joined since the last verdict.
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.diagnosed_at.is_none_or(|at| self.last_signal_at > at)
     }
 
     /// The component that the verdict names, else the first signal's service.

@@ -63,6 +63,11 @@ tick_s = 1.0
 min_samples = 10
 trend_samples = 10
 
+# At six requests a second the p99 of ten seconds is the slowest of sixty requests: it jumps by 200 ms on an ordinary day.
+[detection.rules.latency_p99]
+floor = 400.0
+min_delta = 300.0
+
 [incident]
 window_s = 300.0
 recurrence_window_s = 120.0

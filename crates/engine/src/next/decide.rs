@@ -9,6 +9,9 @@ use midwatch_model::decision::{Decision, GateRecord, Guard, Mode, PolicyResult, 
 use midwatch_model::journal::Entry;
 use midwatch_model::{ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Verdict, after, seconds_between};
 
+/// An incident whose verdict moves to another component gets another plan's attempts, but only once.
+const ATTEMPTS_FACTOR: usize = 2;
+
 pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, policy: &Policy) -> Step {
     if let Some((_, reason)) = &incident.recurred {
         return Step::escalate(format!("{reason}; the same dose is not repeated, since it treats a symptom"));
@@ -21,8 +24,10 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
         return Step::Record(vec![Entry::Resolved { mttr_ms: 0, soak_ms: 0, by_itself: true }]);
     }
     let fresh = facts.diagnose(incident, config.poll_interval_s);
-    // After an action the world shows its effects; the verdict that led to it stands.
-    if untouched && differs(incident.verdict.as_ref(), &fresh) {
+    // After an action the world shows its effects, so the verdict that led to it stands, unless symptoms have joined
+    // since that point elsewhere.
+    let news = untouched || (incident.has_news() && points_elsewhere(incident, &fresh));
+    if news && differs(incident.verdict.as_ref(), &fresh) {
         return diagnosed(fresh, facts, incident);
     }
     let Some(root) = incident.verdict.as_ref().and_then(Verdict::root) else {
@@ -32,6 +37,11 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
         Some((plan, hash)) => next_in_plan(incident, facts, config, policy, root, &fresh, (plan, hash)),
         None => planned(incident, facts, config, root),
     }
+}
+
+/// Whether the new verdict names a component that has not been acted upon yet.
+fn points_elsewhere(incident: &Incident, fresh: &Verdict) -> bool {
+    fresh.root().is_some_and(|root| incident.attempts().all(|e| *e.intent.action.target() != root.component))
 }
 
 /// Whether the new verdict says something else: another cause or component, another change, or clearly more certainty.
@@ -101,12 +111,13 @@ fn next_in_plan(
         let reason = format!("nobody answered the request for approval: {}", waiting.why);
         return Step::Record(vec![Entry::ApprovalExpired { plan }, Entry::Escalated { reason }]);
     }
-    let tried = incident.attempts().count();
+    let tried = incident.attempts().filter(|e| e.intent.plan == *hash).count();
+    let all_tried = incident.attempts().count();
     let Some(step) = plan.steps.get(incident.step).filter(|s| s.action.kind() != ActionKind::Escalate) else {
-        return Step::escalate(exhausted(incident, tried));
+        return Step::escalate(exhausted(incident, all_tried));
     };
-    if tried >= config.decision.max_attempts {
-        return Step::escalate(format!("{tried} remedies were tried and did not help"));
+    if tried >= config.decision.max_attempts || all_tried >= ATTEMPTS_FACTOR * config.decision.max_attempts {
+        return Step::escalate(format!("{all_tried} remedies were tried and did not help"));
     }
     put_to_gate(incident, facts, config, policy, fresh, step, hash)
 }
