@@ -96,7 +96,7 @@ const BUILT_IN: [(&str, &str, Cause); 9] = [
     ),
     (
         "fatal",
-        r#"^\s*fatal\b|\bfatal error\b|"(?:level|severity)"\s*:\s*"(?:fatal|panic|emerg(?:ency)?|crit(?:ical)?)"|\blevel=(?:fatal|panic|crit(?:ical)?)\b"#,
+        r#"^\s*fatal\b|"(?:msg|message)"\s*:\s*"(?:fatal|panic)\b|\bfatal error\b|"(?:level|severity)"\s*:\s*"(?:fatal|panic|emerg(?:ency)?|crit(?:ical)?)"|\blevel=(?:fatal|panic|crit(?:ical)?)\b"#,
         Cause::ErrorRateSpike,
     ),
 ];
@@ -159,6 +159,7 @@ mod tests {
         for (line, expected) in [
             ("thread 'main' panicked at src/main.rs:4:5", Some("panic")),
             (r#"{"level":"fatal","msg":"giving up"}"#, Some("fatal")),
+            (r#"{"level":"error","msg":"fatal: index out of bounds"}"#, Some("fatal")),
             ("kernel: Out of memory: Killed process 4242", Some("out_of_memory")),
             ("db pool exhausted: 8 of 8 connections in use", Some("pool_exhausted")),
             ("FATAL: remaining connection slots are reserved", Some("pool_exhausted")),

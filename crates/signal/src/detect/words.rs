@@ -40,9 +40,10 @@ pub(super) fn summary(said: &Said<'_>) -> String {
             match said.climb {
                 Some(climb) => format!("{}; {normal}{}", climbing(said, climb), time_left(said, climb)),
                 None => format!(
-                    "{} {} is {}; {normal} ({:.0} σ); {}",
+                    "{} {} {} {}; {normal} ({:.0} σ); {}",
                     said.service,
                     metric.title(),
+                    verb(metric),
                     shown(metric, said.value),
                     said.sigma,
                     share(said)
@@ -56,6 +57,14 @@ pub(super) fn summary(said: &Said<'_>) -> String {
 pub(super) fn excerpt(metric: Metric, baseline: &FrozenBaseline, values: &[(Timestamp, f64)]) -> String {
     let shown: Vec<_> = values.iter().map(|(_, v)| shown(metric, *v)).collect();
     format!("{}: {} (normal: {})", metric.title(), shown.join(", "), normal(metric, baseline))
+}
+
+/// The verb that fits the metric's title.
+fn verb(metric: Metric) -> &'static str {
+    match metric {
+        Metric::DbPool | Metric::CriticalLogs => "are at",
+        _ => "is",
+    }
 }
 
 fn share(said: &Said<'_>) -> String {
