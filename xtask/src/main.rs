@@ -1,1 +1,53 @@
-fn main() {}
+//! The project's chores: `cargo xtask demo | test | ci | bench | soak`.
+
+mod ci;
+mod machine;
+mod shell;
+mod soak;
+mod test;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask <chore>
+
+  demo [ARGS]   build midwatch and run `midwatch demo` with ARGS (--scenario S --mode auto --json …)
+  test          set up what the tests need, run every test, say what was skipped and why
+  ci            format, clippy, docs, tests, licences and unused dependencies
+  bench [NAME]  print the numbers beside those that the design asks for
+  soak [ARGS]   long runs: every scenario many times, quiet hours, kills (--runs N --only NAME --quiet-s S)";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let chore = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    match run(&chore, &rest) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
+    match chore {
+        "demo" => demo(args),
+        "test" => test::run(),
+        "ci" => ci::run(),
+        "bench" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args),
+        "soak" => soak::run(args),
+        "" | "help" | "--help" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        other => bail!("`{other}` is not a chore\n\n{USAGE}"),
+    }
+}
+
+/// Builds the release binary and hands over to it; its exit code is the chore's.
+fn demo(args: &[String]) -> Result<ExitCode> {
+    let binary = shell::release_binary()?;
+    shell::run(&binary, &["demo"], args)
+}

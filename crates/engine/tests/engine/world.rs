@@ -1,0 +1,356 @@
+//! A simulated outside: three services, one kind of fault, and a control plane that remembers what was done to it.
+
+use futures::future::BoxFuture;
+use midwatch_action::Effect;
+use midwatch_connectors::{ConnectorError, LogDigest, Outside, Poll, Probe, SourceFailure};
+use midwatch_model::action::TargetState;
+use midwatch_model::journal::{EffectOutcome, Intent, Registration};
+use midwatch_model::{
+    Action, ActionKey, ActionKind, Change, ChangeKind, Metric, Sample, ServiceName, Timestamp, seconds_between,
+};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+/// The services with their p99 at rest, milliseconds.
+const SERVICES: [(&str, f64); 3] = [("gateway", 40.0), ("order", 60.0), ("payment", 100.0)];
+
+/// What a fault adds to a p99, milliseconds.
+const FAULT_MS: f64 = 1400.0;
+
+/// Seconds after which a fault of the payment service shows at each of its callers.
+const LAG_S: [(&str, f64); 2] = [("order", 0.0), ("gateway", 4.0)];
+
+/// How the control plane answers one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Apply,
+    Refuse,
+    /// Does it, and the answer gets lost.
+    LoseAnswer,
+    /// Does nothing, and gives no answer.
+    TimeOut,
+    Fail,
+    /// Never answers, whether or not it did it.
+    Hang { applied: bool },
+}
+
+/// Slowness of one service that ends only with its cure.
+#[derive(Clone, Debug)]
+struct Fault {
+    service: ServiceName,
+    from: Timestamp,
+    until: Option<Timestamp>,
+    cure: Option<ActionKind>,
+}
+
+#[derive(Default)]
+struct State {
+    targets: BTreeMap<ServiceName, TargetState>,
+    faults: Vec<Fault>,
+    answers: VecDeque<Answer>,
+    calls: Vec<ActionKey>,
+    applied: Vec<(ActionKey, Action)>,
+    repeated_keys: usize,
+    stale_calls: usize,
+    late_calls: usize,
+    operations: BTreeMap<ActionKey, EffectOutcome>,
+    changes: Vec<Change>,
+    silent: bool,
+    blind: bool,
+    services: Vec<String>,
+}
+
+/// The world. What happens to it is told by the tests; what was done to it is on record.
+pub struct World {
+    state: Mutex<State>,
+    /// Rung when a call hangs.
+    pub hanging: Notify,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let target = |replicas| TargetState {
+            version: "v2".into(),
+            previous_version: Some("v1".into()),
+            replicas,
+            ready_replicas: replicas,
+            max_replicas: 6,
+            pool_size: 16,
+            circuit_open: false,
+            generation: 1,
+        };
+        let targets = SERVICES.iter().map(|(name, _)| ((*name).into(), target(2))).collect();
+        Self { state: Mutex::new(State { targets, ..State::default() }), hanging: Notify::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a service slow from then on, until the cure is applied (never, if there is none).
+    pub fn slow_down(&self, service: &str, from: Timestamp, cure: Option<ActionKind>) {
+        self.state().faults.push(Fault { service: service.into(), from, until: None, cure });
+    }
+
+    /// Ends every fault, as if by itself.
+    pub fn heal(&self, at: Timestamp) {
+        self.state().faults.iter_mut().filter(|f| f.until.is_none()).for_each(|f| f.until = Some(at));
+    }
+
+    /// The control plane's answers to the next calls; after them it applies.
+    pub fn answer(&self, answers: &[Answer]) {
+        self.state().answers = answers.iter().copied().collect();
+    }
+
+    /// Cuts telemetry and health endpoints off, or restores them.
+    pub fn set_silent(&self, silent: bool) {
+        self.state().silent = silent;
+    }
+
+    /// Whether the control plane can be asked what became of a call.
+    pub fn set_blind(&self, blind: bool) {
+        self.state().blind = blind;
+    }
+
+    /// Another hand changes the target, so that what was seen of it is stale.
+    pub fn touch(&self, service: &str) {
+        if let Some(target) = self.state().targets.get_mut(&service.into()) {
+            target.generation += 1;
+        }
+    }
+
+    pub fn target_of(&self, service: &str) -> TargetState {
+        self.state().targets[&ServiceName::from(service)].clone()
+    }
+
+    /// Effects that changed the target, in order.
+    pub fn applied(&self) -> Vec<Action> {
+        self.state().applied.iter().map(|(_, action)| action.clone()).collect()
+    }
+
+    /// Keys of all calls, in order.
+    pub fn calls(&self) -> Vec<ActionKey> {
+        self.state().calls.clone()
+    }
+
+    /// Names that the watch asked to be watched.
+    pub fn watched(&self) -> Vec<String> {
+        self.state().services.clone()
+    }
+
+    /// No key came twice, none came with a generation from before the target's last change, none after its deadline.
+    pub fn assert_calls_were_proper(&self) {
+        let state = self.state();
+        assert_eq!((state.repeated_keys, state.stale_calls, state.late_calls), (0, 0, 0), "{:?}", state.calls);
+    }
+}
+
+impl State {
+    fn delay_ms(&self, service: &str, now: Timestamp) -> f64 {
+        let felt = |fault: &&Fault| {
+            let lag = if fault.service.as_str() == service {
+                0.0
+            } else if fault.service.as_str() == "payment" {
+                LAG_S.iter().find(|(name, _)| *name == service).map_or(f64::INFINITY, |(_, lag)| *lag)
+            } else {
+                f64::INFINITY
+            };
+            seconds_between(fault.from, now) >= lag && fault.until.is_none_or(|until| now < until)
+        };
+        if self.faults.iter().any(|fault| felt(&fault)) { FAULT_MS } else { 0.0 }
+    }
+
+    fn samples(&self, now: Timestamp) -> Vec<Sample> {
+        let second = now.as_second();
+        let mut samples = Vec::new();
+        for (index, (service, rest_ms)) in SERVICES.iter().enumerate() {
+            // A few milliseconds of unrest that are the same in every run.
+            let unrest = ((second * 37 + index as i64 * 17) % 11 - 5) as f64 * 0.4;
+            for (metric, value) in [
+                (Metric::LatencyP99, rest_ms + unrest + self.delay_ms(service, now)),
+                (Metric::ErrorRate, 0.001),
+                (Metric::RequestRate, 30.0 + unrest / 4.0),
+                (Metric::Cpu, 0.20 + unrest / 400.0),
+                (Metric::Up, 1.0),
+            ] {
+                samples.push(Sample { service: (*service).into(), metric, value, at: now });
+            }
+        }
+        samples
+    }
+
+    /// Does what the intent says, once per key and only to the target that was seen.
+    fn perform(&mut self, intent: &Intent, now: Timestamp) -> EffectOutcome {
+        if let Some(known) = self.operations.get(&intent.key) {
+            self.repeated_keys += 1;
+            return known.clone();
+        }
+        let Some(target) = self.targets.get_mut(intent.action.target()) else {
+            return EffectOutcome::NotApplied { reason: "no such service".into() };
+        };
+        if target.generation != intent.before.generation {
+            self.stale_calls += 1;
+            return EffectOutcome::NotApplied { reason: "412: the target has changed".into() };
+        }
+        let kind = change(target, &intent.action);
+        target.generation += 1;
+        let after = target.clone();
+        self.changes.push(Change {
+            id: format!("chg-{}", self.changes.len() + 1),
+            at: now,
+            service: intent.action.target().clone(),
+            kind,
+            from: intent.before.version.clone(),
+            to: after.version.clone(),
+            by: intent.principal.to_string(),
+        });
+        for fault in &mut self.faults {
+            let cured = fault.service == *intent.action.target() && fault.cure == Some(intent.action.kind());
+            if cured && fault.from <= now && fault.until.is_none() {
+                fault.until = Some(now);
+            }
+        }
+        self.applied.push((intent.key.clone(), intent.action.clone()));
+        let detail = format!("{} done", intent.action.kind());
+        let outcome = EffectOutcome::Applied { detail, after: Some(after) };
+        self.operations.insert(intent.key.clone(), outcome.clone());
+        outcome
+    }
+}
+
+fn change(target: &mut TargetState, action: &Action) -> ChangeKind {
+    match action {
+        Action::Rollback { to_version, .. } => {
+            let to = to_version.clone().or_else(|| target.previous_version.clone()).unwrap_or_default();
+            target.previous_version = Some(std::mem::replace(&mut target.version, to));
+            ChangeKind::Rollback
+        }
+        Action::Scale { replicas, .. } => {
+            target.replicas = *replicas;
+            target.ready_replicas = *replicas;
+            ChangeKind::Scale
+        }
+        Action::ResizeDbPool { size, .. } => {
+            target.pool_size = *size;
+            ChangeKind::Config
+        }
+        Action::CircuitBreak { open, .. } => {
+            target.circuit_open = *open;
+            ChangeKind::Config
+        }
+        Action::Restart { .. } | Action::RestartDbPool { .. } | Action::Escalate { .. } => ChangeKind::Restart,
+    }
+}
+
+fn no_answer(what: &str) -> ConnectorError {
+    ConnectorError::NoAnswer { url: format!("sim://{what}"), reason: "cut off".into() }
+}
+
+impl Outside for World {
+    fn set_services(&self, services: &[Registration]) {
+        self.state().services = services.iter().map(|s| s.name.clone()).collect();
+    }
+
+    fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
+        Box::pin(async move {
+            let state = self.state();
+            if state.silent {
+                let failure =
+                    SourceFailure { service: None, source: "sim://metrics".into(), reason: "cut off".into() };
+                return Poll { samples: Vec::new(), failures: vec![failure], polled_at: now };
+            }
+            Poll { samples: state.samples(now), failures: Vec::new(), polled_at: now }
+        })
+    }
+
+    fn probe<'a>(&'a self, service: &'a ServiceName, url: &'a str, now: Timestamp) -> BoxFuture<'a, Probe> {
+        Box::pin(async move {
+            let healthy = (!self.state().silent).then_some(true);
+            Probe {
+                service: service.clone(),
+                url: url.to_owned(),
+                healthy,
+                status: healthy.map(|_| 200),
+                detail: if healthy.is_some() { "ok".into() } else { "cut off".into() },
+                elapsed_ms: 1.0,
+                at: now,
+            }
+        })
+    }
+
+    fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>> {
+        Box::pin(async move {
+            Ok(self.state().changes.iter().filter(|change| change.at >= since).cloned().collect())
+        })
+    }
+
+    fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>> {
+        Box::pin(async move {
+            let state = self.state();
+            let known = state.targets.get(service).filter(|_| !state.blind);
+            known.cloned().ok_or_else(|| no_answer("target"))
+        })
+    }
+
+    fn logs<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
+        Box::pin(async move {
+            let slow = self.state().delay_ms(service.as_str(), to) > 0.0;
+            let top = if slow { vec![("request took # ms".to_owned(), 7)] } else { Vec::new() };
+            let warnings = if slow { 7 } else { 0 };
+            let query = format!("{service}.ndjson");
+            Ok(LogDigest { service: service.clone(), from, to, errors: 0, warnings, lines: 100, top, query })
+        })
+    }
+
+    fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
+        Box::pin(async move {
+            let intent = effect.intent();
+            let answer = {
+                let mut state = self.state();
+                state.calls.push(intent.key.clone());
+                state.late_calls += usize::from(!effect.may_start(now));
+                state.answers.pop_front().unwrap_or(Answer::Apply)
+            };
+            // Others get their turn while a call is under way.
+            tokio::task::yield_now().await;
+            match answer {
+                Answer::Apply => self.state().perform(intent, now),
+                Answer::Refuse => EffectOutcome::NotApplied { reason: "refused".into() },
+                Answer::LoseAnswer => {
+                    self.state().perform(intent, now);
+                    EffectOutcome::Unknown { reason: "the answer was lost".into() }
+                }
+                Answer::TimeOut => EffectOutcome::Unknown { reason: "no answer in time".into() },
+                Answer::Fail => {
+                    let outcome = EffectOutcome::Failed { reason: "it broke half-way".into() };
+                    self.state().operations.insert(intent.key.clone(), outcome.clone());
+                    outcome
+                }
+                Answer::Hang { applied } => {
+                    if applied {
+                        self.state().perform(intent, now);
+                    }
+                    self.hanging.notify_one();
+                    std::future::pending().await
+                }
+            }
+        })
+    }
+
+    fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
+        Box::pin(async move {
+            let state = self.state();
+            if state.blind {
+                return Err(no_answer("operations"));
+            }
+            let unknown = || EffectOutcome::NotApplied { reason: "the control plane does not know this key".into() };
+            Ok(state.operations.get(&intent.key).cloned().unwrap_or_else(unknown))
+        })
+    }
+}

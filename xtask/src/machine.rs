@@ -1,0 +1,55 @@
+//! What the tests need from the machine.
+
+use crate::shell;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A system program, the Debian package that has it, and what cannot run without it.
+pub struct Tool {
+    pub program: &'static str,
+    pub package: &'static str,
+    pub suite: &'static str,
+}
+
+pub const TOOLS: [Tool; 2] = [
+    Tool { program: "prometheus", package: "prometheus", suite: "detection on a real Prometheus" },
+    Tool { program: "strace", package: "strace", suite: "acknowledged only after fdatasync" },
+];
+
+/// Installs what is missing, as root on Debian; elsewhere says in one line what to install. Gives back what is still
+/// missing.
+pub fn set_up() -> Vec<&'static Tool> {
+    let missing = || TOOLS.iter().filter(|tool| !shell::has(tool.program)).collect::<Vec<_>>();
+    let wanted = missing();
+    if wanted.is_empty() {
+        return wanted;
+    }
+    let packages: Vec<&str> = wanted.iter().map(|tool| tool.package).collect();
+    if is_root_on_debian() {
+        eprintln!("installing {}", packages.join(" "));
+        apt(&["update", "-qq"]);
+        let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
+        args.extend(&packages);
+        apt(&args);
+    } else {
+        eprintln!("to run every suite, install: {}", packages.join(" "));
+    }
+    missing()
+}
+
+fn is_root_on_debian() -> bool {
+    let root = Command::new("id").arg("-u").output().is_ok_and(|o| o.stdout.trim_ascii() == b"0");
+    root && Path::new("/etc/debian_version").exists() && shell::has("apt-get")
+}
+
+/// A failed installation shows as a missing program afterwards.
+fn apt(args: &[&str]) {
+    let _ = Command::new("apt-get")
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        // Packages of servers would start them; tests start their own on free ports.
+        .env("RUNLEVEL", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .status();
+}

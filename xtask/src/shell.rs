@@ -1,0 +1,49 @@
+//! Running other programs.
+
+use anyhow::{Context as _, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+/// Runs a program to its end with this one's standard streams; its exit code is the answer.
+pub fn run(program: &Path, args: &[&str], more: &[String]) -> Result<ExitCode> {
+    let status = Command::new(program)
+        .args(args)
+        .args(more)
+        .status()
+        .with_context(|| format!("cannot start {}", program.display()))?;
+    Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))
+}
+
+/// Runs cargo to its end.
+pub fn cargo(args: &[&str], more: &[String]) -> Result<ExitCode> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    run(Path::new(&cargo), args, more)
+}
+
+/// Runs cargo and fails if it fails.
+pub fn cargo_ok(args: &[&str]) -> Result<()> {
+    if cargo(args, &[])? != ExitCode::SUCCESS {
+        bail!("cargo {} failed", args.join(" "));
+    }
+    Ok(())
+}
+
+/// Builds midwatch for release and says where it is.
+pub fn release_binary() -> Result<PathBuf> {
+    cargo_ok(&["build", "--release", "--locked", "-p", "midwatch"])?;
+    Ok(target_dir()?.join("release/midwatch"))
+}
+
+/// Where cargo builds.
+pub fn target_dir() -> Result<PathBuf> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let output = Command::new(cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata has no target directory")?.into())
+}
+
+/// Whether a program can be found.
+pub fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
