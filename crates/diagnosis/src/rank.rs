@@ -169,12 +169,15 @@ fn follows(own: &BTreeMap<Metric, &Symptom>, metric: Metric, other: Metric) -> b
 }
 
 fn describe(symptom: &Symptom) -> String {
+    if symptom.metric == Metric::Restarts {
+        return format!("it restarted {:.0} times within a short while, none of it planned", symptom.value);
+    }
     let value = symptom.metric.show(symptom.value);
     match symptom.normal {
-        Some(normal) if symptom.metric != Metric::Restarts => {
+        Some(normal) => {
             format!("its {} is {value}, normal is {}", symptom.metric.title(), symptom.metric.show(normal))
         }
-        _ => format!("its {} is {value}", symptom.metric.title()),
+        None => format!("its {} is {value}", symptom.metric.title()),
     }
 }
 

@@ -1,0 +1,143 @@
+//! The server dies at every write, and in the middle of a call.
+
+use crate::harness::{Rig, TICKS_MAX, outcomes, restart};
+use crate::world::Answer;
+use midwatch_incident::{Incident, State};
+use midwatch_model::Action;
+use midwatch_store::CrashPoint;
+use std::collections::BTreeSet;
+
+fn is_done(incidents: &[Incident]) -> bool {
+    !incidents.is_empty() && incidents.iter().all(|i| i.state == State::Resolved && i.report_is_current)
+}
+
+/// Commits of a run that nothing disturbs: from the opening of the store to the postmortem.
+async fn commits_of_an_undisturbed_run() -> u64 {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    rig.until_state(State::Resolved).await;
+    rig.engine.store.commits()
+}
+
+/// The server dies at its `nth` commit and another one takes over.
+async fn check(nth: u64, point: CrashPoint, expected: &[Action]) {
+    let mut rig = Rig::start().await;
+    rig.break_payment();
+    rig.engine.store.crash_at(nth, point);
+    let mut crashes = 0;
+    for _ in 0..TICKS_MAX {
+        if rig.try_tick().await.is_err() {
+            crashes += 1;
+            rig = rig.reopen().await;
+        }
+        if is_done(&rig.incidents().await) {
+            break;
+        }
+    }
+    let at = format!("crash {point:?} commit {nth}");
+    let incidents = rig.incidents().await;
+    assert!(is_done(&incidents), "{at}:\n{}", rig.story().await);
+    assert_eq!(incidents.len(), 1, "{at}:\n{}", rig.story().await);
+    assert_eq!(crashes, 1, "{at}");
+    assert_eq!(rig.world.applied(), expected, "{at}:\n{}", rig.story().await);
+    assert!(rig.engine.store.intake_pending(10).await.expect("rows").is_empty(), "{at}");
+    let report = incidents[0].report.as_ref().expect("a report");
+    assert!(std::path::Path::new(report).is_file(), "{at}: {report}");
+    rig.assert_sound().await;
+}
+
+async fn check_every_commit(point: CrashPoint) {
+    let commits = commits_of_an_undisturbed_run().await;
+    assert!(commits > 30, "{commits} commits are too few for a whole incident");
+    for nth in 1..=commits {
+        check(nth, point, &[restart()]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_crash_before_any_commit_loses_nothing_and_repeats_nothing() {
+    check_every_commit(CrashPoint::Before).await;
+}
+
+#[tokio::test]
+async fn a_crash_after_any_commit_loses_nothing_and_repeats_nothing() {
+    check_every_commit(CrashPoint::After).await;
+}
+
+/// The server dies while the control plane is being called, and again right after it came back.
+async fn check_mid_call(applied: bool, expected: &[&str]) {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    rig.world.answer(&[Answer::Hang { applied }]);
+    let mut called = false;
+    for _ in 0..TICKS_MAX {
+        tokio::select! {
+            biased;
+            () = rig.world.hanging.notified() => called = true,
+            result = rig.try_tick() => result.expect("a tick"),
+        }
+        if called {
+            break;
+        }
+    }
+    assert!(called, "{}", rig.story().await);
+    assert_eq!(outcomes(&rig.incident().await), ["pending"]);
+
+    let rig = rig.reopen().await;
+    rig.tick().await;
+    assert_eq!(outcomes(&rig.incident().await), ["pending"], "nobody may look before the call has timed out");
+    let rig = rig.reopen().await;
+    let incident = rig.until_state(State::Resolved).await;
+    assert_eq!(outcomes(&incident), expected, "{}", rig.story().await);
+    assert_eq!(rig.world.applied(), [restart()]);
+    let keys: BTreeSet<_> = rig.world.calls().into_iter().collect();
+    assert_eq!(keys.len(), expected.len(), "every call has its own key: {keys:?}");
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_off_after_the_target_acted_is_found_and_not_made_again() {
+    check_mid_call(true, &["applied"]).await;
+}
+
+#[tokio::test]
+async fn a_call_that_was_cut_off_before_the_target_acted_is_made_anew_under_a_new_key() {
+    check_mid_call(false, &["not_applied", "applied"]).await;
+}
+
+#[tokio::test]
+async fn a_signal_survives_a_store_that_takes_nothing_at_that_moment() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    // Two ticks after the onset: the third suspicious sample, which makes the signal, meets a locked store.
+    rig.ticks(22).await;
+    assert!(rig.incidents().await.is_empty());
+    let lock = LockedStore::lock(&rig.store_path()).await;
+    let error = rig.try_tick().await.expect_err("nothing can be written");
+    assert!(error.to_string().contains("the store takes nothing now"), "{error}");
+    lock.release().await;
+
+    let incident = rig.until_state(State::Resolved).await;
+    assert!(incident.services().contains(&"payment".into()), "{}", rig.story().await);
+    assert!(incident.services().contains(&"order".into()), "{}", rig.story().await);
+    assert_eq!(rig.world.applied(), [restart()]);
+    rig.assert_sound().await;
+}
+
+/// Another process that holds the database's write lock.
+struct LockedStore(sqlx::SqliteConnection);
+
+impl LockedStore {
+    async fn lock(path: &std::path::Path) -> Self {
+        use sqlx::{ConnectOptions as _, Executor as _};
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut connection = options.connect().await.expect("a connection");
+        connection.execute("BEGIN IMMEDIATE").await.expect("the lock");
+        Self(connection)
+    }
+
+    async fn release(self) {
+        use sqlx::Connection as _;
+        self.0.close().await.expect("closed");
+    }
+}
