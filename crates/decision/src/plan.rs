@@ -12,6 +12,9 @@ pub struct PlanInput<'a> {
     /// The component as the control plane shows it; `None` when it cannot be asked.
     pub target: Option<&'a TargetState>,
     pub config: &'a DecisionConfig,
+    /// Whether other services call the component. A circuit breaker needs callers that degrade; in front of users it
+    /// would only be an outage.
+    pub has_callers: bool,
     /// The team that answers for the component.
     pub owner: Option<&'a str>,
 }
@@ -58,8 +61,10 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
         let size = (target.pool_size * 2).min(64);
         (size > target.pool_size).then(|| (Action::ResizeDbPool { target: service(), size }, why.to_owned()))
     };
-    let circuit =
-        |why: &str| (!target.circuit_open).then(|| (Action::CircuitBreak { target: service(), open: true }, why.to_owned()));
+    let circuit = |why: &str| {
+        let open = Action::CircuitBreak { target: service(), open: true };
+        (input.has_callers && !target.circuit_open).then(|| (open, why.to_owned()))
+    };
 
     let choices = match input.root.cause {
         Cause::LatencySpike => vec![

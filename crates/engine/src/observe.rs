@@ -7,7 +7,7 @@ use midwatch_incident::{Belongs, Incident, Open, correlate};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{IncidentId, ServiceGraph, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_report::LineageStep;
-use midwatch_store::{Commit, IntakeRow};
+use midwatch_store::{Commit, IntakeRow, StoreError};
 use std::collections::BTreeMap;
 
 /// Seconds between snapshots of the baselines: what a crash can cost them.
@@ -44,7 +44,9 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
         let ids = engine.ids.clone();
         let mut fresh = || SignalId::new(format!("sig-{}", ids.next(now)));
         let signals = watch.detectors.observe(now, &poll.samples, &mut fresh);
-        commit.intake = signals.iter().map(|signal| received(signal, now, "midwatch's detectors")).collect();
+        // A series signals once: what the store did not take at the last poll is handed in again.
+        watch.unsaved.extend(signals.iter().map(|signal| received(signal, now, "midwatch's detectors")));
+        commit.intake = watch.unsaved.clone();
         if seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty() {
             watch.baselines_saved_at = now;
             if let Ok(bytes) = serde_json::to_vec(&watch.detectors.snapshot()) {
@@ -53,6 +55,7 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
         }
     }
     engine.store.commit(commit).await?;
+    engine.watch.lock().await.unsaved.clear();
     Ok(())
 }
 
@@ -85,7 +88,11 @@ pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError
     let mut open = open_incidents(engine).await?;
     for row in pending {
         match serde_json::from_slice::<Signal>(&row.payload) {
-            Ok(signal) => place(engine, &signal, &mut open, &graph).await?,
+            Ok(signal) => match place(engine, &signal, &mut open, &graph).await {
+                // A person wrote to the incident meanwhile; the next tick places what is left on what they wrote.
+                Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
+                placed => placed?,
+            },
             Err(error) => {
                 let detail = format!("cannot be read: {error}; it is kept in the intake log");
                 handled(engine, &row.id, "unreadable", detail, None).await?;

@@ -6,7 +6,7 @@ use midwatch_model::graph::EdgeKind;
 use midwatch_model::journal::{Entry, Registration, StreamId};
 use midwatch_model::{ServiceGraph, ServiceName, Timestamp, seconds_between};
 use midwatch_signal::{Detectors, DetectorsSnapshot};
-use midwatch_store::Store;
+use midwatch_store::{IntakeRow, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ pub struct Watch {
     pub last_poll_samples: usize,
     pub failures: Vec<SourceFailure>,
     pub baselines_saved_at: Timestamp,
+    /// Signals of the detectors that are not durable yet.
+    pub(crate) unsaved: Vec<IntakeRow>,
     /// Errors of the loop in a row.
     pub loop_errors: u32,
     pub last_error: Option<String>,
@@ -62,6 +64,7 @@ impl Watch {
             last_poll_samples: 0,
             failures: Vec::new(),
             baselines_saved_at: now,
+            unsaved: Vec::new(),
             loop_errors: 0,
             last_error: None,
         };

@@ -5,9 +5,15 @@ use crate::EngineConfig;
 use crate::gather::Facts;
 use midwatch_decision::{GateInput, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
 use midwatch_incident::Incident;
-use midwatch_model::decision::{Decision, GateRecord, Guard, Mode, PolicyResult, Principal};
-use midwatch_model::journal::Entry;
-use midwatch_model::{ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Verdict, after, seconds_between};
+use midwatch_model::decision::{Decision, GateRecord, Guard, GuardResult, Mode, PolicyResult, Principal};
+use midwatch_model::journal::{EffectOutcome, Entry};
+use midwatch_model::{
+    ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after, seconds_between,
+};
+
+/// Calls that a target may turn down before the step is given up: with doubled pauses about half a minute at one tick
+/// per second, in which a control plane that restarts is back.
+const REFUSALS_MAX: u32 = 6;
 
 /// An incident whose verdict moves to another component gets another plan's attempts, but only once.
 const ATTEMPTS_FACTOR: usize = 2;
@@ -84,6 +90,7 @@ fn planned(incident: &Incident, facts: &Facts, config: &EngineConfig, root: &Hyp
         root,
         target: target.and_then(|t| t.as_ref().ok()),
         config: &config.decision,
+        has_callers: facts.graph.callers(&root.component).next().is_some(),
         owner: facts.owners.get(&root.component).and_then(Option::as_deref),
     });
     let hash = plan.hash();
@@ -103,12 +110,15 @@ fn next_in_plan(
     if stale_plan {
         return planned(incident, facts, config, root);
     }
+    // An approval that could not be used until the request's end has expired with it.
     if let Some(waiting) = &incident.waiting
         && facts.now > waiting.expires_at
-        && incident.approval.is_none()
     {
         let plan = waiting.plan.clone();
-        let reason = format!("nobody answered the request for approval: {}", waiting.why);
+        let reason = match &incident.approval {
+            Some(approval) => format!("the approval of {} expired before the step could be done", approval.by),
+            None => format!("nobody answered the request for approval: {}", waiting.why),
+        };
         return Step::Record(vec![Entry::ApprovalExpired { plan }, Entry::Escalated { reason }]);
     }
     let tried = incident.attempts().filter(|e| e.intent.plan == *hash).count();
@@ -119,13 +129,39 @@ fn next_in_plan(
     if tried >= config.decision.max_attempts || all_tried >= ATTEMPTS_FACTOR * config.decision.max_attempts {
         return Step::escalate(format!("{all_tried} remedies were tried and did not help"));
     }
-    put_to_gate(incident, facts, config, policy, fresh, step, hash)
+    match refusals(incident) {
+        Some((count, _, reason)) if count >= REFUSALS_MAX => {
+            let reason = format!("the target did not take it {count} times: {reason}");
+            Step::Record(vec![Entry::StepSkipped { step: incident.step, reason }])
+        }
+        Some((count, last, _)) if seconds_between(last, facts.now) < pause_s(count, config) => Step::Wait,
+        _ => put_to_gate(incident, facts, config, policy, fresh, step, hash),
+    }
+}
+
+/// Calls for the present step that changed nothing: how many, when the last one ended, and what was said.
+fn refusals(incident: &Incident) -> Option<(u32, Timestamp, &str)> {
+    let mut found = None;
+    for effect in incident.effects.iter().filter(|e| e.intent.undoes.is_none() && e.intent.step == incident.step) {
+        if let (Some(EffectOutcome::NotApplied { reason }), Some(at)) = (&effect.outcome, effect.ended_at) {
+            found = Some((found.map_or(1, |(count, _, _)| count + 1), at, reason.as_str()));
+        }
+    }
+    found
+}
+
+/// Seconds until a refused call is made anew: one tick, then twice as long each time.
+fn pause_s(refusals: u32, config: &EngineConfig) -> f64 {
+    config.tick_s * f64::from(1_u32 << (refusals - 1).min(REFUSALS_MAX))
 }
 
 fn exhausted(incident: &Incident, tried: usize) -> String {
     let verdict = incident.verdict.as_ref().map_or_else(String::new, Verdict::sentence);
     match (tried, &incident.gate) {
-        (0, Some(gate)) => format!("no remedy may be used: {}. {verdict}", gate.because),
+        (0, Some(gate)) => {
+            let why = ruled_out(gate).map_or(&gate.because, |guard| &guard.reason);
+            format!("no remedy may be used: {why}. {verdict}")
+        }
         (0, None) => format!("there is no remedy that midwatch can carry out. {verdict}"),
         (1, _) => format!("the one remedy that may be used did not help. {verdict}"),
         (n, _) => format!("the {n} remedies that may be used did not help. {verdict}"),
@@ -194,16 +230,19 @@ fn held_back(incident: &Incident, facts: &Facts, config: &EngineConfig, step: &P
         }
     };
     let mut entries = news(&record);
-    let failed: Vec<Guard> = record.failed().map(|g| g.guard).collect();
-    if config.mode == Mode::Shadow || (!failed.is_empty() && failed.iter().all(|g| g.may_pass_later())) {
+    let failed = |guard: Guard| record.failed().find(|g| g.guard == guard);
+    // A verdict that may still change rules no step out.
+    let early = failed(Guard::WarmUp).or(failed(Guard::Settled)).is_some();
+    let ruled_out = ruled_out(&record);
+    if config.mode == Mode::Shadow || early || (ruled_out.is_none() && record.failed().next().is_some()) {
         return wait_or(entries);
     }
-    if failed.contains(&Guard::RepeatedDose) {
-        entries.push(Entry::Escalated { reason: record.because.clone() });
+    if let Some(dose) = failed(Guard::RepeatedDose) {
+        entries.push(Entry::Escalated { reason: dose.reason.clone() });
         return Step::Record(entries);
     }
-    if !failed.is_empty() {
-        entries.push(Entry::StepSkipped { step: incident.step, reason: record.because.clone() });
+    if let Some(guard) = ruled_out {
+        entries.push(Entry::StepSkipped { step: incident.step, reason: guard.reason.clone() });
         return Step::Record(entries);
     }
     match (&record.policy, record.decision) {
@@ -241,6 +280,11 @@ fn held_back(incident: &Incident, facts: &Facts, config: &EngineConfig, step: &P
         }
         _ => wait_or(entries),
     }
+}
+
+/// The first guard that failed and that waiting does not change.
+fn ruled_out(record: &GateRecord) -> Option<&GuardResult> {
+    record.failed().find(|g| !g.guard.may_pass_later())
 }
 
 /// Whether two records say the same: decision, step, and the guards that failed. Numbers within reasons change with

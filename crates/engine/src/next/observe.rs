@@ -5,7 +5,7 @@ use crate::EngineConfig;
 use crate::gather::Facts;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Reading, VerificationOutcome};
-use midwatch_model::{Timestamp, after, seconds_between};
+use midwatch_model::{Metric, Timestamp, after, seconds_between};
 use midwatch_verification::{Watched, read, verify as judge};
 
 /// Takes a reading if new samples may be in, and judges the action.
@@ -91,6 +91,8 @@ fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Tim
     let watched: Vec<Watched> = incident
         .signals
         .iter()
+        // Demand is not harm: more instances carry a surge, they do not end it.
+        .filter(|signal| signal.metric != Some(Metric::RequestRate))
         .filter_map(|signal| {
             let (metric, baseline) = (signal.metric?, signal.baseline?);
             let status = facts.status(&signal.service, metric);
