@@ -5,9 +5,12 @@ use midwatch_model::decision::{Guard, GuardResult, Principal};
 use midwatch_model::{Action, seconds_between};
 use std::collections::BTreeSet;
 
+/// One guard: passed or not, with the reason.
+type Check = fn(&GateInput<'_>) -> Result<String, String>;
+
 /// Runs every guard. All of them run, so that the record shows everything that stood in the way and not only the first.
 pub(crate) fn run(input: &GateInput<'_>) -> Vec<GuardResult> {
-    let checks: [(Guard, fn(&GateInput<'_>) -> Result<String, String>); 13] = [
+    let checks: [(Guard, Check); 13] = [
         (Guard::WarmUp, warm_up),
         (Guard::Settled, settled),
         (Guard::Confidence, confidence),

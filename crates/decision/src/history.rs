@@ -36,13 +36,15 @@ impl PastAction {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServiceHistory {
     pub actions: Vec<PastAction>,
+    /// Records that were folded: a decision on this history holds only while the stream has no more.
+    pub records: u64,
 }
 
 impl ServiceHistory {
     /// Folds a service stream.
     #[must_use]
     pub fn fold(lines: &[Line]) -> Self {
-        let mut history = Self::default();
+        let mut history = Self { records: lines.len() as u64, ..Self::default() };
         for line in lines {
             match &line.entry {
                 Entry::Intended { intent } => history.actions.push(PastAction {

@@ -163,7 +163,8 @@ impl Symptoms {
         graph: &ServiceGraph,
     ) -> Vec<&Symptom> {
         let upstream = graph.upstream(service);
-        let load = own.contains(&Metric::RequestRate).then(|| graph.load_path(service)).unwrap_or_default();
+        let load =
+            if own.contains(&Metric::RequestRate) { graph.load_path(service) } else { BTreeMap::default() };
         self.all()
             .filter(|s| {
                 s.service == *service

@@ -28,8 +28,8 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
             Step::Report => perform::report(engine, &journal, &incident).await?,
             Step::Reconcile(intent) => return perform::reconcile(engine, &journal, &intent).await,
             // An effect changes the world that the facts describe: what follows is the next cycle's business.
-            Step::Act { record, authorized } => {
-                return perform::act(engine, &journal, record, authorized).await;
+            Step::Act { record, authorized, seen } => {
+                return perform::act(engine, &journal, record, authorized, seen).await;
             }
             Step::Undo { authorized, done, target } => {
                 return perform::undo(engine, &journal, &incident, authorized, done, target).await;

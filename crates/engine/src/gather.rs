@@ -66,7 +66,11 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
             let target = incident.last_effect().map_or(component, |e| e.intent.action.target().clone());
             ask_targets(engine, &[target], &mut facts).await;
         }
-        State::Verifying | State::Soaking | State::Escalated => probe(engine, &[component], &mut facts).await,
+        State::Verifying | State::Soaking => probe(engine, &[component], &mut facts).await,
+        State::Escalated => {
+            let suspects = suspects(incident, &facts);
+            probe(engine, &suspects, &mut facts).await;
+        }
         State::Resolved | State::FalseAlarm | State::Closed => {}
     }
     Ok(facts)
@@ -171,6 +175,15 @@ impl Facts {
             return None;
         }
         Some(self.probes.iter().find(|p| p.service == *service).and_then(|p| p.healthy))
+    }
+
+    /// Whether something shows that the service is well: its health endpoint or fresh series, and nothing against it.
+    /// An alert that names no series has passed only then; silence shows nothing.
+    pub(crate) fn is_well(&self, service: &ServiceName) -> bool {
+        let mut fresh = self.series.iter().filter(|s| s.service == *service && !s.stale).peekable();
+        let seen = fresh.peek().is_some();
+        let disturbed = fresh.any(|s| s.suspicious);
+        !disturbed && self.healthy(service).map_or(seen, |healthy| healthy == Some(true))
     }
 
     /// Diagnoses the incident on these facts.

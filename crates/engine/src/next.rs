@@ -18,8 +18,8 @@ pub(crate) enum Step {
     Wait,
     /// Put this on record and go on.
     Record(Vec<Entry>),
-    /// Do what the gate let pass.
-    Act { record: GateRecord, authorized: Authorized },
+    /// Do what the gate let pass, if the target's stream still has as many records as the gate saw.
+    Act { record: GateRecord, authorized: Authorized, seen: u64 },
     /// Take back what did not help.
     Undo { authorized: Authorized, done: ActionKey, target: TargetState },
     /// Look at the target: nobody knows how the call ended.
@@ -104,7 +104,7 @@ pub(crate) fn wake_at(incident: &Incident, config: &EngineConfig) -> Option<Time
 /// since `calm_s` ago.
 fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
     let normal = |signal: &midwatch_model::Signal| {
-        let Some(metric) = signal.metric else { return facts.healthy(&signal.service) != Some(Some(false)) };
+        let Some(metric) = signal.metric else { return facts.is_well(&signal.service) };
         facts.status(&signal.service, metric).is_some_and(|status| {
             let frozen = signal.baseline.is_none_or(|b| midwatch_verification::is_normal(metric, status.value, &b));
             !status.suspicious && !status.stale && frozen

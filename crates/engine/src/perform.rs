@@ -15,16 +15,23 @@ use midwatch_store::{Append, Commit, StoreError};
 /// Times that an outcome is recorded anew when somebody else wrote to the stream meanwhile.
 const RECORD_ATTEMPTS: usize = 8;
 
-/// Does what the gate let pass.
+/// Does what the gate let pass. The gate counted what was done to the target; if somebody else has intended something
+/// for it since, the count is void and the next cycle asks the gate anew.
 pub(crate) async fn act(
     engine: &Engine,
     journal: &VerifiedJournal,
     record: GateRecord,
     authorized: Authorized,
+    seen: u64,
 ) -> Result<(), EngineError> {
+    let service = engine.store.read(&StreamId::Service(authorized.action().target().clone())).await?;
+    if service.len() != seen {
+        let (stream, found) = (service.stream().to_string(), service.len());
+        return Err(StoreError::Conflict { stream, expected: seen, found }.into());
+    }
     let intent = intend(&authorized, next_key(journal));
     let entries = vec![Entry::Gated { record }, Entry::Intended { intent: intent.clone() }];
-    carry_out(engine, journal, authorized, intent, entries).await
+    carry_out(engine, journal, &service, authorized, intent, entries).await
 }
 
 /// Takes back what did not help.
@@ -42,7 +49,8 @@ pub(crate) async fn undo(
         return Ok(());
     };
     let entries = vec![Entry::Intended { intent: intent.clone() }];
-    carry_out(engine, journal, authorized, intent, entries).await
+    let service = engine.store.read(&StreamId::Service(intent.action.target().clone())).await?;
+    carry_out(engine, journal, &service, authorized, intent, entries).await
 }
 
 /// Keys are unique per stream position: an intent that was never made durable is never a key that was used.
@@ -54,13 +62,13 @@ fn next_key(journal: &VerifiedJournal) -> ActionKey {
 async fn carry_out(
     engine: &Engine,
     journal: &VerifiedJournal,
+    service: &VerifiedJournal,
     authorized: Authorized,
     intent: Intent,
     entries: Vec<Entry>,
 ) -> Result<(), EngineError> {
-    let service = engine.store.read(&StreamId::Service(intent.action.target().clone())).await?;
     let intended = Entry::Intended { intent: intent.clone() };
-    let reserve = reservation(engine, &service, intended, Commit::default());
+    let reserve = reservation(engine, service, intended, Commit::default());
     let commit = with_derived(engine, journal.stream(), journal.lines(), entries, reserve);
     engine.store.commit(commit).await?;
 

@@ -180,6 +180,7 @@ fn put_to_gate(
     let target = step.action.target();
     let Some(Ok(before)) = facts.targets.get(target) else { return Step::Wait };
     let empty = ServiceHistory::default();
+    let history = facts.histories.get(target).unwrap_or(&empty);
     let approval = incident.approval.as_ref();
     let principal = approval.map_or(Principal::Agent, |a| Principal::Human(a.by.clone()));
     let root = fresh.ranked.iter().find(|h| h.component == *target);
@@ -209,11 +210,11 @@ fn put_to_gate(
         evidence: &evidence,
         affected_services: fresh.blast_radius.affected.len(),
         warm_up_ticks_left: facts.warm_up_ticks_left,
-        history: facts.histories.get(target).unwrap_or(&empty),
+        history,
         approval,
     });
     match authorized {
-        Some(authorized) => Step::Act { record, authorized },
+        Some(authorized) => Step::Act { record, authorized, seen: history.records },
         None => held_back(incident, facts, config, step, record),
     }
 }

@@ -1,8 +1,10 @@
 //! An engine on a real store, in a simulated world, with a clock that the test moves.
 
 use crate::world::World;
-use midwatch_decision::{DecisionConfig, Policy};
-use midwatch_engine::{Clock as _, Engine, EngineConfig, EngineError, ReportConfig, SequentialIds, VirtualClock};
+use midwatch_decision::{DecisionConfig, Policy, ServiceHistory};
+use midwatch_engine::{
+    Clock as _, Engine, EngineConfig, EngineError, ReportConfig, SequentialIds, VirtualClock,
+};
 use midwatch_incident::{Incident, IncidentConfig, State};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId};
@@ -202,8 +204,19 @@ impl Rig {
         lines.iter().filter_map(reason).collect()
     }
 
-    /// The store's chains hold and the control plane was called properly.
+    /// The store's chains hold, the control plane was called properly, and on no service anything was begun while
+    /// something else was under way.
     pub async fn assert_sound(&self) {
+        for stream in self.engine.store.streams("service/").await.expect("streams") {
+            let journal = self.engine.store.read(&stream).await.expect("a stream that verifies");
+            let mut before = ServiceHistory::default();
+            for (index, line) in journal.lines().iter().enumerate() {
+                let pending = before.pending();
+                let begins = matches!(line.entry, Entry::Intended { .. });
+                assert!(!begins || pending.is_none(), "{stream} {}: {pending:?} is under way", index + 1);
+                before = ServiceHistory::fold(&journal.lines()[..=index]);
+            }
+        }
         let report = midwatch_store::verify(&self.store_path()).await.expect("a readable store");
         assert!(report.is_clean(), "{report:?}");
         self.world.assert_calls_were_proper();

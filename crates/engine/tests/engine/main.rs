@@ -3,7 +3,10 @@
 mod crash;
 mod effects;
 mod golden;
+mod guards;
 mod harness;
+mod intake;
 mod modes;
+mod people;
 mod rules;
 mod world;

@@ -48,7 +48,10 @@ async fn a_proposal_is_carried_out_once_and_only_after_a_yes_to_exactly_this_pla
     assert!(rig.world.calls().is_empty());
 
     rig.engine.approve(&incident.id, &hash, "ann").await.expect("the right plan");
-    rig.engine.approve(&incident.id, &hash, "bob").await.expect("a second yes before the first was acted upon");
+    rig.engine
+        .approve(&incident.id, &hash, "bob")
+        .await
+        .expect("a second yes before the first was acted upon");
     rig.until_state(State::Resolved).await;
     assert_eq!(rig.world.applied(), [restart()]);
     let error = rig.engine.approve(&incident.id, &hash, "ann").await.expect_err("nothing waits any more");
@@ -128,7 +131,8 @@ async fn an_approved_plan_in_dry_run_says_what_it_would_have_done_and_how_to_arm
     assert_eq!(story.matches("would now have done \"Restart payment").count(), 1, "{story}");
     assert!(story.contains("dry_run = false"), "{story}");
     assert!(rig.world.calls().is_empty());
-    let requests = rig.entries(&incident.id).await.iter().filter(|name| **name == "approval_requested").count();
+    let requests =
+        rig.entries(&incident.id).await.iter().filter(|name| **name == "approval_requested").count();
     assert_eq!(requests, 1, "{story}");
 }
 

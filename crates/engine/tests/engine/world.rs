@@ -6,7 +6,8 @@ use midwatch_connectors::{ConnectorError, LogDigest, Outside, Poll, Probe, Sourc
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
 use midwatch_model::{
-    Action, ActionKey, ActionKind, Change, ChangeKind, Metric, Sample, ServiceName, Timestamp, seconds_between,
+    Action, ActionKey, ActionKind, Change, ChangeKind, Metric, Sample, ServiceName, Timestamp,
+    seconds_between,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +33,9 @@ pub enum Answer {
     TimeOut,
     Fail,
     /// Never answers, whether or not it did it.
-    Hang { applied: bool },
+    Hang {
+        applied: bool,
+    },
 }
 
 /// Slowness of one service that ends only with its cure.
@@ -142,7 +145,12 @@ impl World {
     /// No key came twice, none came with a generation from before the target's last change, none after its deadline.
     pub fn assert_calls_were_proper(&self) {
         let state = self.state();
-        assert_eq!((state.repeated_keys, state.stale_calls, state.late_calls), (0, 0, 0), "{:?}", state.calls);
+        assert_eq!(
+            (state.repeated_keys, state.stale_calls, state.late_calls),
+            (0, 0, 0),
+            "{:?}",
+            state.calls
+        );
     }
 }
 
@@ -239,7 +247,9 @@ fn change(target: &mut TargetState, action: &Action) -> ChangeKind {
             target.circuit_open = *open;
             ChangeKind::Config
         }
-        Action::Restart { .. } | Action::RestartDbPool { .. } | Action::Escalate { .. } => ChangeKind::Restart,
+        Action::Restart { .. } | Action::RestartDbPool { .. } | Action::Escalate { .. } => {
+            ChangeKind::Restart
+        }
     }
 }
 
@@ -349,7 +359,8 @@ impl Outside for World {
             if state.blind {
                 return Err(no_answer("operations"));
             }
-            let unknown = || EffectOutcome::NotApplied { reason: "the control plane does not know this key".into() };
+            let unknown =
+                || EffectOutcome::NotApplied { reason: "the control plane does not know this key".into() };
             Ok(state.operations.get(&intent.key).cloned().unwrap_or_else(unknown))
         })
     }

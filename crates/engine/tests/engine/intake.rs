@@ -1,0 +1,147 @@
+//! From alert to incident: durable first, then placed, once.
+
+use crate::harness::{Rig, alert};
+use midwatch_incident::State;
+use midwatch_model::decision::Mode;
+use midwatch_model::{Cause, after};
+
+/// The steps of one signal's handling, as the intake log has them.
+async fn handling(rig: &Rig, id: &str) -> Vec<String> {
+    let row = rig.engine.store.intake(id).await.expect("a readable store").expect("a row");
+    row.handling.iter().map(|step| step["step"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after_a_crash() {
+    let rig = Rig::start().await;
+    rig.ticks(3).await;
+    let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
+    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    assert_eq!(handling(&rig, "sig-a").await, ["received"]);
+
+    let rig = rig.reopen().await;
+    rig.engine.settle().await.expect("settled");
+    let incident = rig.incident().await;
+    assert_eq!(incident.signals[0].id.as_str(), "sig-a");
+    assert_eq!(handling(&rig, "sig-a").await, ["received", "opened"]);
+    rig.engine.settle().await.expect("settled again");
+    assert_eq!(rig.incident().await.signals.len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_that_the_store_did_not_take() {
+    let rig = Rig::start().await;
+    rig.engine.store.crash_at(1, midwatch_store::CrashPoint::Before);
+    let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
+    assert!(rig.engine.ingest(&[signal], "alertmanager").await.is_err());
+    let rig = rig.reopen().await;
+    assert!(rig.engine.store.intake("sig-a").await.expect("readable").is_none());
+}
+
+#[tokio::test]
+async fn the_same_alert_again_is_a_duplicate_and_a_neighbours_alert_joins() {
+    let rig = Rig::start().await;
+    rig.ticks(3).await;
+    let now = rig.now();
+    let signals = [
+        alert("sig-1", "payment", Cause::ErrorRateSpike, now),
+        alert("sig-2", "payment", Cause::ErrorRateSpike, after(now, 1.0)),
+        alert("sig-3", "gateway", Cause::LatencySpike, after(now, 2.0)),
+        alert("sig-4", "elsewhere", Cause::LatencySpike, after(now, 2.0)),
+    ];
+    rig.engine.ingest(&signals, "alertmanager").await.expect("acknowledged");
+    // A webhook that is delivered twice.
+    rig.engine.ingest(&signals[..1], "alertmanager").await.expect("acknowledged");
+    rig.engine.settle().await.expect("settled");
+    let incidents = rig.incidents().await;
+    assert_eq!(incidents.len(), 2, "{}", rig.story().await);
+    for (id, steps) in [
+        ("sig-1", ["received", "opened"]),
+        ("sig-2", ["received", "deduplicated"]),
+        ("sig-3", ["received", "joined"]),
+        ("sig-4", ["received", "opened"]),
+    ] {
+        assert_eq!(handling(&rig, id).await, steps, "{id}");
+    }
+    assert!(rig.engine.store.intake_pending(10).await.expect("rows").is_empty());
+}
+
+#[tokio::test]
+async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
+    let rig = Rig::start().await;
+    let broken = midwatch_store::IntakeRow {
+        id: "sig-0".into(),
+        received_at: rig.now(),
+        source: "alertmanager".into(),
+        payload: b"{\"half".to_vec(),
+        handling: Vec::new(),
+        incident: None,
+        done: false,
+    };
+    let commit = midwatch_store::Commit { intake: vec![broken], ..Default::default() };
+    rig.engine.store.commit(commit).await.expect("kept");
+    let signal = alert("sig-1", "payment", Cause::ErrorRateSpike, rig.now());
+    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.engine.settle().await.expect("settled");
+    assert_eq!(handling(&rig, "sig-0").await, ["unreadable"]);
+    assert_eq!(rig.incident().await.signals[0].id.as_str(), "sig-1");
+}
+
+#[tokio::test]
+async fn a_symptom_that_shows_late_joins_the_open_incident() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.break_payment();
+    rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    rig.ticks(20).await;
+    let late = alert("sig-late", "order", Cause::ErrorRateSpike, rig.now());
+    rig.engine.ingest(&[late], "alertmanager").await.expect("acknowledged");
+    rig.tick().await;
+    let incident = rig.incident().await;
+    assert!(incident.signals.iter().any(|s| s.id.as_str() == "sig-late"));
+    assert_eq!(handling(&rig, "sig-late").await, ["received", "joined"]);
+}
+
+#[tokio::test]
+async fn an_echo_from_before_the_recovery_opens_no_second_incident() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    let onset = after(rig.now(), 44.0);
+    rig.until_state(State::Resolved).await;
+    let echo = alert("sig-echo", "gateway", Cause::ErrorRateSpike, onset);
+    rig.engine.ingest(&[echo], "alertmanager").await.expect("acknowledged");
+    rig.ticks(5).await;
+    assert_eq!(rig.incident().await.state, State::Resolved);
+    assert_eq!(handling(&rig, "sig-echo").await, ["received", "echo"]);
+}
+
+#[tokio::test]
+async fn an_alert_about_a_service_that_nothing_is_known_of_does_not_resolve_by_itself() {
+    let rig = Rig::start().await;
+    rig.ticks(3).await;
+    let signal = alert("sig-a", "elsewhere", Cause::ErrorRateSpike, rig.now());
+    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.until_state(State::Escalated).await;
+    rig.ticks(60).await;
+    assert_eq!(rig.incident().await.state, State::Escalated, "{}", rig.story().await);
+    assert!(rig.world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn an_alert_about_a_service_that_shows_to_be_well_resolves_by_itself() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.ticks(3).await;
+    let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
+    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.until_state(State::Resolved).await;
+}
+
+#[tokio::test]
+async fn views_can_be_thrown_away_and_are_the_same_again() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    rig.until_state(State::Resolved).await;
+    let before = rig.engine.store.incidents(false, 10).await.expect("rows");
+    let count = midwatch_engine::rebuild(&rig.engine.store).await.expect("rebuilt");
+    assert_eq!(count, 1);
+    assert_eq!(rig.engine.store.incidents(false, 10).await.expect("rows"), before);
+}

@@ -1,0 +1,161 @@
+//! What people do themselves, through the same gate and onto the same journal.
+
+use crate::harness::{Rig, restart, scale};
+use crate::world::Answer;
+use midwatch_decision::ServiceHistory;
+use midwatch_engine::{ActRequest, ActResult, EngineError};
+use midwatch_incident::State;
+use midwatch_model::decision::{Decision, Mode};
+use midwatch_model::journal::{EffectOutcome, Registration, StreamId};
+use midwatch_model::{Action, ServiceName};
+
+async fn act(rig: &Rig, action: Action) -> Result<ActResult, EngineError> {
+    rig.engine.act(ActRequest { action, by: "ann".into(), reason: "looks right".into() }).await
+}
+
+async fn history(rig: &Rig) -> ServiceHistory {
+    let stream = StreamId::Service("payment".into());
+    ServiceHistory::fold(rig.engine.store.read(&stream).await.expect("a stream").lines())
+}
+
+#[tokio::test]
+async fn a_persons_action_without_an_incident_is_gated_done_and_on_record() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.ticks(3).await;
+    let done = act(&rig, scale(3)).await.expect("an answer");
+    assert_eq!(done.gate.decision, Decision::Auto);
+    assert_eq!(done.incident, None);
+    assert_eq!(done.undo, Some(scale(2)));
+    assert!(matches!(done.outcome, Some(EffectOutcome::Applied { .. })), "{done:?}");
+    assert_eq!(rig.world.target_of("payment").replicas, 3);
+    let history = history(&rig).await;
+    assert_eq!(history.actions.len(), 1);
+    assert!(history.actions[0].by_person && !history.actions[0].is_pending());
+    assert!(rig.incidents().await.is_empty());
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_persons_action_on_an_open_incident_becomes_part_of_it_and_is_verified() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.break_payment();
+    let incident = rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    let done = act(&rig, restart()).await.expect("an answer");
+    assert_eq!(done.incident, Some(incident.id.clone()));
+    let incident = rig.until_state(State::Resolved).await;
+    assert_eq!(incident.effects.len(), 1);
+    assert_eq!(rig.world.applied(), [restart()]);
+    assert!(rig.story().await.contains("(by ann, key act-"), "{}", rig.story().await);
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_persons_action_is_settled_by_the_watch() {
+    for (answer, applied) in [(Answer::LoseAnswer, 1), (Answer::TimeOut, 0)] {
+        let rig = Rig::start().await;
+        rig.ticks(3).await;
+        rig.world.answer(&[answer]);
+        let done = act(&rig, scale(3)).await.expect("an answer");
+        assert!(matches!(done.outcome, Some(EffectOutcome::Unknown { .. })), "{done:?}");
+        assert!(history(&rig).await.pending().is_some());
+        let rig = rig.reopen().await;
+        rig.ticks(10).await;
+        let history = history(&rig).await;
+        assert!(history.pending().is_none(), "{history:?}");
+        assert_eq!(rig.world.applied().len(), applied);
+        assert_eq!(rig.world.calls().len(), 1);
+        rig.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_person_meets_the_same_guards_policy_and_dry_run() {
+    struct Case {
+        policy: &'static str,
+        mode: Mode,
+        dry_run: bool,
+        action: Action,
+        decision: Decision,
+        because: &'static str,
+    }
+    let case = |policy, mode, dry_run, action, decision, because| Case {
+        policy,
+        mode,
+        dry_run,
+        action,
+        decision,
+        because,
+    };
+    let forbid = "forbid(principal is Human, action == Action::\"scale\", resource);";
+    for c in [
+        case("", Mode::Auto, false, scale(3), Decision::Auto, "every guard"),
+        case("", Mode::Auto, false, scale(9), Decision::Deny, "9 replicas are outside"),
+        case("", Mode::Auto, true, scale(3), Decision::DryRun, "dry_run is on"),
+        case("", Mode::Shadow, false, scale(3), Decision::Deny, "mode is shadow"),
+        case(forbid, Mode::Auto, false, scale(3), Decision::Deny, "policy denies"),
+        case(forbid, Mode::Auto, false, restart(), Decision::Auto, "every guard"),
+    ] {
+        let rig = Rig::with(|config| (config.mode, config.dry_run) = (c.mode, c.dry_run), c.policy).await;
+        rig.ticks(3).await;
+        let done = act(&rig, c.action).await.expect("an answer");
+        assert_eq!(done.gate.decision, c.decision, "{done:?}");
+        assert!(done.gate.because.contains(c.because), "{}", done.gate.because);
+        assert_eq!(rig.world.calls().len(), usize::from(c.decision == Decision::Auto));
+        let stream = StreamId::Service("payment".into());
+        let on_record = rig.engine.store.read(&stream).await.expect("a stream").len();
+        assert_eq!(on_record, if c.decision == Decision::Auto { 2 } else { 1 }, "{}", done.gate.because);
+    }
+}
+
+#[tokio::test]
+async fn an_action_on_a_service_that_is_not_watched_is_refused_with_what_is_known() {
+    let rig = Rig::start().await;
+    let error = act(&rig, Action::Restart { target: "paymnet".into() }).await.expect_err("a misspelt name");
+    assert!(error.to_string().contains("gateway, order, payment"), "{error}");
+    assert!(rig.world.calls().is_empty());
+}
+
+#[tokio::test]
+async fn a_registered_service_survives_the_server() {
+    let rig = Rig::start().await;
+    let registration = Registration {
+        name: "stock".into(),
+        health: Some("http://stock/health".into()),
+        depends_on: vec!["payment".into()],
+        ..Registration::default()
+    };
+    rig.engine.register(registration.clone()).await.expect("registered");
+    assert!(rig.world.watched().contains(&"stock".to_owned()));
+
+    let rig = rig.reopen().await;
+    let (services, graph) = rig.engine.services().await;
+    assert!(services.contains(&registration));
+    let callees: Vec<_> = graph.callees(&"stock".into()).cloned().collect();
+    assert_eq!(callees, [ServiceName::from("payment")]);
+    assert!(rig.world.watched().contains(&"stock".to_owned()));
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_registration_that_cannot_be_used_is_refused_and_not_kept() {
+    let rig = Rig::start().await;
+    let with = |name: &str, health: Option<&str>, depends_on: &[&str]| Registration {
+        name: name.into(),
+        health: health.map(Into::into),
+        depends_on: depends_on.iter().map(|s| (*s).to_owned()).collect(),
+        ..Registration::default()
+    };
+    for bad in [
+        with("", None, &[]),
+        with("../etc", None, &[]),
+        with("a b", None, &[]),
+        with(&"x".repeat(64), None, &[]),
+        with("stock", Some("file:///etc/passwd"), &[]),
+        with("stock", None, &["pay ment"]),
+    ] {
+        rig.engine.register(bad.clone()).await.expect_err(&bad.name);
+    }
+    let (services, _) = rig.engine.services().await;
+    assert_eq!(services.len(), 3);
+    assert!(rig.engine.store.read(&StreamId::Config).await.expect("a stream").is_empty());
+}
