@@ -8,12 +8,13 @@ use std::process::{Command, Stdio};
 pub struct Tool {
     pub program: &'static str,
     pub package: &'static str,
-    pub suite: &'static str,
+    /// A part of the names of the tests that need it, by which they are left out.
+    pub tests: &'static str,
 }
 
 pub const TOOLS: [Tool; 2] = [
-    Tool { program: "prometheus", package: "prometheus", suite: "detection on a real Prometheus" },
-    Tool { program: "strace", package: "strace", suite: "acknowledged only after fdatasync" },
+    Tool { program: "prometheus", package: "prometheus", tests: "on_a_real_prometheus" },
+    Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 
 /// Installs what is missing, as root on Debian; elsewhere says in one line what to install. Gives back what is still

@@ -7,6 +7,7 @@ mod auth;
 mod dto;
 mod error;
 mod lab;
+mod live;
 mod metrics;
 mod routes;
 
@@ -64,6 +65,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
     let doc = serde_json::to_value(doc).unwrap_or_default();
     router
         .route("/api/v1/openapi.json", axum::routing::get(|| async { axum::Json(doc) }))
+        .route("/ws", axum::routing::get(live::upgrade))
         .route("/api/v1/lab/{*path}", axum::routing::any(lab::proxy))
         .fallback(error::no_route)
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::check))

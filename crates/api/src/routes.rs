@@ -6,6 +6,8 @@ mod services;
 mod watch;
 mod workflow;
 
+pub(crate) use services::graph_of;
+
 use crate::Api;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -5,6 +5,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use midwatch_engine::Engine;
 use midwatch_model::journal::Registration;
 use serde_json::{Value, json};
 
@@ -47,8 +48,12 @@ pub(crate) async fn register(
 /// The service graph with the health of each node.
 #[utoipa::path(get, path = "/api/v1/graph", tag = "services", responses((status = 200, body = Object)))]
 pub(crate) async fn graph(State(api): State<Api>) -> Json<Value> {
-    let (_, graph) = api.engine.services().await;
-    let series = api.engine.series().await;
+    Json(graph_of(&api.engine).await)
+}
+
+pub(crate) async fn graph_of(engine: &Engine) -> Value {
+    let (_, graph) = engine.services().await;
+    let series = engine.series().await;
     let nodes: Vec<Value> = graph
         .services()
         .map(|service| {
@@ -65,5 +70,5 @@ pub(crate) async fn graph(State(api): State<Api>) -> Json<Value> {
             json!({ "service": service, "health": health })
         })
         .collect();
-    Json(json!({ "nodes": nodes, "edges": graph.edges().collect::<Vec<_>>() }))
+    json!({ "nodes": nodes, "edges": graph.edges().collect::<Vec<_>>() })
 }

@@ -155,7 +155,10 @@ impl Night {
     /// Operations that midwatch had done at the lab.
     pub fn operations(&self) -> Vec<Value> {
         let all = self.lab_get("/api/v1/control/operations");
-        let of_midwatch = |o: &&Value| o["by"].as_str().is_some_and(|by| by != "ops" && by != "lab");
+        // Deployments of the lab's own carry other keys or none.
+        let of_midwatch = |o: &&Value| {
+            o["idempotency_key"].as_str().is_some_and(|key| key.starts_with("incident-") || key.starts_with("act-"))
+        };
         all["operations"].as_array().into_iter().flatten().filter(of_midwatch).cloned().collect()
     }
 
