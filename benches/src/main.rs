@@ -1,1 +1,66 @@
-fn main() {}
+//! Numbers beside those that the design asks for: `cargo xtask bench [NAME]`.
+//!
+//! Each bench gives rows of one table. None of them is a test: a number says what this machine did under the load that
+//! is printed with it.
+
+mod build_time;
+mod detectors;
+mod journal;
+mod machine;
+mod numbers;
+mod rolling;
+mod server;
+mod table;
+mod verdict;
+
+use anyhow::{Result, bail};
+use std::process::ExitCode;
+use table::Row;
+
+/// A bench: its name on the command line, whether it runs when no name is given, and what it does.
+struct Bench {
+    name: &'static str,
+    by_default: bool,
+    run: fn() -> Result<Vec<Row>>,
+}
+
+const BENCHES: [Bench; 6] = [
+    Bench { name: "rolling", by_default: true, run: rolling::run },
+    Bench { name: "detectors", by_default: true, run: detectors::run },
+    Bench { name: "journal", by_default: true, run: journal::run },
+    Bench { name: "verdict", by_default: true, run: verdict::run },
+    Bench { name: "server", by_default: true, run: server::run },
+    // Minutes of compiling on every core.
+    Bench { name: "build", by_default: false, run: build_time::run },
+];
+
+fn main() -> ExitCode {
+    let filter = std::env::args().nth(1);
+    match run(filter.as_deref()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the benches whose name contains the filter, or the default ones.
+fn run(filter: Option<&str>) -> Result<()> {
+    let chosen: Vec<&Bench> = BENCHES
+        .iter()
+        .filter(|bench| filter.map_or(bench.by_default, |part| bench.name.contains(part)))
+        .collect();
+    if chosen.is_empty() {
+        bail!("no bench is called that; known: {}", BENCHES.map(|bench| bench.name).join(", "));
+    }
+    println!("{}", machine::describe());
+    let mut rows = Vec::new();
+    for bench in chosen {
+        eprintln!("running {} …", bench.name);
+        rows.extend((bench.run)()?);
+    }
+    print!("{}", table::render(&rows));
+    println!("load at the end: {}", machine::load());
+    Ok(())
+}
