@@ -31,7 +31,7 @@ const RESTART: Option<ActionKind> = Some(ActionKind::Restart);
 #[tokio::test]
 async fn a_lost_answer_is_settled_by_looking_at_the_target_once_the_call_has_timed_out() {
     let rig = check(Case {
-        answers: &[Answer::LoseAnswer],
+        answers: &[Answer::Lose],
         cure: RESTART,
         ends: State::Resolved,
         outcomes: &["applied"],
@@ -133,7 +133,7 @@ async fn an_undo_that_fails_is_handed_to_a_person_at_once() {
 #[tokio::test]
 async fn an_undo_whose_answer_is_lost_is_settled_by_looking() {
     check(Case {
-        answers: &[Answer::Apply, Answer::Apply, Answer::LoseAnswer],
+        answers: &[Answer::Apply, Answer::Apply, Answer::Lose],
         cure: None,
         ends: State::Escalated,
         outcomes: &["applied", "applied", "applied"],
@@ -146,7 +146,7 @@ async fn an_undo_whose_answer_is_lost_is_settled_by_looking() {
 async fn an_unknown_outcome_stays_unknown_until_the_target_can_be_looked_at() {
     let rig = Rig::start().await;
     rig.break_payment();
-    rig.world.answer(&[Answer::LoseAnswer]);
+    rig.world.answer(&[Answer::Lose]);
     rig.until("acted", |incident| !incident.effects.is_empty()).await;
     rig.world.set_blind(true);
     rig.ticks(30).await;

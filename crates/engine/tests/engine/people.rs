@@ -51,7 +51,7 @@ async fn a_persons_action_on_an_open_incident_becomes_part_of_it_and_is_verified
 
 #[tokio::test]
 async fn a_lost_answer_to_a_persons_action_is_settled_by_the_watch() {
-    for (answer, applied) in [(Answer::LoseAnswer, 1), (Answer::TimeOut, 0)] {
+    for (answer, applied) in [(Answer::Lose, 1), (Answer::TimeOut, 0)] {
         let rig = Rig::start().await;
         rig.ticks(3).await;
         rig.world.answer(&[answer]);

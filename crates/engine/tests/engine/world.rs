@@ -28,7 +28,7 @@ pub enum Answer {
     Apply,
     Refuse,
     /// Does it, and the answer gets lost.
-    LoseAnswer,
+    Lose,
     /// Does nothing, and gives no answer.
     TimeOut,
     Fail,
@@ -332,7 +332,7 @@ impl Outside for World {
             match answer {
                 Answer::Apply => self.state().perform(intent, now),
                 Answer::Refuse => EffectOutcome::NotApplied { reason: "refused".into() },
-                Answer::LoseAnswer => {
+                Answer::Lose => {
                     self.state().perform(intent, now);
                     EffectOutcome::Unknown { reason: "the answer was lost".into() }
                 }

@@ -1,0 +1,8 @@
+//! The store: what is durable, what is found when somebody tampers, and what a full or locked disk does.
+
+mod disk;
+mod durable;
+mod harness;
+mod streams;
+mod tamper;
+mod views;
