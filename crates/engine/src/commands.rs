@@ -74,6 +74,9 @@ impl Engine {
         let now = self.now();
         self.tell(id, |incident| {
             let waiting = waiting_for(incident, plan)?;
+            if let Some(earlier) = &incident.approval {
+                return Err(EngineError::Refused(format!("{} has approved this plan already", earlier.by)));
+            }
             let approval = Approval {
                 plan: plan.clone(),
                 step: waiting.step,
