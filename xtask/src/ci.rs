@@ -9,12 +9,22 @@ use std::process::ExitCode;
 pub fn run() -> Result<ExitCode> {
     shell::cargo_ok(&["fmt", "--all", "--check"])?;
     shell::cargo_ok(&[
-        "clippy", "--workspace", "--all-targets", "--features", "midwatch/full", "--locked", "--", "-D", "warnings",
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "midwatch/full",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
     ])?;
     shell::cargo_ok(&["doc", "--workspace", "--no-deps", "--locked", "--quiet"])?;
     let tests = test::run()?;
     let mut skipped = Vec::new();
-    for (tool, args) in [("cargo-deny", vec!["check", "bans", "licenses", "sources"]), ("cargo-shear", vec![])] {
+    for (tool, args) in
+        [("cargo-deny", vec!["check", "bans", "licenses", "sources"]), ("cargo-shear", vec![])]
+    {
         if !shell::has(tool) {
             skipped.push(format!("skipped: {tool} is not installed"));
             continue;

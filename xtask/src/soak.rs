@@ -38,7 +38,9 @@ fn options(args: &[String]) -> Result<Options> {
             "--only" => options.only = Some(value.clone()),
             "--service" => options.service = Some(value.clone()),
             "--quiet-s" => options.quiet_s = value.parse().context("--quiet-s")?,
-            other => bail!("`{other}` is not an option of soak: --runs N, --only SCENARIO, --service NAME, --quiet-s S"),
+            other => bail!(
+                "`{other}` is not an option of soak: --runs N, --only SCENARIO, --service NAME, --quiet-s S"
+            ),
         }
     }
     Ok(options)
@@ -49,14 +51,20 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
     let options = options(args)?;
     let binary = shell::release_binary()?;
     let mut all_hold = true;
-    println!("{:<26} {:>5} {:>9} {:>9} {:>9} {:>9}", "scenario", "holds", "detect_s", "verdict_s", "mttr_s", "total_s");
+    println!(
+        "{:<26} {:>5} {:>9} {:>9} {:>9} {:>9}",
+        "scenario", "holds", "detect_s", "verdict_s", "mttr_s", "total_s"
+    );
     for scenario in SCENARIOS.iter().filter(|s| options.only.as_deref().is_none_or(|only| only == **s)) {
         let mut held = Vec::new();
         for run in 0..options.runs {
             let began = Instant::now();
             let (code, result) = demo(&binary, scenario, options.service.as_deref(), &[])?;
             let total = began.elapsed().as_secs_f64();
-            let good = code == Some(0) && result["cause"] == *scenario && result["incidents"] == 1 && total <= DEMO_S_MAX;
+            let good = code == Some(0)
+                && result["cause"] == *scenario
+                && result["incidents"] == 1
+                && total <= DEMO_S_MAX;
             if good {
                 held.push((result, total));
             } else {
@@ -79,7 +87,12 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         let (code, result) = demo(&binary, "none", None, &["--duration", &options.quiet_s.to_string()])?;
         let quiet = code == Some(0);
         all_hold &= quiet;
-        println!("{:<26} {} for {} s: {result}", "none", if quiet { "quiet" } else { "NOT QUIET" }, options.quiet_s);
+        println!(
+            "{:<26} {} for {} s: {result}",
+            "none",
+            if quiet { "quiet" } else { "NOT QUIET" },
+            options.quiet_s
+        );
     }
     println!("load at the end: {}", load());
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -102,5 +115,6 @@ fn median_of(mut values: Vec<f64>) -> String {
 }
 
 fn load() -> String {
-    std::fs::read_to_string("/proc/loadavg").map_or_else(|_| "unknown".into(), |l| l.split(' ').take(3).collect::<Vec<_>>().join(" "))
+    std::fs::read_to_string("/proc/loadavg")
+        .map_or_else(|_| "unknown".into(), |l| l.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }

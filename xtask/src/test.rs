@@ -12,12 +12,24 @@ pub fn run() -> Result<ExitCode> {
     for tool in &missing {
         left_out.extend(["--skip".to_owned(), tool.tests.to_owned()]);
     }
-    let all = ["test", "--workspace", "--features", "midwatch/full", "--locked", "--no-fail-fast", "--all-targets", "--"];
+    let all = [
+        "test",
+        "--workspace",
+        "--features",
+        "midwatch/full",
+        "--locked",
+        "--no-fail-fast",
+        "--all-targets",
+        "--",
+    ];
     let tests = shell::cargo(&all, &left_out)?;
     // `--all-targets` leaves out documentation; the compile-fail tests that guard authorisation live there.
     let docs = shell::cargo(&["test", "--workspace", "--locked", "--doc"], &[])?;
     for tool in &missing {
-        println!("skipped: {}: `{}` is not installed (Debian package {})", tool.tests, tool.program, tool.package);
+        println!(
+            "skipped: {}: `{}` is not installed (Debian package {})",
+            tool.tests, tool.program, tool.package
+        );
     }
     Ok(if tests == ExitCode::SUCCESS { docs } else { tests })
 }

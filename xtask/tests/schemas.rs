@@ -94,7 +94,12 @@ fn a_verdict_is_described() {
 fn a_truth_is_described() {
     check(
         "truth",
-        &[("/verdict", json!("no_fault")), ("/components", json!([])), ("/kind", json!(null)), ("/kind", json!("bug"))],
+        &[
+            ("/verdict", json!("no_fault")),
+            ("/components", json!([])),
+            ("/kind", json!(null)),
+            ("/kind", json!("bug")),
+        ],
     );
 }
 

@@ -84,8 +84,7 @@ impl Effect {
         if !same_plan {
             return Err(NotAuthorized::OtherPlan);
         }
-        let permitted =
-            if intent.undoes.is_some() { authorized.undo() } else { Some(authorized.action()) };
+        let permitted = if intent.undoes.is_some() { authorized.undo() } else { Some(authorized.action()) };
         if permitted != Some(&intent.action) {
             return Err(NotAuthorized::OtherAction);
         }

@@ -39,8 +39,9 @@ fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
     if let Some(key) = &api.config.key {
         let bearer = header(AUTHORIZATION.as_str()).and_then(|v| v.strip_prefix("Bearer "));
         let known = bearer.or_else(|| header("x-api-key")).is_some_and(|given| key.is(given));
-        return (!known)
-            .then(|| ApiError::unauthorized("send the API key as `Authorization: Bearer …` or `X-API-Key: …`"));
+        return (!known).then(|| {
+            ApiError::unauthorized("send the API key as `Authorization: Bearer …` or `X-API-Key: …`")
+        });
     }
     // Without a key only this machine may call, and not by way of a name that a web page made resolve to it.
     let host = header(HOST.as_str()).unwrap_or_default();
@@ -48,6 +49,8 @@ fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
     let own = api.config.listen.ip().to_string();
     let local = matches!(name, "localhost" | "127.0.0.1" | "[::1]") || name == own;
     (!local).then(|| {
-        ApiError::forbidden(format!("the host `{host}` is not this machine; set an API key to serve other names"))
+        ApiError::forbidden(format!(
+            "the host `{host}` is not this machine; set an API key to serve other names"
+        ))
     })
 }

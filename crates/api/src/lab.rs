@@ -14,7 +14,9 @@ pub(crate) async fn proxy(
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let Some(lab) = &api.config.lab else {
-        return Err(ApiError::not_found("no lab is configured; set [lab] url to the supervisor that `midwatch lab up` prints"));
+        return Err(ApiError::not_found(
+            "no lab is configured; set [lab] url to the supervisor that `midwatch lab up` prints",
+        ));
     };
     let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
     let url = format!("{}{path}", lab.trim_end_matches('/'));
@@ -23,7 +25,9 @@ pub(crate) async fn proxy(
         request = request.header(CONTENT_TYPE, kind);
     }
     let answer = request.send().await.map_err(|e| {
-        ApiError::bad_gateway(format!("the lab's supervisor does not answer ({e}); is `midwatch lab up` running?"))
+        ApiError::bad_gateway(format!(
+            "the lab's supervisor does not answer ({e}); is `midwatch lab up` running?"
+        ))
     })?;
     let mut response = Response::builder().status(answer.status());
     if let Some(kind) = answer.headers().get(CONTENT_TYPE) {

@@ -56,10 +56,10 @@ pub(crate) struct Api {
 struct Doc;
 
 /// The router with every route.
-#[must_use]
 pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
     // No redirects: the lab is on this machine and sends none.
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
+    let http =
+        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
     let api = Api { engine, config: Arc::new(config), http };
     let (router, doc) = OpenApiRouter::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
     let doc = serde_json::to_value(doc).unwrap_or_default();

@@ -20,7 +20,12 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
     let mut gauge = |name: &str, help: &str, kind: &str, value: String| {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{value}");
     };
-    gauge("midwatch_ticks_total", "Ticks since start.", "counter", format!("midwatch_ticks_total {}\n", health.tick));
+    gauge(
+        "midwatch_ticks_total",
+        "Ticks since start.",
+        "counter",
+        format!("midwatch_ticks_total {}\n", health.tick),
+    );
     gauge(
         "midwatch_warm_up_ticks_left",
         "Ticks left in which nothing is acted upon.",
@@ -35,7 +40,12 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
         format!("midwatch_telemetry_staleness_seconds {staleness}\n"),
     );
     let samples = health.samples;
-    gauge("midwatch_poll_samples", "Samples of the last poll.", "gauge", format!("midwatch_poll_samples {samples}\n"));
+    gauge(
+        "midwatch_poll_samples",
+        "Samples of the last poll.",
+        "gauge",
+        format!("midwatch_poll_samples {samples}\n"),
+    );
     let incidents = states.iter().fold(String::new(), |mut lines, (state, count)| {
         let _ = writeln!(lines, "midwatch_incidents{{state=\"{state}\"}} {count}");
         lines

@@ -143,7 +143,9 @@ fn settle(input: &GateInput<'_>, guards: &[GuardResult], policy: &PolicyResult) 
     }
     let advised = match policy {
         PolicyResult::Permitted { .. } => None,
-        PolicyResult::NeedsApproval { policies } => Some(format!("policy {} asks for a person", policies.join(", "))),
+        PolicyResult::NeedsApproval { policies } => {
+            Some(format!("policy {} asks for a person", policies.join(", ")))
+        }
         PolicyResult::Denied { reason, .. } => return (Decision::Deny, format!("policy denies {reason}")),
         PolicyResult::Failed { errors } => {
             return (Decision::Deny, format!("policy could not be evaluated: {}", errors.join("; ")));

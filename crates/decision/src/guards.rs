@@ -53,7 +53,10 @@ fn settled(input: &GateInput<'_>) -> Result<String, String> {
     if stood >= input.config.settle_s {
         return Ok(format!("the verdict has stood for {stood:.0} s"));
     }
-    Err(format!("the verdict has stood for {stood:.1} s of {} s: more symptoms may join", input.config.settle_s))
+    Err(format!(
+        "the verdict has stood for {stood:.1} s of {} s: more symptoms may join",
+        input.config.settle_s
+    ))
 }
 
 fn confidence(input: &GateInput<'_>) -> Result<String, String> {

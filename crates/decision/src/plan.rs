@@ -27,7 +27,9 @@ const REPLICAS_HIGH: u32 = 3;
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let mut steps: Vec<PlanStep> = match input.target {
-        Some(target) => remedies(input, target).into_iter().map(|(a, why)| step(input, target, a, why)).collect(),
+        Some(target) => {
+            remedies(input, target).into_iter().map(|(a, why)| step(input, target, a, why)).collect()
+        }
         None => Vec::new(),
     };
     for (index, step) in steps.iter_mut().enumerate() {
@@ -101,10 +103,9 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
             rollback_if_changed("the processes die since the change"),
             restart("clears state that may make the process die"),
         ],
-        Cause::TrafficSpike => vec![
-            scale("more instances carry the traffic"),
-            circuit("sheds load while callers degrade"),
-        ],
+        Cause::TrafficSpike => {
+            vec![scale("more instances carry the traffic"), circuit("sheds load while callers degrade")]
+        }
         Cause::DependencyFailure => vec![
             circuit("callers degrade at once instead of waiting for what does not answer"),
             restart("reconnects to the dependency"),
@@ -122,7 +123,9 @@ fn scale_up(input: &PlanInput<'_>, target: &TargetState) -> Option<Action> {
 
 fn step(input: &PlanInput<'_>, target: &TargetState, action: Action, rationale: String) -> PlanStep {
     let (expected, estimated_s) = match &action {
-        Action::Rollback { .. } => ("errors, latency and memory return to what they were before the change", 60),
+        Action::Rollback { .. } => {
+            ("errors, latency and memory return to what they were before the change", 60)
+        }
         Action::Restart { .. } => ("fresh processes serve normally", 45),
         Action::RestartDbPool { .. } => ("held connections are closed and requests get one again", 20),
         Action::ResizeDbPool { .. } => ("requests no longer wait for a connection", 20),

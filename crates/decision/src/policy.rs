@@ -2,8 +2,8 @@
 
 use crate::GateInput;
 use cedar_policy::{
-    Authorizer, Context, Decision as CedarDecision, Effect as CedarEffect, Entities, Entity, EntityUid, PolicySet,
-    Request, RestrictedExpression, Schema, ValidationMode, Validator,
+    Authorizer, Context, Decision as CedarDecision, Effect as CedarEffect, Entities, Entity, EntityUid,
+    PolicySet, Request, RestrictedExpression, Schema, ValidationMode, Validator,
 };
 use midwatch_model::ActionKind;
 use midwatch_model::decision::{GuardResult, PolicyResult, Principal};
@@ -93,8 +93,13 @@ impl Policy {
         policies.sort();
         match answer.decision() {
             CedarDecision::Allow => {
-                let advised = deciding.iter().any(|id| self.set.annotation(id, ADVICE) == Some(REQUIRE_APPROVAL));
-                if advised { PolicyResult::NeedsApproval { policies } } else { PolicyResult::Permitted { policies } }
+                let advised =
+                    deciding.iter().any(|id| self.set.annotation(id, ADVICE) == Some(REQUIRE_APPROVAL));
+                if advised {
+                    PolicyResult::NeedsApproval { policies }
+                } else {
+                    PolicyResult::Permitted { policies }
+                }
             }
             CedarDecision::Deny => self.denied(input, guards, policies),
         }

@@ -35,9 +35,9 @@ pub(crate) fn radius(
             series.map_or(0.0, |s| s.value)
         };
         let rate = value(Metric::RequestRate);
-        let slow = symptoms.get(service, Metric::LatencyP99).map_or(0.0, |s| {
-            slow_share(s.value / s.normal.unwrap_or(s.value).max(1.0))
-        });
+        let slow = symptoms
+            .get(service, Metric::LatencyP99)
+            .map_or(0.0, |s| slow_share(s.value / s.normal.unwrap_or(s.value).max(1.0)));
         requests += rate;
         impacted += rate * value(Metric::ErrorRate).max(slow).min(1.0);
     }
@@ -49,13 +49,19 @@ pub(crate) fn radius(
     }
 }
 
-pub(crate) fn spread(input: &DiagnosisInput<'_>, symptoms: &Symptoms, component: Option<&ServiceName>) -> Spread {
+pub(crate) fn spread(
+    input: &DiagnosisInput<'_>,
+    symptoms: &Symptoms,
+    component: Option<&ServiceName>,
+) -> Spread {
     let Some(component) = component else { return Spread::Contained };
     let upstream = input.graph.upstream(component);
     let callers = || upstream.keys().filter(|s| *s != component);
     let failing = |service: &ServiceName| {
         input.series.iter().any(|s| {
-            s.service == *service && s.metric == Metric::ErrorRate && s.value > input.config.cascade_error_rate
+            s.service == *service
+                && s.metric == Metric::ErrorRate
+                && s.value > input.config.cascade_error_rate
         })
     };
     if callers().any(failing) {

@@ -21,7 +21,10 @@ impl Book {
     /// Files a piece and gives it its id; a piece that is known already keeps its own.
     fn file(&mut self, mut piece: Evidence) -> EvidenceId {
         let known = self.pieces.iter().find(|p| {
-            p.source == piece.source && p.service == piece.service && p.query == piece.query && p.excerpt == piece.excerpt
+            p.source == piece.source
+                && p.service == piece.service
+                && p.query == piece.query
+                && p.excerpt == piece.excerpt
         });
         if let Some(known) = known {
             return known.id.clone();

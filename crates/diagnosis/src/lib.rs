@@ -6,8 +6,8 @@
 
 mod blast;
 mod evidence;
-mod input;
 mod inherit;
+mod input;
 mod rank;
 
 pub use input::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
@@ -28,7 +28,8 @@ pub fn diagnose(input: &DiagnosisInput<'_>) -> Verdict {
     let ranked: Vec<_> =
         ranked.into_iter().map(|c| evidence::argue(input, &symptoms, c, freshness, &mut book)).collect();
     let component = ranked.first().map(|h| h.component.clone());
-    let next_query = ranked.first().is_none_or(|h| h.confidence < input.config.conclusive).then(|| next_query(input));
+    let next_query =
+        ranked.first().is_none_or(|h| h.confidence < input.config.conclusive).then(|| next_query(input));
     Verdict {
         blast_radius: blast::radius(input, &symptoms, component.as_ref()),
         spread: blast::spread(input, &symptoms, component.as_ref()),

@@ -44,7 +44,8 @@ const ONSET_BLUR_S: f64 = 6.0;
 pub(crate) fn rank(input: &DiagnosisInput<'_>, symptoms: &Symptoms) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> =
         symptoms.services().filter_map(|service| candidate(input, symptoms, service)).collect();
-    candidates.sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.component.cmp(&b.component)));
+    candidates
+        .sort_by(|a, b| b.confidence.total_cmp(&a.confidence).then_with(|| a.component.cmp(&b.component)));
     candidates
 }
 
@@ -82,7 +83,9 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
         let names = others.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ");
         reasons.push(format!("it explains the symptoms of {names} over the service graph"));
     }
-    if symptoms.failing_callee(service, input.graph).is_none() && input.graph.callees(service).next().is_some() {
+    if symptoms.failing_callee(service, input.graph).is_none()
+        && input.graph.callees(service).next().is_some()
+    {
         reasons.push("nothing that it calls is abnormal".into());
     }
     if first && symptoms.services().count() > 1 {
@@ -108,7 +111,12 @@ fn stirring_callee(
     let series = input.series.iter().find(|s| {
         callees.contains(&s.service) && !s.stale && TRAVELS_UP.contains(&s.metric) && s.sigma >= STIRS_SIGMA
     })?;
-    Some(format!("but {}, which it calls, is stirring: {} is {}", series.service, series.metric.title(), series.metric.show(series.value)))
+    Some(format!(
+        "but {}, which it calls, is stirring: {} is {}",
+        series.service,
+        series.metric.title(),
+        series.metric.show(series.value)
+    ))
 }
 
 /// What a symptom says about the place of a fault: memory and restarts point at one process, latency at many.

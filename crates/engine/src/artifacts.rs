@@ -23,13 +23,16 @@ pub(crate) fn of(incident: &IncidentId, lines: &[Line], from: usize) -> Vec<Arti
 }
 
 fn kinds(entry: &Entry) -> Vec<(ArtifactKind, String, Vec<EvidenceId>)> {
-    let ids = |signal: &midwatch_model::Signal| signal.evidence.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
+    let ids =
+        |signal: &midwatch_model::Signal| signal.evidence.iter().map(|e| e.id.clone()).collect::<Vec<_>>();
     match entry {
         Entry::Opened { signal, .. } => vec![
             (ArtifactKind::ObservationSummary, "observed".into(), ids(signal)),
             (ArtifactKind::AnomalyFinding, "opened".into(), ids(signal)),
         ],
-        Entry::SignalJoined { signal, .. } => vec![(ArtifactKind::AnomalyFinding, "joined".into(), ids(signal))],
+        Entry::SignalJoined { signal, .. } => {
+            vec![(ArtifactKind::AnomalyFinding, "joined".into(), ids(signal))]
+        }
         Entry::Diagnosed { verdict, .. } => {
             let status = if verdict.root().is_some() { "conclusive" } else { "inconclusive" };
             let evidence = verdict.root().map_or_else(Vec::new, |root| root.supports.clone());

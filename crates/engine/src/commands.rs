@@ -12,7 +12,8 @@ use midwatch_model::decision::{Approval, GateRecord, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
-    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Signal, Verdict,
+    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Signal,
+    Verdict,
 };
 use midwatch_store::{Append, Commit, StoreError};
 
@@ -93,7 +94,13 @@ impl Engine {
     ///
     /// # Errors
     /// As for [`Engine::approve`].
-    pub async fn deny(&self, id: &IncidentId, plan: &PlanHash, by: &str, reason: &str) -> Result<(), EngineError> {
+    pub async fn deny(
+        &self,
+        id: &IncidentId,
+        plan: &PlanHash,
+        by: &str,
+        reason: &str,
+    ) -> Result<(), EngineError> {
         self.tell(id, |incident| {
             waiting_for(incident, plan)?;
             let (plan, by, reason) = (plan.clone(), by.to_owned(), reason.to_owned());
@@ -110,7 +117,10 @@ impl Engine {
         self.tell(id, |incident| {
             let busy = matches!(incident.state, State::Remediating | State::Verifying | State::Soaking);
             if busy || !incident.state.is_open() {
-                let text = format!("{} is {}; it cannot be marked as a false alarm now", incident.id, incident.state);
+                let text = format!(
+                    "{} is {}; it cannot be marked as a false alarm now",
+                    incident.id, incident.state
+                );
                 return Err(EngineError::Refused(text));
             }
             Ok(vec![Entry::FalseAlarm { by: by.to_owned(), reason: reason.to_owned() }])

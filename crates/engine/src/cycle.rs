@@ -67,7 +67,9 @@ pub(crate) async fn cycle_all(engine: &Engine) -> Result<(), EngineError> {
         match result {
             Ok(()) => {}
             // A person or another incident wrote first; the next tick sees what they wrote.
-            Err(EngineError::Store(StoreError::Conflict { .. })) => tracing::debug!(incident.id = %id, "retrying"),
+            Err(EngineError::Store(StoreError::Conflict { .. })) => {
+                tracing::debug!(incident.id = %id, "retrying")
+            }
             Err(error) => {
                 tracing::error!(incident.id = %id, error = %error, "an incident could not be worked on");
                 failed = Some(error);

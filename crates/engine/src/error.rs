@@ -11,13 +11,17 @@ pub enum EngineError {
     NoIncident(String),
     #[error("incident {incident} is {state} and waits for nobody's approval")]
     NotWaiting { incident: String, state: String },
-    #[error("the approval is for plan {given}, but the plan is now {current}: look at it and approve that one")]
+    #[error(
+        "the approval is for plan {given}, but the plan is now {current}: look at it and approve that one"
+    )]
     StalePlan { given: PlanHash, current: PlanHash },
     #[error("{0} is not a watched service; `midwatch` knows: {1}")]
     UnknownService(String, String),
     #[error("the target cannot be read: {0}")]
     Target(String),
-    #[error("the service name `{0}` cannot be used: 1–63 letters, digits, `-`, `_` or `.`, starting with a letter or digit")]
+    #[error(
+        "the service name `{0}` cannot be used: 1–63 letters, digits, `-`, `_` or `.`, starting with a letter or digit"
+    )]
     BadServiceName(String),
     #[error("the health URL `{0}` cannot be used: give an http:// or https:// URL")]
     BadHealthUrl(String),

@@ -9,8 +9,8 @@ use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::StreamId;
 use midwatch_model::{
-    Change, Evidence, EvidenceSource, IncidentId, Metric, ServiceGraph, ServiceName, Signal, Timestamp, Verdict,
-    after, promql, seconds_between,
+    Change, Evidence, EvidenceSource, IncidentId, Metric, ServiceGraph, ServiceName, Signal, Timestamp,
+    Verdict, after, promql, seconds_between,
 };
 use midwatch_signal::SeriesStatus;
 use std::collections::{BTreeMap, BTreeSet};
@@ -243,7 +243,15 @@ impl Facts {
         let last = self.changes.iter().filter(|c| c.service == *service).max_by_key(|c| c.at);
         let change = last.map_or_else(
             || "no change in the last hour".to_owned(),
-            |c| format!("last change: {:?} from {} to {} at {}", c.kind, c.from, c.to, c.at.strftime("%H:%M:%S")),
+            |c| {
+                format!(
+                    "last change: {:?} from {} to {} at {}",
+                    c.kind,
+                    c.from,
+                    c.to,
+                    c.at.strftime("%H:%M:%S")
+                )
+            },
         );
         Evidence {
             id: "ev-0".into(),

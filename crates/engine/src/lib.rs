@@ -96,7 +96,9 @@ impl Engine {
     }
 
     /// Registered services and the graph.
-    pub async fn services(&self) -> (Vec<midwatch_model::journal::Registration>, midwatch_model::ServiceGraph) {
+    pub async fn services(
+        &self,
+    ) -> (Vec<midwatch_model::journal::Registration>, midwatch_model::ServiceGraph) {
         let watch = self.watch.lock().await;
         (watch.registrations(), watch.graph.clone())
     }

@@ -62,7 +62,9 @@ pub(crate) fn next_step(
 
 /// An action did not help: undo it if it has an undo, else go on to the next step of the plan.
 fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts) -> Step {
-    let Some(last) = incident.last_effect() else { return Step::escalate("the journal shows no action to take back") };
+    let Some(last) = incident.last_effect() else {
+        return Step::escalate("the journal shows no action to take back");
+    };
     let intent = &last.intent;
     let why = incident.verified.as_ref().map_or("it did not help", |(_, _, reason)| reason.as_str());
     if let Some(undo) = incident.undo_of(&intent.key) {
@@ -73,7 +75,8 @@ fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts) -> S
         return Step::escalate(format!("\"{}\" could not be undone: {how}", intent.action.sentence()));
     }
     if intent.undo.is_none() {
-        let reason = format!("\"{}\" did not help ({why}) and leaves nothing to undo", intent.action.sentence());
+        let reason =
+            format!("\"{}\" did not help ({why}) and leaves nothing to undo", intent.action.sentence());
         return Step::Record(vec![Entry::StepSkipped { step: intent.step, reason }]);
     }
     let Some(Ok(target)) = facts.targets.get(intent.action.target()) else { return Step::Wait };
@@ -106,7 +109,8 @@ fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
     let normal = |signal: &midwatch_model::Signal| {
         let Some(metric) = signal.metric else { return facts.is_well(&signal.service) };
         facts.status(&signal.service, metric).is_some_and(|status| {
-            let frozen = signal.baseline.is_none_or(|b| midwatch_verification::is_normal(metric, status.value, &b));
+            let frozen =
+                signal.baseline.is_none_or(|b| midwatch_verification::is_normal(metric, status.value, &b));
             !status.suspicious && !status.stale && frozen
         })
     };

@@ -102,7 +102,9 @@ pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError
     Ok(())
 }
 
-async fn open_incidents(engine: &Engine) -> Result<BTreeMap<IncidentId, (VerifiedJournal, Open)>, EngineError> {
+async fn open_incidents(
+    engine: &Engine,
+) -> Result<BTreeMap<IncidentId, (VerifiedJournal, Open)>, EngineError> {
     let mut open = BTreeMap::new();
     for row in engine.store.incidents(true, u32::MAX).await? {
         let id = IncidentId::new(row.id);
@@ -122,11 +124,17 @@ async fn place(
 ) -> Result<(), EngineError> {
     let now = engine.now();
     let candidates: Vec<Open> = open.values().map(|(_, o)| o.clone()).collect();
-    let (incident, entries, step, reason) = match correlate(signal, &candidates, graph, &engine.config.incident) {
+    let (incident, entries, step, reason) = match correlate(
+        signal,
+        &candidates,
+        graph,
+        &engine.config.incident,
+    ) {
         Belongs::Opens { reason } => {
             let id = IncidentId::new(format!("inc-{}", engine.ids.next(now)));
             tracing::info!(incident.id = %id, service = %signal.service, "incident opened: {}", signal.summary);
-            let opened = Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
+            let opened =
+                Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
             (id, vec![opened], "opened", reason)
         }
         Belongs::Joins { incident, reason } => {
@@ -167,5 +175,8 @@ async fn handled(
 fn handling(id: &str, step: &str, detail: String, incident: Option<&IncidentId>, now: Timestamp) -> Commit {
     let step = LineageStep { at: now, signal: Some(id.to_owned()), step: step.to_owned(), detail };
     let value = serde_json::to_value(step).unwrap_or_default();
-    Commit { handled: vec![(id.to_owned(), value, incident.map(ToString::to_string), true)], ..Commit::default() }
+    Commit {
+        handled: vec![(id.to_owned(), value, incident.map(ToString::to_string), true)],
+        ..Commit::default()
+    }
 }

@@ -79,7 +79,12 @@ async fn carry_out(
 }
 
 /// Adds an entry for the target's stream to a commit.
-pub(crate) fn reservation(engine: &Engine, service: &VerifiedJournal, entry: Entry, mut commit: Commit) -> Commit {
+pub(crate) fn reservation(
+    engine: &Engine,
+    service: &VerifiedJournal,
+    entry: Entry,
+    mut commit: Commit,
+) -> Commit {
     commit.appends.push(Append {
         stream: service.stream().clone(),
         expected: service.len(),
@@ -97,8 +102,7 @@ pub(crate) async fn record(
 ) -> Result<(), EngineError> {
     let mut last = None;
     for _ in 0..RECORD_ATTEMPTS {
-        let performed =
-            || Entry::Performed { key: intent.key.clone(), outcome: outcome.clone(), reconciled };
+        let performed = || Entry::Performed { key: intent.key.clone(), outcome: outcome.clone(), reconciled };
         let service = engine.store.read(&StreamId::Service(intent.action.target().clone())).await?;
         let mut commit = reservation(engine, &service, performed(), Commit::default());
         if let Some(incident) = &intent.incident {
@@ -135,12 +139,8 @@ pub(crate) async fn report(
     incident: &Incident,
 ) -> Result<VerifiedJournal, EngineError> {
     let owner = engine.watch.lock().await.registration(incident.component()).and_then(|r| r.owner.clone());
-    let input = PostmortemInput {
-        incident,
-        lines: journal.lines(),
-        now: engine.now(),
-        owner: owner.as_deref(),
-    };
+    let input =
+        PostmortemInput { incident, lines: journal.lines(), now: engine.now(), owner: owner.as_deref() };
     let text = render(&input);
     let dir = &engine.config.report.dir;
     let path = dir.join(format!("{}.md", incident.id));

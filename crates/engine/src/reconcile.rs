@@ -24,7 +24,9 @@ fn pending(journal: &VerifiedJournal) -> Vec<Intent> {
         .lines()
         .iter()
         .filter_map(|line| match &line.entry {
-            Entry::Performed { key, outcome, .. } if !matches!(outcome, EffectOutcome::Unknown { .. }) => Some(key),
+            Entry::Performed { key, outcome, .. } if !matches!(outcome, EffectOutcome::Unknown { .. }) => {
+                Some(key)
+            }
             _ => None,
         })
         .collect();

@@ -53,7 +53,11 @@ pub struct Health {
 }
 
 impl Watch {
-    pub(crate) async fn load(config: &EngineConfig, store: &Store, now: Timestamp) -> Result<Self, EngineError> {
+    pub(crate) async fn load(
+        config: &EngineConfig,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
         let mut watch = Self {
             detectors: restore(config, store, now).await?,
             graph: ServiceGraph::default(),

@@ -25,14 +25,28 @@ pub struct Open {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Belongs {
     /// No open incident explains it.
-    Opens { reason: String },
-    Joins { incident: IncidentId, reason: String },
+    Opens {
+        reason: String,
+    },
+    Joins {
+        incident: IncidentId,
+        reason: String,
+    },
     /// The same series already spoke in this incident.
-    Duplicate { incident: IncidentId, reason: String },
+    Duplicate {
+        incident: IncidentId,
+        reason: String,
+    },
     /// The incident had recovered and its trouble is back.
-    Recurs { incident: IncidentId, reason: String },
+    Recurs {
+        incident: IncidentId,
+        reason: String,
+    },
     /// An echo of an incident that is just being verified or has just recovered: it began before the recovery.
-    Echo { incident: IncidentId, reason: String },
+    Echo {
+        incident: IncidentId,
+        reason: String,
+    },
 }
 
 /// Places a signal. Of several incidents that could explain it the nearest on the graph wins, then the newest.
@@ -45,7 +59,9 @@ pub fn correlate(signal: &Signal, open: &[Open], graph: &ServiceGraph, config: &
         .filter(|(hops, _)| *hops <= config.max_hops)
         .min_by_key(|(hops, incident)| (*hops, std::cmp::Reverse(incident.opened_at)));
     let Some((hops, incident)) = near else {
-        return Belongs::Opens { reason: format!("no open incident within {} hops and {:.0} s", config.max_hops, config.window_s) };
+        return Belongs::Opens {
+            reason: format!("no open incident within {} hops and {:.0} s", config.max_hops, config.window_s),
+        };
     };
     place(signal, incident, hops)
 }
@@ -74,7 +90,8 @@ fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
     if incident.series.contains(&series) {
         return Belongs::Duplicate { reason: format!("{series} already signalled in {id}"), incident: id };
     }
-    let place = if hops == 0 { "same service".to_owned() } else { format!("{hops} hops away on the service graph") };
+    let place =
+        if hops == 0 { "same service".to_owned() } else { format!("{hops} hops away on the service graph") };
     let lag = seconds_between(incident.opened_at, signal.onset_at);
     let when = if lag < 0.0 { format!("{:.0} s before", -lag) } else { format!("{lag:.0} s after") };
     Belongs::Joins { reason: format!("{place}, began {when} {id} was opened"), incident: id }

@@ -229,7 +229,13 @@ fn config(command: ConfigCommand) -> Result<Exit> {
             let config = Config::load(&file)?;
             config.load_policy()?;
             config.api_key()?;
-            println!("{} is fine: mode {}, dry_run {}, {} services", file.display(), config.mode, config.dry_run, config.services.len());
+            println!(
+                "{} is fine: mode {}, dry_run {}, {} services",
+                file.display(),
+                config.mode,
+                config.dry_run,
+                config.services.len()
+            );
         }
         ConfigCommand::Sample => print!("{SAMPLE}"),
         ConfigCommand::Schema => crate::output::json(&schemars::schema_for!(Config))?,

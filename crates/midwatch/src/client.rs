@@ -38,14 +38,19 @@ impl Client {
             request = request.json(body);
         }
         let response = request.send().await.map_err(|error| {
-            anyhow!("no midwatch answers at {} ({}); start one with `midwatch serve -c FILE`, or set --url", self.url, root(&error))
+            anyhow!(
+                "no midwatch answers at {} ({}); start one with `midwatch serve -c FILE`, or set --url",
+                self.url,
+                root(&error)
+            )
         })?;
         if response.status().is_success() {
             return Ok(response);
         }
         let status = response.status();
         let body: Value = response.json().await.unwrap_or(Value::Null);
-        let text = body["error"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
+        let text =
+            body["error"].as_str().map_or_else(|| format!("the server answered {status}"), str::to_owned);
         Err(anyhow!(text))
     }
 
@@ -89,9 +94,18 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
                 return Ok(DONE);
             }
             let row = |r: &Value| {
-                vec![text(r, "id"), time(r, "opened_at"), text(r, "state"), text(r, "component"), text(r, "cause")]
+                vec![
+                    text(r, "id"),
+                    time(r, "opened_at"),
+                    text(r, "state"),
+                    text(r, "component"),
+                    text(r, "cause"),
+                ]
             };
-            output::table(&["id", "opened (UTC)", "state", "component", "cause"], rows.iter().map(row).collect());
+            output::table(
+                &["id", "opened (UTC)", "state", "component", "cause"],
+                rows.iter().map(row).collect(),
+            );
         }
         IncidentCommand::Show { id } => {
             let incident = client.get(&format!("/api/v1/incidents/{id}")).await?;
@@ -113,7 +127,12 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
 
 /// Verdict, evidence, what was or would be done, how to undo it: in this order.
 fn show(incident: &Value) {
-    println!("{}  {}  opened {} UTC", bold(&text(incident, "id")), text(incident, "state"), time(incident, "opened_at"));
+    println!(
+        "{}  {}  opened {} UTC",
+        bold(&text(incident, "id")),
+        text(incident, "state"),
+        time(incident, "opened_at")
+    );
     println!("{}\n", bold(&text(incident, "summary")));
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let verdict = &incident["verdict"];
@@ -134,7 +153,12 @@ fn show(incident: &Value) {
     }
     let others = list(&verdict["ranked"]);
     for other in others.iter().skip(1) {
-        println!("  also considered: {} {} ({:.2})", text(other, "component"), text(other, "cause"), other["confidence"].as_f64().unwrap_or(0.0));
+        println!(
+            "  also considered: {} {} ({:.2})",
+            text(other, "component"),
+            text(other, "cause"),
+            other["confidence"].as_f64().unwrap_or(0.0)
+        );
     }
     if let Some(waiting) = incident["waiting"].as_object().map(|_| &incident["waiting"]) {
         println!("\n{}", bold(&format!("Waiting for you: {}", text(waiting, "action"))));
@@ -180,10 +204,9 @@ pub async fn answer(
     let waiting = &shown["waiting"];
     let plan = match plan {
         Some(plan) => plan,
-        None => waiting["plan"]
-            .as_str()
-            .map(str::to_owned)
-            .ok_or_else(|| anyhow!("{incident} is {} and waits for nobody's approval", text(&shown, "state")))?,
+        None => waiting["plan"].as_str().map(str::to_owned).ok_or_else(|| {
+            anyhow!("{incident} is {} and waits for nobody's approval", text(&shown, "state"))
+        })?,
     };
     let body = json!({
         "incident": incident, "plan": plan, "decision": decision, "by": me(by), "reason": reason.unwrap_or_default(),
@@ -212,7 +235,11 @@ fn action(args: &ActArgs) -> Result<Action> {
             Action::Scale { target, replicas: args.replicas.ok_or_else(|| needs("--replicas N"))? }
         }
         ActionKind::CircuitBreak => Action::CircuitBreak { target, open: !args.close },
-        ActionKind::Escalate => return Err(Usage("escalate is what midwatch does; a person acts or calls a colleague".into()).into()),
+        ActionKind::Escalate => {
+            return Err(
+                Usage("escalate is what midwatch does; a person acts or calls a colleague".into()).into()
+            );
+        }
     })
 }
 
@@ -250,7 +277,12 @@ pub async fn status(args: &ClientArgs) -> Result<Exit> {
         return output::json(&status).map(|()| DONE);
     }
     let health = &status["health"];
-    println!("{}  mode {}  dry_run {}", bold(&text(health, "status")), text(&status, "mode"), text(&status, "dry_run"));
+    println!(
+        "{}  mode {}  dry_run {}",
+        bold(&text(health, "status")),
+        text(&status, "mode"),
+        text(&status, "dry_run")
+    );
     println!(
         "tick {}, {} warm-up ticks left, telemetry {} s old, {} services, {} open incidents, {} waiting for you",
         text(health, "tick"),

@@ -161,12 +161,14 @@ impl Config {
         // Read once as it is, so that an error names its line; then once more with the environment laid over it.
         let plain: Result<Self, _> = toml::from_str(text);
         plain.map_err(|error| Usage(describe(text, name, &error)))?;
-        let mut table: toml::Table = toml::from_str(text).map_err(|error| Usage(describe(text, name, &error)))?;
+        let mut table: toml::Table =
+            toml::from_str(text).map_err(|error| Usage(describe(text, name, &error)))?;
         for (variable, value) in env {
             let reserved = ENV_RESERVED.contains(&variable.as_str())
                 || ENV_RESERVED_PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
             if let Some(field) = variable.strip_prefix(ENV_PREFIX).filter(|_| !reserved) {
-                set(&mut table, &field.to_lowercase(), &value).map_err(|e| Usage(format!("{variable}: {e}")))?;
+                set(&mut table, &field.to_lowercase(), &value)
+                    .map_err(|e| Usage(format!("{variable}: {e}")))?;
             }
         }
         let config: Self = table.try_into().map_err(|error: toml::de::Error| {
@@ -183,7 +185,10 @@ impl Config {
                 return Err("a [[service]] has no name; add name = \"…\"".into());
             }
             if !midwatch_model::ServiceName::new(&service.name).is_valid() {
-                return Err(format!("[[service]] name `{}` cannot be used: letters, digits, `-`, `_`, `.` only", service.name));
+                return Err(format!(
+                    "[[service]] name `{}` cannot be used: letters, digits, `-`, `_`, `.` only",
+                    service.name
+                ));
             }
             if !seen.insert(&service.name) {
                 return Err(format!("[[service]] `{}` is there twice; remove one", service.name));
@@ -228,7 +233,10 @@ impl Config {
             poll_interval_s: self.telemetry.poll_interval_s,
             rate_window_s: self.telemetry.rate_window_s,
             call_timeout_s: self.control_plane.call_timeout_s,
-            detection: DetectionConfig { rate_window_s: self.telemetry.rate_window_s, ..self.detection.clone() },
+            detection: DetectionConfig {
+                rate_window_s: self.telemetry.rate_window_s,
+                ..self.detection.clone()
+            },
             incident: self.incident.clone(),
             decision: self.decision.clone(),
             verification: self.verification.clone(),
@@ -352,7 +360,11 @@ mod tests {
 
     #[test]
     fn the_environment_overrides_every_field() {
-        let env = [("MIDWATCH_MODE", "auto"), ("MIDWATCH_SERVER__LISTEN", "127.0.0.1:9"), ("MIDWATCH_DRY_RUN", "false")];
+        let env = [
+            ("MIDWATCH_MODE", "auto"),
+            ("MIDWATCH_SERVER__LISTEN", "127.0.0.1:9"),
+            ("MIDWATCH_DRY_RUN", "false"),
+        ];
         let config = parse("mode = \"shadow\"", &env).expect("valid");
         assert_eq!((config.mode, config.dry_run, config.server.listen.port()), (Mode::Auto, false, 9));
         assert!(parse("", &[("MIDWATCH_NONSENSE", "1")]).is_err());
@@ -363,7 +375,8 @@ mod tests {
     fn off_loopback_a_key_is_needed() {
         let open = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[]).expect("valid");
         assert!(open.api_key().is_err());
-        let keyed = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[("MIDWATCH_SERVER__API_KEY", "k1")]).expect("valid");
+        let keyed = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[("MIDWATCH_SERVER__API_KEY", "k1")])
+            .expect("valid");
         assert!(keyed.api_key().is_ok_and(|key| key.is_some()));
         assert!(!keyed.shown().expect("plain").to_string().contains("k1"));
     }

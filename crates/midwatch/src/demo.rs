@@ -132,7 +132,8 @@ async fn play(
         return quiet(&http, processes, client, for_s, started).await;
     };
     if known_beforehand {
-        say(&narrative.scenario(&format!("Breaking {}: {} at magnitude {}", scenario.service, fault, args.magnitude)));
+        say(&narrative
+            .scenario(&format!("Breaking {}: {} at magnitude {}", scenario.service, fault, args.magnitude)));
     } else {
         say(&narrative.scenario("Breaking something now; what it was is told at the end."));
     }
@@ -155,7 +156,8 @@ async fn play(
         }
         tokio::time::sleep(POLL).await;
     }
-    let truth: Value = http.get(format!("{}/api/v1/lab/faults", processes.lab_url)).send().await?.json().await?;
+    let truth: Value =
+        http.get(format!("{}/api/v1/lab/faults", processes.lab_url)).send().await?.json().await?;
     let (result, exit) = follower.result(&truth, scenario, args.mode);
     let told = outcome::told(&result, scenario, fault, exit);
     let closing = if exit == DONE { narrative.success() } else { narrative.failure() };
@@ -178,7 +180,10 @@ async fn wait_until_warm(client: &Client, started: Instant) -> Result<()> {
             told = true;
         }
         if started.elapsed() > Duration::from_secs(120) {
-            bail!("midwatch did not warm up within 120 s: {}", health.map_or_else(|e| e.to_string(), |h| h.to_string()));
+            bail!(
+                "midwatch did not warm up within 120 s: {}",
+                health.map_or_else(|e| e.to_string(), |h| h.to_string())
+            );
         }
         tokio::time::sleep(POLL).await;
     }
@@ -192,12 +197,18 @@ async fn quiet(
     for_s: f64,
     started: Instant,
 ) -> Result<(DemoResult, Exit)> {
-    say(&format!("Nothing is broken. For {for_s:.0} s there are harmless deployments and ordinary traffic changes."));
+    say(&format!(
+        "Nothing is broken. For {for_s:.0} s there are harmless deployments and ordinary traffic changes."
+    ));
     let began = Instant::now();
     let mut round = 0usize;
     while began.elapsed().as_secs_f64() < for_s {
         let disturbance = scenario::disturb(http, &processes.lab_url, round).await;
-        say(&format!("{:>6.1} s  {}", started.elapsed().as_secs_f64(), disturbance.unwrap_or_else(|e| e.to_string())));
+        say(&format!(
+            "{:>6.1} s  {}",
+            started.elapsed().as_secs_f64(),
+            disturbance.unwrap_or_else(|e| e.to_string())
+        ));
         round += 1;
         let next = began + Duration::from_secs_f64((round as f64 * scenario::DISTURB_EVERY_S).min(for_s));
         tokio::time::sleep_until(next.into()).await;
@@ -209,6 +220,10 @@ async fn quiet(
     }
     let result = DemoResult::quiet(list.first());
     let exit = if list.is_empty() { DONE } else { crate::exit::FAILED };
-    say(if list.is_empty() { "No incident, as it should be." } else { "There were incidents although nothing was broken." });
+    say(if list.is_empty() {
+        "No incident, as it should be."
+    } else {
+        "There were incidents although nothing was broken."
+    });
     Ok((result, exit))
 }

@@ -20,7 +20,8 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
 /// Ends this process when its parent ends, so that a killed demo leaves nothing behind.
 pub fn die_with_parent() -> Result<()> {
-    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).context("cannot be tied to the parent process")
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)
+        .context("cannot be tied to the parent process")
 }
 
 /// Logs to standard error; `MIDWATCH_LOG` filters (`debug`, `midwatch_engine=debug`), default `info`.
@@ -28,7 +29,11 @@ fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MIDWATCH_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let ansi = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .try_init();
 }
 
 async fn open(config: &Config) -> Result<Arc<Engine>> {
@@ -121,9 +126,13 @@ pub async fn once(path: &Path, json: bool) -> Result<Exit> {
     let open: Vec<_> = rows.iter().filter(|r| r.state != "resolved").collect();
     let read = health.samples > 0;
     if json {
-        let open: Vec<_> =
-            open.iter().map(|r| serde_json::json!({"id": r.id, "state": r.state, "summary": r.summary})).collect();
-        crate::output::json(&serde_json::json!({ "samples": health.samples, "health": health, "open": open }))?;
+        let open: Vec<_> = open
+            .iter()
+            .map(|r| serde_json::json!({"id": r.id, "state": r.state, "summary": r.summary}))
+            .collect();
+        crate::output::json(
+            &serde_json::json!({ "samples": health.samples, "health": health, "open": open }),
+        )?;
     } else {
         println!("{} samples read, {} sources failing", health.samples, health.sources_failing.len());
         for failing in &health.sources_failing {

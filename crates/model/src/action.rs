@@ -5,7 +5,17 @@ use serde::{Deserialize, Serialize};
 
 /// The kinds of action, without their target.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -21,7 +31,17 @@ pub enum ActionKind {
 
 /// How bad an action can be if it is wrong. The last two classes are blocked until the configuration names them.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -97,7 +117,9 @@ impl std::str::FromStr for ActionKind {
 }
 
 /// One action on one target, with its parameters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Action {
     /// Deploy the version that served before, or the one named.
@@ -167,16 +189,24 @@ impl Action {
     #[must_use]
     pub fn sentence(&self) -> String {
         match self {
-            Action::Rollback { target, to_version: Some(version) } => format!("Roll {target} back to {version}"),
+            Action::Rollback { target, to_version: Some(version) } => {
+                format!("Roll {target} back to {version}")
+            }
             Action::Rollback { target, to_version: None } => {
                 format!("Roll {target} back to the version that served before")
             }
             Action::Restart { target } => format!("Restart {target}, one instance after the other"),
             Action::RestartDbPool { target } => format!("Restart the DB connection pool of {target}"),
-            Action::ResizeDbPool { target, size } => format!("Resize the DB pool of {target} to {size} connections"),
+            Action::ResizeDbPool { target, size } => {
+                format!("Resize the DB pool of {target} to {size} connections")
+            }
             Action::Scale { target, replicas } => format!("Scale {target} to {replicas} replicas"),
-            Action::CircuitBreak { target, open: true } => format!("Open the circuit breaker in front of {target}"),
-            Action::CircuitBreak { target, open: false } => format!("Close the circuit breaker in front of {target}"),
+            Action::CircuitBreak { target, open: true } => {
+                format!("Open the circuit breaker in front of {target}")
+            }
+            Action::CircuitBreak { target, open: false } => {
+                format!("Close the circuit breaker in front of {target}")
+            }
             Action::Escalate { target } => format!("Hand {target} over to the engineer on call"),
         }
     }

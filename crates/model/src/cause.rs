@@ -4,7 +4,17 @@ use serde::{Deserialize, Serialize};
 
 /// What went wrong at the component that a verdict names.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -81,9 +91,8 @@ impl std::str::FromStr for Cause {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Cause::ALL
-            .into_iter()
-            .find(|cause| cause.name() == text)
-            .ok_or_else(|| format!("`{text}` is not a cause; known: {}", Cause::ALL.map(Cause::name).join(", ")))
+        Cause::ALL.into_iter().find(|cause| cause.name() == text).ok_or_else(|| {
+            format!("`{text}` is not a cause; known: {}", Cause::ALL.map(Cause::name).join(", "))
+        })
     }
 }

@@ -42,7 +42,9 @@ impl std::fmt::Display for Mode {
 }
 
 /// Who asks for an action. The same gate serves all of them.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 #[serde(tag = "kind", content = "name", rename_all = "snake_case")]
 pub enum Principal {
     Agent,
@@ -62,7 +64,17 @@ impl std::fmt::Display for Principal {
 
 /// The guards in their fixed order. Policy cannot switch one off.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -112,14 +124,24 @@ pub struct GuardResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum PolicyResult {
-    Permitted { policies: Vec<String> },
+    Permitted {
+        policies: Vec<String>,
+    },
     /// Permitted, and a policy asks for a person (`@advice("require_approval")`).
-    NeedsApproval { policies: Vec<String> },
+    NeedsApproval {
+        policies: Vec<String>,
+    },
     /// `singled_out`: the policy lets this principal use most other remedies on this target, so somebody ruled out
     /// this very one; midwatch then waits for a person and does not try a second choice.
-    Denied { policies: Vec<String>, singled_out: bool, reason: String },
+    Denied {
+        policies: Vec<String>,
+        singled_out: bool,
+        reason: String,
+    },
     /// A policy could not be evaluated; this denies.
-    Failed { errors: Vec<String> },
+    Failed {
+        errors: Vec<String>,
+    },
 }
 
 /// The gate's answer.

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How a dependent service uses the one that it depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EdgeKind {
     /// `from` calls `to` and waits: failures of `to` show at `from`.
@@ -125,7 +127,10 @@ mod tests {
     fn failures_travel_to_callers_and_load_travels_to_callees_and_consumers() {
         let graph = shop();
         let upstream = graph.upstream(&"payment".into());
-        assert_eq!(upstream.keys().map(ServiceName::as_str).collect::<Vec<_>>(), ["gateway", "order", "payment"]);
+        assert_eq!(
+            upstream.keys().map(ServiceName::as_str).collect::<Vec<_>>(),
+            ["gateway", "order", "payment"]
+        );
         let load = graph.load_path(&"order".into());
         assert_eq!(load.keys().map(ServiceName::as_str).collect::<Vec<_>>(), ["mail", "order", "payment"]);
     }

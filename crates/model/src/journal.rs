@@ -7,7 +7,9 @@ use crate::action::TargetState;
 use crate::artifact::Role;
 use crate::decision::{Approval, GateRecord, Principal};
 use crate::evidence::hex;
-use crate::{Action, ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, SignalId, Timestamp, Verdict};
+use crate::{
+    Action, ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, SignalId, Timestamp, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -120,11 +122,26 @@ pub struct Reading {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Entry {
     /// The first entry of an incident.
-    Opened { incident: IncidentId, signal: Signal, reason: String },
-    SignalJoined { signal: Signal, reason: String },
-    Diagnosed { verdict: Verdict, elapsed_ms: f64 },
-    Planned { plan: Plan, hash: PlanHash },
-    Gated { record: GateRecord },
+    Opened {
+        incident: IncidentId,
+        signal: Signal,
+        reason: String,
+    },
+    SignalJoined {
+        signal: Signal,
+        reason: String,
+    },
+    Diagnosed {
+        verdict: Verdict,
+        elapsed_ms: f64,
+    },
+    Planned {
+        plan: Plan,
+        hash: PlanHash,
+    },
+    Gated {
+        record: GateRecord,
+    },
     ApprovalRequested {
         plan: PlanHash,
         step: usize,
@@ -132,35 +149,80 @@ pub enum Entry {
         #[schema(value_type = String)]
         expires_at: Timestamp,
     },
-    ApprovalGiven { approval: Approval },
-    ApprovalRefused { plan: PlanHash, by: String, reason: String },
-    ApprovalExpired { plan: PlanHash },
+    ApprovalGiven {
+        approval: Approval,
+    },
+    ApprovalRefused {
+        plan: PlanHash,
+        by: String,
+        reason: String,
+    },
+    ApprovalExpired {
+        plan: PlanHash,
+    },
     /// In dry run: what an approved or automatic step would have done, and how to arm it.
-    WouldHaveActed { action: Action, how_to_arm: String },
+    WouldHaveActed {
+        action: Action,
+        how_to_arm: String,
+    },
     /// On the incident's and on the target service's stream, in one transaction.
-    Intended { intent: Intent },
+    Intended {
+        intent: Intent,
+    },
     /// On the same two streams.
-    Performed { key: ActionKey, outcome: EffectOutcome, reconciled: bool },
+    Performed {
+        key: ActionKey,
+        outcome: EffectOutcome,
+        reconciled: bool,
+    },
     /// The step will not be tried (again); the plan moves on.
-    StepSkipped { step: usize, reason: String },
-    Observed { reading: Reading },
-    Verified { outcome: VerificationOutcome, reason: String },
+    StepSkipped {
+        step: usize,
+        reason: String,
+    },
+    Observed {
+        reading: Reading,
+    },
+    Verified {
+        outcome: VerificationOutcome,
+        reason: String,
+    },
     SoakStarted {
         #[schema(value_type = String)]
         until: Timestamp,
     },
-    Resolved { mttr_ms: u64, soak_ms: u64, by_itself: bool },
-    Recurred { reason: String },
-    Escalated { reason: String },
-    FalseAlarm { by: String, reason: String },
-    Reported { path: String, digest: String },
-    Closed { reason: String },
+    Resolved {
+        mttr_ms: u64,
+        soak_ms: u64,
+        by_itself: bool,
+    },
+    Recurred {
+        reason: String,
+    },
+    Escalated {
+        reason: String,
+    },
+    FalseAlarm {
+        by: String,
+        reason: String,
+    },
+    Reported {
+        path: String,
+        digest: String,
+    },
+    Closed {
+        reason: String,
+    },
     /// On the config stream.
-    ServiceRegistered { registration: Registration },
+    ServiceRegistered {
+        registration: Registration,
+    },
 }
 
 /// A service that midwatch watches.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema, schemars::JsonSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema, schemars::JsonSchema,
+)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
     /// The service's name as telemetry labels it.
@@ -332,7 +394,11 @@ impl VerifiedJournal {
     ///
     /// # Errors
     /// The first thing that does not hold.
-    pub fn verify(stream: StreamId, records: &[Record], head: Option<(u64, [u8; 32])>) -> Result<Self, ChainError> {
+    pub fn verify(
+        stream: StreamId,
+        records: &[Record],
+        head: Option<(u64, [u8; 32])>,
+    ) -> Result<Self, ChainError> {
         let name = stream.to_string();
         let mut previous = GENESIS;
         let mut lines = Vec::with_capacity(records.len());

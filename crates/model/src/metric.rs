@@ -5,7 +5,17 @@ use serde::{Deserialize, Serialize};
 
 /// One watched quantity of a service. Units are fixed, so that a threshold means the same from every source.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
     utoipa::ToSchema,
 )]
 #[serde(rename_all = "snake_case")]
@@ -119,10 +129,9 @@ impl std::str::FromStr for Metric {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Metric::ALL
-            .into_iter()
-            .find(|metric| metric.name() == text)
-            .ok_or_else(|| format!("`{text}` is not a metric; known: {}", Metric::ALL.map(Metric::name).join(", ")))
+        Metric::ALL.into_iter().find(|metric| metric.name() == text).ok_or_else(|| {
+            format!("`{text}` is not a metric; known: {}", Metric::ALL.map(Metric::name).join(", "))
+        })
     }
 }
 

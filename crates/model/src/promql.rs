@@ -58,7 +58,9 @@ fn template(metric: Metric, of: &str, window_s: f64) -> String {
             format!("max by (service) (db_pool_connections_in_use{{{of}}} / db_pool_connections_max{{{of}}})")
         }
         // Every instance may report the same queue; the fullest report of each queue counts once.
-        Metric::QueueLag => format!("sum by (service) (max by (service, queue) (queue_lag_messages{{{of}}}))"),
+        Metric::QueueLag => {
+            format!("sum by (service) (max by (service, queue) (queue_lag_messages{{{of}}}))")
+        }
         Metric::Restarts => {
             let w = duration(restarts_window_s(window_s));
             format!(

@@ -14,7 +14,10 @@ static SECRETS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
         // JSON web tokens.
         (r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*", MASK),
         // Vendors' token prefixes.
-        (r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,})", MASK),
+        (
+            r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abeoprs]-[A-Za-z0-9-]{10,})",
+            MASK,
+        ),
         (r"\b(?:sk|rk|pk)[-_](?:live|test|ant|proj)?[-_A-Za-z0-9]{16,}", MASK),
         (r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", MASK),
         // Authorization headers.
@@ -33,9 +36,11 @@ static SECRETS: LazyLock<Vec<(Regex, &'static str)>> = LazyLock::new(|| {
 /// Text with whatever looks like a secret masked.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    SECRETS.iter().fold(Cow::Borrowed(text), |text, (pattern, with)| match pattern.replace_all(&text, *with) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(changed) => Cow::Owned(changed),
+    SECRETS.iter().fold(Cow::Borrowed(text), |text, (pattern, with)| {
+        match pattern.replace_all(&text, *with) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(changed) => Cow::Owned(changed),
+        }
     })
 }
 

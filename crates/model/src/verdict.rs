@@ -22,7 +22,9 @@ pub struct Hypothesis {
 }
 
 /// How far a fault reaches.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[derive(
+    Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
 pub struct BlastRadius {
     /// Services that show symptoms, the root included.
     pub affected: Vec<ServiceName>,
@@ -78,7 +80,12 @@ impl Verdict {
         match self.root() {
             Some(h) => {
                 let reason = h.reasons.first().map_or(String::new(), |r| format!(": {r}"));
-                format!("{} has {} ({:.0} % confident){reason}", h.component, h.cause.phrase(), h.confidence * 100.0)
+                format!(
+                    "{} has {} ({:.0} % confident){reason}",
+                    h.component,
+                    h.cause.phrase(),
+                    h.confidence * 100.0
+                )
             }
             None => {
                 let next = self.next_query.as_deref().unwrap_or("more telemetry");

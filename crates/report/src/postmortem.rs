@@ -4,7 +4,9 @@ use crate::timeline::{headline, short, timeline};
 use midwatch_incident::{Incident, State};
 use midwatch_model::journal::{EffectOutcome, Line, VerificationOutcome};
 use midwatch_model::verdict::Spread;
-use midwatch_model::{Cause, Evidence, Hypothesis, Timestamp, Verdict, after, redact::redact, seconds_between};
+use midwatch_model::{
+    Cause, Evidence, Hypothesis, Timestamp, Verdict, after, redact::redact, seconds_between,
+};
 use std::fmt::Write as _;
 
 /// What a postmortem is written from.
@@ -35,7 +37,9 @@ pub fn render(input: &PostmortemInput<'_>) -> String {
     text.push_str(&factors(incident));
     text.push_str(&action_items(input));
     text.push_str(&timeline_table(input.lines));
-    text.push_str("\n*Written by midwatch from the incident's journal. It speaks of systems, not of people.*\n");
+    text.push_str(
+        "\n*Written by midwatch from the incident's journal. It speaks of systems, not of people.*\n",
+    );
     redact(&text).into_owned()
 }
 
@@ -48,9 +52,19 @@ fn summary(input: &PostmortemInput<'_>) -> String {
     text.push_str("| | |\n|---|---|\n");
     let onset = incident.signals.iter().map(|s| s.onset_at).min().unwrap_or(incident.opened_at);
     let _ = writeln!(text, "| Began | {} |", stamp(onset));
-    let _ = writeln!(text, "| Detected | {} ({:.1} s later) |", stamp(incident.opened_at), seconds_between(onset, incident.opened_at));
+    let _ = writeln!(
+        text,
+        "| Detected | {} ({:.1} s later) |",
+        stamp(incident.opened_at),
+        seconds_between(onset, incident.opened_at)
+    );
     if let Some(at) = incident.first_verdict_at {
-        let _ = writeln!(text, "| First verdict | {} ({:.1} s after detection) |", stamp(at), seconds_between(incident.opened_at, at));
+        let _ = writeln!(
+            text,
+            "| First verdict | {} ({:.1} s after detection) |",
+            stamp(at),
+            seconds_between(incident.opened_at, at)
+        );
     }
     if let Some((VerificationOutcome::Recovered, at, _)) = &incident.verified {
         let _ = writeln!(text, "| Recovery verified | {} |", stamp(*at));
@@ -82,7 +96,11 @@ fn impact(input: &PostmortemInput<'_>) -> String {
     };
     let blast = &verdict.blast_radius;
     let names = |list: &[midwatch_model::ServiceName]| {
-        if list.is_empty() { "none".into() } else { list.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ") }
+        if list.is_empty() {
+            "none".into()
+        } else {
+            list.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")
+        }
     };
     let _ = writeln!(text, "- Services with symptoms: {}", names(&blast.affected));
     let _ = writeln!(text, "- Services that could have followed: {}", names(&blast.at_risk));
@@ -112,7 +130,13 @@ fn root_cause(verdict: Option<&Verdict>) -> String {
         let _ = writeln!(text, "Inconclusive. The next best query is: {next}.\n");
         return text;
     };
-    let _ = writeln!(text, "**{}** — {} (confidence {:.2})\n", root.component, root.cause.phrase(), root.confidence);
+    let _ = writeln!(
+        text,
+        "**{}** — {} (confidence {:.2})\n",
+        root.component,
+        root.cause.phrase(),
+        root.confidence
+    );
     for reason in &root.reasons {
         let _ = writeln!(text, "- {}", sentence_case(reason));
     }
@@ -122,7 +146,11 @@ fn root_cause(verdict: Option<&Verdict>) -> String {
         text.push_str("\nAlso considered:\n\n");
         for other in others {
             let why = other.reasons.first().map_or("", String::as_str);
-            let _ = writeln!(text, "- {}: {} (confidence {:.2}): {why}", other.component, other.cause, other.confidence);
+            let _ = writeln!(
+                text,
+                "- {}: {} (confidence {:.2}): {why}",
+                other.component, other.cause, other.confidence
+            );
         }
     }
     text.push('\n');
@@ -140,7 +168,10 @@ fn evidence_table(
     if cited.is_empty() {
         return;
     }
-    let _ = writeln!(text, "\n{title}:\n\n| | source | what was seen | ask again | digest |\n|---|---|---|---|---|");
+    let _ = writeln!(
+        text,
+        "\n{title}:\n\n| | source | what was seen | ask again | digest |\n|---|---|---|---|---|"
+    );
     for e in cited {
         let _ = writeln!(
             text,
@@ -159,7 +190,10 @@ fn evidence_table(
 fn actions(incident: &Incident) -> String {
     let mut text = String::from("## What was done, and undone\n\n");
     if incident.effects.is_empty() {
-        let why = incident.gate.as_ref().map_or_else(|| "no step reached the gate".to_owned(), |g| g.because.clone());
+        let why = incident
+            .gate
+            .as_ref()
+            .map_or_else(|| "no step reached the gate".to_owned(), |g| g.because.clone());
         let _ = writeln!(text, "Nothing was done to any system: {why}.\n");
         return text;
     }
@@ -173,9 +207,18 @@ fn actions(incident: &Incident) -> String {
             None => "outcome not known yet".into(),
         };
         let word = if intent.undoes.is_some() { "Undo" } else { "Action" };
-        let _ = writeln!(text, "- {word}, {}: {} by {} — {result}", stamp(effect.intended_at), intent.action.sentence(), intent.principal);
+        let _ = writeln!(
+            text,
+            "- {word}, {}: {} by {} — {result}",
+            stamp(effect.intended_at),
+            intent.action.sentence(),
+            intent.principal
+        );
         if intent.undoes.is_none() {
-            let undo = intent.undo.as_ref().map_or("leaves nothing to undo".into(), |u| format!("undo: {}", u.sentence()));
+            let undo = intent
+                .undo
+                .as_ref()
+                .map_or("leaves nothing to undo".into(), |u| format!("undo: {}", u.sentence()));
             let _ = writeln!(text, "  - {undo}");
         }
     }
@@ -195,7 +238,11 @@ fn factors(incident: &Incident) -> String {
     };
     if let Some(verdict) = &incident.verdict {
         if let Some(change) = verdict.root().and_then(|r| r.change.as_ref()) {
-            add(format!("{} reached production at {} and nothing stopped it there", change.to, stamp(change.at)));
+            add(format!(
+                "{} reached production at {} and nothing stopped it there",
+                change.to,
+                stamp(change.at)
+            ));
         }
         if verdict.spread == Spread::Cascade {
             add("callers had no fallback that kept them below 5 % errors while the component failed".into());
@@ -230,7 +277,10 @@ fn action_items(input: &PostmortemInput<'_>) -> String {
     if let Some(root) = root {
         items.extend(lasting_fix(root).into_iter().map(|item| (item, DUE_SOON_DAYS)));
     } else {
-        items.push((format!("find the cause by hand, starting with the logs and changes of {component}"), DUE_SOON_DAYS));
+        items.push((
+            format!("find the cause by hand, starting with the logs and changes of {component}"),
+            DUE_SOON_DAYS,
+        ));
     }
     if incident.escalated.is_some() {
         items.push(("write a runbook for what was done by hand".into(), DUE_LATER_DAYS));
@@ -249,15 +299,39 @@ fn action_items(input: &PostmortemInput<'_>) -> String {
 fn lasting_fix(root: &Hypothesis) -> Vec<String> {
     let c = &root.component;
     match root.cause {
-        Cause::LatencySpike => vec![format!("find what made the processes of {c} slow: compare a profile and the storage's latency from before and after"), "alert on p99 latency before callers time out".into()],
-        Cause::ErrorRateSpike => vec![format!("find the state in {c} that makes requests fail and make it recover without a restart")],
-        Cause::CpuSaturation => vec![format!("decide whether {c} keeps the added instances, and profile the expensive requests"), format!("set up autoscaling of {c} on CPU")],
-        Cause::MemoryLeak => vec![format!("find and fix the leak in {c} before the version is deployed again"), "add a memory soak to the release checks".into()],
-        Cause::DbConnectionExhaustion => vec![format!("find what held the connections of {c} and give it a timeout")],
-        Cause::ConsumerLag => vec![format!("find why the consumer of {c} stopped and let it skip what it cannot process")],
-        Cause::DeploymentFailure => vec![format!("fix the failed version of {c} and add the check that would have caught it"), "deploy to a canary first".into()],
-        Cause::CrashLoop => vec![format!("read the crash of {c} from its log and fix it before the version is deployed again")],
-        Cause::TrafficSpike => vec![format!("find the source of the traffic at {c} and agree on a rate limit")],
+        Cause::LatencySpike => vec![
+            format!(
+                "find what made the processes of {c} slow: compare a profile and the storage's latency from before and after"
+            ),
+            "alert on p99 latency before callers time out".into(),
+        ],
+        Cause::ErrorRateSpike => vec![format!(
+            "find the state in {c} that makes requests fail and make it recover without a restart"
+        )],
+        Cause::CpuSaturation => vec![
+            format!("decide whether {c} keeps the added instances, and profile the expensive requests"),
+            format!("set up autoscaling of {c} on CPU"),
+        ],
+        Cause::MemoryLeak => vec![
+            format!("find and fix the leak in {c} before the version is deployed again"),
+            "add a memory soak to the release checks".into(),
+        ],
+        Cause::DbConnectionExhaustion => {
+            vec![format!("find what held the connections of {c} and give it a timeout")]
+        }
+        Cause::ConsumerLag => {
+            vec![format!("find why the consumer of {c} stopped and let it skip what it cannot process")]
+        }
+        Cause::DeploymentFailure => vec![
+            format!("fix the failed version of {c} and add the check that would have caught it"),
+            "deploy to a canary first".into(),
+        ],
+        Cause::CrashLoop => vec![format!(
+            "read the crash of {c} from its log and fix it before the version is deployed again"
+        )],
+        Cause::TrafficSpike => {
+            vec![format!("find the source of the traffic at {c} and agree on a rate limit")]
+        }
         Cause::DependencyFailure => vec![format!("give {c} a fallback for the dependency that failed")],
     }
 }

@@ -81,7 +81,9 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::SoakStarted { until } => {
             format!("Soaking until {}: the original signals must stay normal", until.strftime("%H:%M:%S"))
         }
-        Entry::Resolved { by_itself: true, .. } => "Resolved by itself: the signals came back without an action".into(),
+        Entry::Resolved { by_itself: true, .. } => {
+            "Resolved by itself: the signals came back without an action".into()
+        }
         Entry::Resolved { mttr_ms, soak_ms, .. } => format!(
             "Resolved: {:.1} s from detection to verified recovery, then {:.1} s of soak",
             *mttr_ms as f64 / 1000.0,

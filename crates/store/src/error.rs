@@ -18,7 +18,9 @@ pub enum StoreError {
     Migrate { path: PathBuf, source: Box<sqlx::migrate::MigrateError> },
     #[error("the store cannot be read")]
     Read { source: Box<sqlx::Error> },
-    #[error("the journal does not hold: {0}. Stop acting on it; run `midwatch store verify` and restore a backup")]
+    #[error(
+        "the journal does not hold: {0}. Stop acting on it; run `midwatch store verify` and restore a backup"
+    )]
     Chain(#[from] midwatch_model::journal::ChainError),
     #[error("the row {what} cannot be read: {reason}")]
     Row { what: String, reason: String },
@@ -39,7 +41,9 @@ impl StoreError {
     pub(crate) fn write(error: &sqlx::Error) -> Self {
         let advice = match error.as_database_error().and_then(|e| e.code()).as_deref() {
             Some("13") => "the disk is full; free some space",
-            Some("8" | "1032" | "264" | "520" | "776") => "the file is read-only; check its owner and the mount",
+            Some("8" | "1032" | "264" | "520" | "776") => {
+                "the file is read-only; check its owner and the mount"
+            }
             Some("5" | "261" | "517" | "6") => "another process has locked the file; stop it",
             _ => "check the disk and the file",
         };

@@ -104,8 +104,14 @@ impl Store {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn intake_list(&self, incident: Option<&str>, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE ?1 IS NULL OR incident = ?1 ORDER BY received_ms DESC, id DESC LIMIT ?2");
+    pub async fn intake_list(
+        &self,
+        incident: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<IntakeRow>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE ?1 IS NULL OR incident = ?1 ORDER BY received_ms DESC, id DESC LIMIT ?2"
+        );
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(incident).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(IntakeRow::read).collect()

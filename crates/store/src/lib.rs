@@ -20,7 +20,9 @@ pub use writer::{Append, Commit, CrashPoint, Timer};
 
 use midwatch_model::journal::StreamId;
 use sqlx::ConnectOptions as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -51,10 +53,10 @@ impl Store {
         let lock = lock::Lock::acquire(path)?;
         let options = options(path).create_if_missing(true).read_only(false);
         let mut connection = options.connect().await.map_err(|e| StoreError::open(path, e))?;
-        sqlx::migrate!("./migrations").run(&mut connection).await.map_err(|source| StoreError::Migrate {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        sqlx::migrate!("./migrations")
+            .run(&mut connection)
+            .await
+            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options)

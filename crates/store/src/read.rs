@@ -47,10 +47,11 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn streams(&self, prefix: &str) -> Result<Vec<StreamId>, StoreError> {
-        let rows = sqlx::query("SELECT stream FROM heads WHERE substr(stream, 1, length(?1)) = ?1 ORDER BY stream")
-            .bind(prefix)
-            .fetch_all(&self.readers)
-            .await?;
+        let rows =
+            sqlx::query("SELECT stream FROM heads WHERE substr(stream, 1, length(?1)) = ?1 ORDER BY stream")
+                .bind(prefix)
+                .fetch_all(&self.readers)
+                .await?;
         rows.iter()
             .map(|row| {
                 let name: &str = row.get(0);
@@ -71,7 +72,9 @@ impl Store {
         rows.iter()
             .map(|row| {
                 let name: &str = row.get(0);
-                let stream = name.parse().map_err(|reason| StoreError::Row { what: format!("timer {name}"), reason })?;
+                let stream = name
+                    .parse()
+                    .map_err(|reason| StoreError::Row { what: format!("timer {name}"), reason })?;
                 Ok((stream, row.get(1)))
             })
             .collect()

@@ -43,7 +43,8 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
         let source = std::io::Error::new(std::io::ErrorKind::NotFound, "no such file");
         return Err(StoreError::open(path, sqlx::Error::Io(source)));
     }
-    let mut db = options(path).create_if_missing(false).connect().await.map_err(|e| StoreError::open(path, e))?;
+    let mut db =
+        options(path).create_if_missing(false).connect().await.map_err(|e| StoreError::open(path, e))?;
     let database = sqlx::query("PRAGMA integrity_check")
         .fetch_all(&mut db)
         .await?

@@ -60,7 +60,10 @@ impl IncidentRow {
     }
 }
 
-pub(crate) async fn write_artifact(db: &mut SqliteConnection, artifact: &Artifact) -> Result<(), sqlx::Error> {
+pub(crate) async fn write_artifact(
+    db: &mut SqliteConnection,
+    artifact: &Artifact,
+) -> Result<(), sqlx::Error> {
     let kind = serde_json::to_value(artifact.kind).ok().and_then(|v| v.as_str().map(str::to_owned));
     let body = serde_json::to_string(artifact).map_err(|e| sqlx::Error::Encode(e.into()))?;
     sqlx::query("INSERT OR IGNORE INTO artifacts (id, incident, kind, at_ms, body) VALUES (?, ?, ?, ?, ?)")
@@ -83,7 +86,8 @@ impl Store {
     /// When the store cannot be read.
     pub async fn incidents(&self, open: bool, limit: u32) -> Result<Vec<IncidentRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE open >= ? ORDER BY opened_ms DESC, id DESC LIMIT ?");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(open).bind(limit).fetch_all(&self.readers).await?;
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(open).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(IncidentRow::read).collect()
     }
 
@@ -134,7 +138,10 @@ impl Store {
     /// # Errors
     /// When the store cannot be written.
     pub async fn replace_incidents(&self, rows: Vec<IncidentRow>) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM incidents").execute(&self.readers).await.map_err(|e| StoreError::write(&e))?;
+        sqlx::query("DELETE FROM incidents")
+            .execute(&self.readers)
+            .await
+            .map_err(|e| StoreError::write(&e))?;
         self.commit(crate::Commit { incidents: rows, ..Default::default() }).await
     }
 }

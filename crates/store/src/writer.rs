@@ -153,7 +153,8 @@ impl Writer {
             results.push(result);
         }
         self.connection.execute("COMMIT").await?;
-        let done = self.shared.commits.fetch_add(commits.len() as u64, Ordering::SeqCst) + commits.len() as u64;
+        let done =
+            self.shared.commits.fetch_add(commits.len() as u64, Ordering::SeqCst) + commits.len() as u64;
         let crash_at = self.shared.crash_at.load(Ordering::SeqCst);
         if crash_at != 0 && done >= crash_at {
             return Ok(commits.iter().map(|_| Err(StoreError::Stopped)).collect());
@@ -168,7 +169,8 @@ impl Writer {
             return None;
         }
         let next = self.shared.commits.load(Ordering::SeqCst) + 1;
-        let lost = if self.shared.crash_after.load(Ordering::SeqCst) { next > crash_at } else { next >= crash_at };
+        let lost =
+            if self.shared.crash_after.load(Ordering::SeqCst) { next > crash_at } else { next >= crash_at };
         lost.then(|| commits.iter().map(|_| Err(StoreError::Stopped)).collect())
     }
 
@@ -240,10 +242,12 @@ impl Writer {
         let db = &mut self.connection;
         for timer in &commit.timers {
             match timer.due {
-                Some(due) => sqlx::query("INSERT OR REPLACE INTO timers (stream, kind, due_ms) VALUES (?, ?, ?)")
-                    .bind(name_of(&timer.stream))
-                    .bind(timer.kind)
-                    .bind(due.as_millisecond()),
+                Some(due) => {
+                    sqlx::query("INSERT OR REPLACE INTO timers (stream, kind, due_ms) VALUES (?, ?, ?)")
+                        .bind(name_of(&timer.stream))
+                        .bind(timer.kind)
+                        .bind(due.as_millisecond())
+                }
                 None => sqlx::query("DELETE FROM timers WHERE stream = ? AND kind = ?")
                     .bind(name_of(&timer.stream))
                     .bind(timer.kind),

@@ -89,11 +89,11 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
     } else {
         Some(true)
     };
-    let mut parts = bad;
+    let mut parts = first_few(bad);
     if probe_bad {
         parts.push("the health endpoint fails".into());
     }
-    parts.extend(missing);
+    parts.extend(first_few(missing));
     if probe_missing {
         parts.push("the health endpoint could not be asked".into());
     }
@@ -103,6 +103,18 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
         parts.join("; ")
     };
     Reading { at: now, normal, worse_share, detail }
+}
+
+/// Enough for a person to see what is wrong; a cascade would otherwise fill the screen with every reading.
+const PARTS_MAX: usize = 3;
+
+fn first_few(mut parts: Vec<String>) -> Vec<String> {
+    let more = parts.len().saturating_sub(PARTS_MAX);
+    if more > 0 {
+        parts.truncate(PARTS_MAX);
+        parts.push(format!("and {more} more series"));
+    }
+    parts
 }
 
 /// What the readings since the action add up to; `None` while it is open.

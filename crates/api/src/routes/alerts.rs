@@ -26,10 +26,13 @@ pub(crate) async fn ingest(
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     if source != SOURCES {
-        return Err(ApiError::not_found(format!("alerts from `{source}` cannot be read; known sources: {SOURCES}")));
+        return Err(ApiError::not_found(format!(
+            "alerts from `{source}` cannot be read; known sources: {SOURCES}"
+        )));
     }
     let now = api.engine.now();
-    let alerts = midwatch_signal::alert::parse_batch(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    let alerts =
+        midwatch_signal::alert::parse_batch(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
     let signals: Vec<_> = alerts.iter().map(|alert| alert.to_signal(api.engine.signal_id(), now)).collect();
     api.engine.ingest(&signals, &format!("the API, source {source}")).await?;
     let ids: Vec<&str> = signals.iter().map(|s| s.id.as_str()).collect();
@@ -59,7 +62,10 @@ fn row(row: &IntakeRow) -> Value {
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts",
     params(("limit" = Option<u32>, Query), ("incident" = Option<String>, Query)),
     responses((status = 200, body = Object)))]
-pub(crate) async fn list(State(api): State<Api>, Query(query): Query<ListQuery>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, ApiError> {
     let rows = api.engine.store.intake_list(query.incident.as_deref(), query.limit.min(1000)).await?;
     Ok(Json(json!({ "alerts": rows.iter().map(row).collect::<Vec<_>>() })))
 }

@@ -40,7 +40,10 @@ pub(crate) struct ListQuery {
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents",
     params(("state" = Option<String>, Query), ("service" = Option<String>, Query), ("open" = Option<bool>, Query), ("limit" = Option<u32>, Query)),
     responses((status = 200, body = Vec<IncidentSummary>)))]
-pub(crate) async fn list(State(api): State<Api>, Query(query): Query<ListQuery>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn list(
+    State(api): State<Api>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Value>, ApiError> {
     let limit = query.limit.unwrap_or(100).min(LIST_MAX) as usize;
     let over = ["resolved", "closed", "false_alarm"];
     let rows: Vec<IncidentSummary> = api
@@ -61,7 +64,10 @@ pub(crate) async fn list(State(api): State<Api>, Query(query): Query<ListQuery>)
 /// One incident with verdict, plan, decisions, effects and timeline.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}", tag = "incidents", params(("id" = String, Path)),
     responses((status = 200, body = IncidentDetail), (status = 404)))]
-pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<IncidentDetail>, ApiError> {
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<IncidentDetail>, ApiError> {
     let (journal, incident) = load(&api.engine, &id).await?;
     Ok(Json(IncidentDetail::new(&incident, journal.lines())))
 }
@@ -85,7 +91,10 @@ pub(crate) async fn postmortem(
 ) -> Result<impl IntoResponse, ApiError> {
     let (_, incident) = load(&api.engine, &id).await?;
     let path = incident.report.ok_or_else(|| {
-        ApiError::not_found(format!("{id} has no postmortem yet: it is {} and gets one when it ends", incident.state))
+        ApiError::not_found(format!(
+            "{id} has no postmortem yet: it is {} and gets one when it ends",
+            incident.state
+        ))
     })?;
     let text = tokio::fs::read_to_string(&path).await.map_err(|e| {
         ApiError::not_found(format!("the postmortem was written to {path}, but cannot be read there: {e}"))
@@ -141,7 +150,9 @@ pub(crate) async fn answer(
     match body.decision.as_str() {
         "approve" => api.engine.approve(&id, &plan, &body.by).await?,
         "deny" => api.engine.deny(&id, &plan, &body.by, &body.reason).await?,
-        other => return Err(ApiError::bad_request(format!("`{other}` is not a decision; say approve or deny"))),
+        other => {
+            return Err(ApiError::bad_request(format!("`{other}` is not a decision; say approve or deny")));
+        }
     }
     Ok(Json(json!({ "incident": body.incident, "plan": body.plan, "decision": body.decision })))
 }
@@ -195,13 +206,17 @@ pub(crate) async fn act(
         return Err(ApiError::bad_request("say who acts: `by` must not be empty"));
     }
     if !body.action.kind().mutates() {
-        return Err(ApiError::bad_request("escalate is what midwatch does; a person acts or calls a colleague"));
+        return Err(ApiError::bad_request(
+            "escalate is what midwatch does; a person acts or calls a colleague",
+        ));
     }
     let request = ActRequest { action: body.action, by: body.by, reason: body.reason };
     let engine = api.engine.clone();
     // On its own task: a client that hangs up must not leave an effect without its record.
-    let result = tokio::spawn(async move { engine.act(request).await })
-        .await
-        .map_err(|e| ApiError::bad_gateway(format!("the action was interrupted: {e}; `GET /api/v1/actions` shows how far it came")))??;
+    let result = tokio::spawn(async move { engine.act(request).await }).await.map_err(|e| {
+        ApiError::bad_gateway(format!(
+            "the action was interrupted: {e}; `GET /api/v1/actions` shows how far it came"
+        ))
+    })??;
     Ok(Json(serde_json::to_value(result).unwrap_or_default()))
 }

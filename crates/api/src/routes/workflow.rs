@@ -39,7 +39,10 @@ pub(crate) async fn run(State(api): State<Api>, Path(id): Path<String>) -> Resul
 /// The evidence that a run's verdict rests on, each piece with its query.
 #[utoipa::path(get, path = "/api/v1/workflow/evidence/{id}", tag = "workflow", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
-pub(crate) async fn evidence(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn evidence(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let (_, incident) = load(&api.engine, &id).await?;
     let mut evidence: Vec<_> = incident.signals.iter().filter_map(|s| s.evidence.clone()).collect();
     evidence.extend(incident.verdict.map(|v| v.evidence).unwrap_or_default());

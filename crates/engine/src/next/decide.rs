@@ -57,7 +57,9 @@ fn differs(known: Option<&Verdict>, fresh: &Verdict) -> bool {
         (None, None) => false,
         (Some(a), Some(b)) => {
             let change = |h: &Hypothesis| h.change.as_ref().map(|c| c.id.clone());
-            (a.cause, &a.component) != (b.cause, &b.component) || change(a) != change(b) || b.confidence - a.confidence >= 0.1
+            (a.cause, &a.component) != (b.cause, &b.component)
+                || change(a) != change(b)
+                || b.confidence - a.confidence >= 0.1
         }
         // A verdict is not taken back because symptoms fade.
         (Some(_), None) => false,
@@ -106,7 +108,8 @@ fn next_in_plan(
     fresh: &Verdict,
     (plan, hash): (&Plan, &PlanHash),
 ) -> Step {
-    let stale_plan = plan.cause != root.cause || plan.steps.iter().any(|s| *s.action.target() != root.component);
+    let stale_plan =
+        plan.cause != root.cause || plan.steps.iter().any(|s| *s.action.target() != root.component);
     if stale_plan {
         return planned(incident, facts, config, root);
     }
@@ -116,7 +119,9 @@ fn next_in_plan(
     {
         let plan = waiting.plan.clone();
         let reason = match &incident.approval {
-            Some(approval) => format!("the approval of {} expired before the step could be done", approval.by),
+            Some(approval) => {
+                format!("the approval of {} expired before the step could be done", approval.by)
+            }
             None => format!("nobody answered the request for approval: {}", waiting.why),
         };
         return Step::Record(vec![Entry::ApprovalExpired { plan }, Entry::Escalated { reason }]);
@@ -142,7 +147,9 @@ fn next_in_plan(
 /// Calls for the present step that changed nothing: how many, when the last one ended, and what was said.
 fn refusals(incident: &Incident) -> Option<(u32, Timestamp, &str)> {
     let mut found = None;
-    for effect in incident.effects.iter().filter(|e| e.intent.undoes.is_none() && e.intent.step == incident.step) {
+    for effect in
+        incident.effects.iter().filter(|e| e.intent.undoes.is_none() && e.intent.step == incident.step)
+    {
         if let (Some(EffectOutcome::NotApplied { reason }), Some(at)) = (&effect.outcome, effect.ended_at) {
             found = Some((found.map_or(1, |(count, _, _)| count + 1), at, reason.as_str()));
         }
@@ -220,7 +227,13 @@ fn put_to_gate(
 }
 
 /// The gate did not let the step pass: wait, ask, skip or hand over.
-fn held_back(incident: &Incident, facts: &Facts, config: &EngineConfig, step: &PlanStep, record: GateRecord) -> Step {
+fn held_back(
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    step: &PlanStep,
+    record: GateRecord,
+) -> Step {
     let wait_or = |entries: Vec<Entry>| if entries.is_empty() { Step::Wait } else { Step::Record(entries) };
     // The same answer again is not news.
     let news = |record: &GateRecord| {
@@ -275,7 +288,9 @@ fn held_back(incident: &Incident, facts: &Facts, config: &EngineConfig, step: &P
             Step::Record(entries)
         }
         (_, Decision::DryRun) if !incident.would_have_acted => {
-            let how_to_arm = "To arm: set dry_run = false in the configuration (or MIDWATCH_DRY_RUN=false) and restart".into();
+            let how_to_arm =
+                "To arm: set dry_run = false in the configuration (or MIDWATCH_DRY_RUN=false) and restart"
+                    .into();
             entries.push(Entry::WouldHaveActed { action: step.action.clone(), how_to_arm });
             Step::Record(entries)
         }
@@ -292,5 +307,9 @@ fn ruled_out(record: &GateRecord) -> Option<&GuardResult> {
 /// every tick and are no news.
 fn same(a: &GateRecord, b: &GateRecord) -> bool {
     let failed = |r: &GateRecord| r.failed().map(|g| g.guard).collect::<Vec<_>>();
-    a.decision == b.decision && a.plan == b.plan && a.step == b.step && a.principal == b.principal && failed(a) == failed(b)
+    a.decision == b.decision
+        && a.plan == b.plan
+        && a.step == b.step
+        && a.principal == b.principal
+        && failed(a) == failed(b)
 }

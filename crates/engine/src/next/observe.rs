@@ -26,7 +26,9 @@ pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) 
 
 /// The original signals must stay normal. Missing samples prolong the soak; they never end it well.
 pub(super) fn soak(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
-    let (Some(until), Some(since)) = (incident.soak_until, incident.recovered_at()) else { return Step::Wait };
+    let (Some(until), Some(since)) = (incident.soak_until, incident.recovered_at()) else {
+        return Step::Wait;
+    };
     let Some(reading) = reading(incident, facts, config, since) else { return Step::Wait };
     let mut readings = incident.readings.clone();
     readings.push(reading.clone());
@@ -56,12 +58,15 @@ pub(super) fn after_recovery(incident: &Incident, facts: &Facts, config: &Engine
     let back = incident.signals.iter().find_map(|signal| {
         let status = facts.status(&signal.service, signal.metric?)?;
         let since = status.suspicious_since?;
-        let lasting = seconds_between(since, status.at) >= f64::from(config.detection.m) * config.poll_interval_s;
+        let lasting =
+            seconds_between(since, status.at) >= f64::from(config.detection.m) * config.poll_interval_s;
         (since > resolved_at && status.suspicious && lasting && status.signalled).then(|| signal.series_key())
     });
     if let Some(series) = back {
         let after_s = seconds_between(resolved_at, facts.now);
-        return Step::Record(vec![Entry::Recurred { reason: format!("{series} is abnormal again {after_s:.0} s after the recovery") }]);
+        return Step::Record(vec![Entry::Recurred {
+            reason: format!("{series} is abnormal again {after_s:.0} s after the recovery"),
+        }]);
     }
     if facts.now >= after(resolved_at, config.incident.recurrence_window_s) {
         let reason = format!("no recurrence within {:.0} s", config.incident.recurrence_window_s);

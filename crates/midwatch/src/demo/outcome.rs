@@ -71,7 +71,8 @@ impl Follower {
         let Some(id) = rows.last().and_then(|row| row["id"].as_str()) else { return Ok(false) };
         let incident = client.get(&format!("/api/v1/incidents/{id}")).await?;
         for row in incident["timeline"].as_array().into_iter().flatten().skip(self.told) {
-            let (role, what) = (row["role"].as_str().unwrap_or_default(), row["what"].as_str().unwrap_or_default());
+            let (role, what) =
+                (row["role"].as_str().unwrap_or_default(), row["what"].as_str().unwrap_or_default());
             eprintln!("{:>6.1} s  {role:<12} {what}", self.started.elapsed().as_secs_f64());
         }
         self.told = incident["timeline"].as_array().map_or(0, Vec::len);
@@ -91,7 +92,11 @@ impl Follower {
 
     /// The result and the exit code.
     pub fn result(&self, truth: &Value, scenario: &Scenario, mode: Mode) -> (DemoResult, Exit) {
-        let fault = truth["faults"].as_array().into_iter().flatten().find(|f| f["service"] == scenario.service.as_str());
+        let fault = truth["faults"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|f| f["service"] == scenario.service.as_str());
         let mut result = DemoResult {
             incidents: self.incidents,
             fault_gone: fault.and_then(|f| f["present"].as_bool()).map(|present| !present),
@@ -146,7 +151,9 @@ pub fn told(result: &DemoResult, scenario: &Scenario, fault: &str, exit: Exit) -
         lines.push(format!("The lab says: the fault is {}", if gone { "gone" } else { "still there" }));
     }
     if let (Some(detect), Some(mttr)) = (result.time_to_detect_s, result.mttr_s) {
-        lines.push(format!("Detected {detect:.1} s after the fault began; {mttr:.1} s from there to verified recovery"));
+        lines.push(format!(
+            "Detected {detect:.1} s after the fault began; {mttr:.1} s from there to verified recovery"
+        ));
     }
     if exit == WAITING {
         lines.push("It waits for a person's approval.".into());

@@ -57,7 +57,11 @@ impl Processes {
                 bail!("the lab ended with {status}:\n{}", log.trim_end());
             }
             if began.elapsed() > LAB_READY_MAX {
-                bail!("the lab was not ready within {} s; see {}", LAB_READY_MAX.as_secs(), dir.join("lab.log").display());
+                bail!(
+                    "the lab was not ready within {} s; see {}",
+                    LAB_READY_MAX.as_secs(),
+                    dir.join("lab.log").display()
+                );
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -72,7 +76,9 @@ impl Processes {
         config.insert("mode".into(), mode.to_string().into());
         config.insert("dry_run".into(), false.into());
         if let Some(policy) = policy {
-            let file = policy.canonicalize().with_context(|| format!("cannot read the policy {}", policy.display()))?;
+            let file = policy
+                .canonicalize()
+                .with_context(|| format!("cannot read the policy {}", policy.display()))?;
             let file = file.display().to_string();
             config.insert("policy".into(), toml::Table::from_iter([("file".to_owned(), file.into())]).into());
         }
@@ -88,7 +94,8 @@ impl Processes {
 
     /// Starts the server and waits until it answers.
     pub async fn start_server(&mut self, config: &Path) -> Result<()> {
-        let log = std::fs::File::create(self.dir.join("server.log")).context("cannot write the server's log")?;
+        let log =
+            std::fs::File::create(self.dir.join("server.log")).context("cannot write the server's log")?;
         let mut server = Command::new(std::env::current_exe()?)
             .args(["serve", "--die-with-parent", "-c"])
             .arg(config)

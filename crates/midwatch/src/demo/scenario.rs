@@ -50,14 +50,21 @@ pub const DISTURB_EVERY_S: f64 = 45.0;
 /// Does something harmless: a good version deployed, a rolling restart, or traffic up to 2× within 60 s and back.
 pub async fn disturb(http: &reqwest::Client, lab: &str, round: usize) -> Result<String> {
     let post = async |path: String, body: serde_json::Value| -> Result<()> {
-        let answer = http.post(format!("{lab}{path}")).json(&body).send().await.context("the lab does not answer")?;
+        let answer =
+            http.post(format!("{lab}{path}")).json(&body).send().await.context("the lab does not answer")?;
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
         anyhow::ensure!(status.is_success(), "the lab refused: {text}");
         Ok(())
     };
-    let services =
-        ["user-service", "order-service", "inventory-service", "payment-service", "api-gateway", "notification-service"];
+    let services = [
+        "user-service",
+        "order-service",
+        "inventory-service",
+        "payment-service",
+        "api-gateway",
+        "notification-service",
+    ];
     let service = services[(round / 4) % services.len()];
     match round % 4 {
         0 => {
@@ -67,7 +74,8 @@ pub async fn disturb(http: &reqwest::Client, lab: &str, round: usize) -> Result<
         1 => {
             let url = format!("{lab}/api/v1/lab/versions/{service}");
             let versions: serde_json::Value = http.get(url).send().await?.json().await?;
-            let version = versions["harmless_next"].as_str().context("the lab names no harmless version")?.to_owned();
+            let version =
+                versions["harmless_next"].as_str().context("the lab names no harmless version")?.to_owned();
             post(format!("/api/v1/control/services/{service}/deploy"), json!({ "version": version })).await?;
             Ok(format!("{service} {version} deployed"))
         }

@@ -25,22 +25,39 @@ fn wrong_usage_and_configuration_end_with_2_and_the_fix() {
         path.display().to_string()
     };
     let misspelt = file("misspelt.toml", "mode = \"auto\"\n\n[store]\npaht = \"x\"\n");
-    check(&["config", "check", &misspelt], 2, &["misspelt.toml:4:1", "unknown field `paht`", "config sample"]);
+    check(
+        &["config", "check", &misspelt],
+        2,
+        &["misspelt.toml:4:1", "unknown field `paht`", "config sample"],
+    );
     let policy = file("policy.cedar", "permit (principal, action == Action::\"explode\", resource);\n");
     let with_policy = file("with-policy.toml", &format!("[policy]\nfile = {policy:?}\n"));
     check(&["config", "check", &with_policy], 2, &["policy.cedar", "explode"]);
     let open = file("open.toml", "[server]\nlisten = \"0.0.0.0:0\"\n");
     check(&["serve", "-c", &open], 2, &["not loopback", "MIDWATCH_SERVER__API_KEY"]);
-    check(&["serve", "-c", "/nowhere.toml"], 2, &["cannot read the configuration /nowhere.toml", "config sample"]);
+    check(
+        &["serve", "-c", "/nowhere.toml"],
+        2,
+        &["cannot read the configuration /nowhere.toml", "config sample"],
+    );
     check(&["demo", "--scenario", "meteor"], 2, &["`meteor` is not a scenario", "latency_spike"]);
     check(&["demo", "--scenario", "latency_spike", "--magnitude", "7"], 2, &["--magnitude 7"]);
     check(&["frobnicate"], 2, &["unrecognized subcommand"]);
-    let key = file("midwatch.db", "this is no database, but long enough to be taken for one at first sight: 0123456789");
+    let key = file(
+        "midwatch.db",
+        "this is no database, but long enough to be taken for one at first sight: 0123456789",
+    );
     check(&["store", "verify", "--path", &key], 1, &["midwatch.db"]);
 
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = taken.local_addr().expect("an address").port();
-    let config = file("taken.toml", &format!("[server]\nlisten = \"127.0.0.1:{port}\"\n[store]\npath = \"{}\"\n", dir.path().join("s.db").display()));
+    let config = file(
+        "taken.toml",
+        &format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n[store]\npath = \"{}\"\n",
+            dir.path().join("s.db").display()
+        ),
+    );
     check(&["serve", "-c", &config], 2, &["is taken by another process", "[server] listen"]);
     check(&["incident", "list", "--url", &format!("http://127.0.0.1:{port}9")], 1, &["no midwatch answers"]);
 }
@@ -53,9 +70,17 @@ fn the_api_survives_whatever_is_sent() {
         ("/api/v1/ingest/generic", json!({ "title": "no service" }), 400),
         ("/api/v1/ingest/generic", json!({ "service": "x", "title": "t", "class": "gremlins" }), 400),
         ("/api/v1/ingest/unheard-of", json!({}), 404),
-        ("/api/v1/approvals", json!({ "incident": "inc-none", "plan": "0", "decision": "approve", "by": "ana" }), 404),
+        (
+            "/api/v1/approvals",
+            json!({ "incident": "inc-none", "plan": "0", "decision": "approve", "by": "ana" }),
+            404,
+        ),
         ("/api/v1/approvals", json!({ "incident": "inc-none" }), 422),
-        ("/api/v1/approvals", json!({ "incident": "i", "plan": "0", "decision": "perhaps", "by": "ana" }), 400),
+        (
+            "/api/v1/approvals",
+            json!({ "incident": "i", "plan": "0", "decision": "perhaps", "by": "ana" }),
+            400,
+        ),
         ("/api/v1/actions", json!({ "action": { "kind": "explode", "target": "x" }, "by": "ana" }), 422),
         ("/api/v1/actions", json!({ "action": { "kind": "restart", "target": "x" }, "by": " " }), 400),
         ("/api/v1/actions", json!({ "action": { "kind": "restart", "target": "x" }, "by": "ana" }), 404),
@@ -69,7 +94,10 @@ fn the_api_survives_whatever_is_sent() {
         assert!(answer["error"].as_str().is_some_and(|e| e.len() > 10), "{path} {body}: {answer}");
     }
     assert_eq!(raw(&night.url, "Host: evil.example\r\n", b""), 403, "a rebound name is refused");
-    assert_eq!(raw(&night.url, "Host: 127.0.0.1\r\nContent-Type: application/json\r\n", b"{\"a\": nan}"), 400);
+    assert_eq!(
+        raw(&night.url, "Host: 127.0.0.1\r\nContent-Type: application/json\r\n", b"{\"a\": nan}"),
+        400
+    );
 
     // A hundred megabytes are cut off, whether announced or not; what came before them is still there.
     let alert = json!({ "service": "payment-service", "title": "a customer called" });

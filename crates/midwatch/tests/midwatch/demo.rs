@@ -34,7 +34,15 @@ fn check(scenario: &str, component: &str, action: &str) {
     }
     let postmortem = result["postmortem"].as_str().expect("a path");
     let postmortem = std::fs::read_to_string(Path::new(postmortem)).expect("a postmortem");
-    for heading in ["## Summary", "## Impact", "## Root cause", "## What was done, and undone", "## Contributing factors", "## Action items", "## Timeline"] {
+    for heading in [
+        "## Summary",
+        "## Impact",
+        "## Root cause",
+        "## What was done, and undone",
+        "## Contributing factors",
+        "## Action items",
+        "## Timeline",
+    ] {
         assert!(postmortem.contains(heading), "{heading} is missing:\n{postmortem}");
     }
 }

@@ -79,7 +79,10 @@ fn dry_run_says_what_it_would_have_done_and_how_to_arm_it() {
 #[test]
 fn a_cure_that_policy_forbids_is_proposed_and_waited_with() {
     let mut night = Night::begin(AUTO);
-    with_policy(&night, "@id(\"no-rollback\") forbid (principal, action == Action::\"rollback\", resource);\n");
+    with_policy(
+        &night,
+        "@id(\"no-rollback\") forbid (principal, action == Action::\"rollback\", resource);\n",
+    );
     night.serve();
     night.wait_until_warm();
     night.inject("user-service", "bad_deployment");
@@ -92,7 +95,8 @@ fn a_cure_that_policy_forbids_is_proposed_and_waited_with() {
     // The same gate serves people: a forbidden action stays forbidden, and says so.
     let id = incident["id"].as_str().expect("an id");
     assert_eq!(night.run(&["approve", id, "--by", "ana"]).status.code(), Some(0));
-    let refused = night.incident("the policy's refusal", |i| i["timeline"].to_string().contains("Refused by policy"));
+    let refused =
+        night.incident("the policy's refusal", |i| i["timeline"].to_string().contains("Refused by policy"));
     assert_eq!(refused["state"], "awaiting_approval");
     let acted = night.run(&["act", "rollback", "user-service", "--by", "ana"]);
     assert_eq!(acted.status.code(), Some(1), "{}", text(&acted.stdout));
@@ -108,7 +112,8 @@ fn a_wrong_remedy_is_found_out_taken_back_and_escalated() {
     night.wait_until_warm();
     night.inject("user-service", "bad_deployment");
     let incident = night.in_state(&["escalated"]);
-    let kinds: Vec<_> = night.operations().iter().map(|o| o["op"].as_str().unwrap_or_default().to_owned()).collect();
+    let kinds: Vec<_> =
+        night.operations().iter().map(|o| o["op"].as_str().unwrap_or_default().to_owned()).collect();
     assert_eq!(kinds, ["scale", "scale"], "the remedy and its undo");
     let service = night.lab_get("/api/v1/control/services/user-service");
     assert_eq!(service["replicas"], 1, "the previous state is back");
@@ -117,7 +122,8 @@ fn a_wrong_remedy_is_found_out_taken_back_and_escalated() {
         let id = incident["id"].as_str()?;
         let output = night.run(&["incident", "postmortem", id]);
         let text = text(&output.stdout);
-        (output.status.success() && text.contains("handed to a person") && text.contains("Undo")).then_some(())
+        (output.status.success() && text.contains("handed to a person") && text.contains("Undo"))
+            .then_some(())
     });
     assert!(night.store_is_clean());
 }

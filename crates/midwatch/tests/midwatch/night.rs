@@ -134,22 +134,30 @@ impl Night {
     }
 
     pub fn lab_get(&self, path: &str) -> Value {
-        self.request(reqwest::Method::GET, &format!("{}{path}", self.lab_url), None).expect("the lab answers").1
+        self.request(reqwest::Method::GET, &format!("{}{path}", self.lab_url), None)
+            .expect("the lab answers")
+            .1
     }
 
     pub fn lab_post(&self, path: &str, body: &Value) -> (u16, Value) {
-        self.request(reqwest::Method::POST, &format!("{}{path}", self.lab_url), Some(body)).expect("the lab answers")
+        self.request(reqwest::Method::POST, &format!("{}{path}", self.lab_url), Some(body))
+            .expect("the lab answers")
     }
 
     pub fn inject(&self, service: &str, fault: &str) {
-        let (status, body) = self.lab_post(&format!("/api/v1/lab/faults/{service}"), &json!({ "type": fault }));
+        let (status, body) =
+            self.lab_post(&format!("/api/v1/lab/faults/{service}"), &json!({ "type": fault }));
         assert_eq!(status, 200, "{body}");
     }
 
     /// Whether the lab itself says that a fault is there.
     pub fn fault_is_present(&self, service: &str) -> bool {
         let truth = self.lab_get("/api/v1/lab/faults");
-        truth["faults"].as_array().into_iter().flatten().any(|f| f["service"] == service && f["present"] == true)
+        truth["faults"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .any(|f| f["service"] == service && f["present"] == true)
     }
 
     /// Operations that midwatch had done at the lab.
@@ -157,7 +165,9 @@ impl Night {
         let all = self.lab_get("/api/v1/control/operations");
         // Deployments of the lab's own carry other keys or none.
         let of_midwatch = |o: &&Value| {
-            o["idempotency_key"].as_str().is_some_and(|key| key.starts_with("incident-") || key.starts_with("act-"))
+            o["idempotency_key"]
+                .as_str()
+                .is_some_and(|key| key.starts_with("incident-") || key.starts_with("act-"))
         };
         all["operations"].as_array().into_iter().flatten().filter(of_midwatch).cloned().collect()
     }
@@ -187,7 +197,8 @@ impl Night {
     }
 
     pub fn store_is_clean(&self) -> bool {
-        let output = midwatch().args(["store", "verify", "-c"]).arg(self.config()).output().expect("midwatch runs");
+        let output =
+            midwatch().args(["store", "verify", "-c"]).arg(self.config()).output().expect("midwatch runs");
         output.status.code() == Some(0) && text(&output.stdout).starts_with("clean")
     }
 

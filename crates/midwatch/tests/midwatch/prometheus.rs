@@ -14,14 +14,16 @@ impl Drop for Prometheus {
 
 #[test]
 fn the_same_detectors_run_on_a_real_prometheus() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port =
+        std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
     let changes = format!(
         "mode = \"auto\"\ndry_run = false\n[telemetry]\nkind = \"prometheus\"\nurl = \"http://127.0.0.1:{port}\"\n"
     );
     let mut night = Night::begin(&changes);
     // `scrape` needs its discovery, `prometheus` does not have one.
     let config = std::fs::read_to_string(night.config()).expect("the configuration");
-    let config: String = config.lines().filter(|l| !l.starts_with("service_discovery")).map(|l| format!("{l}\n")).collect();
+    let config: String =
+        config.lines().filter(|l| !l.starts_with("service_discovery")).map(|l| format!("{l}\n")).collect();
     std::fs::write(night.config(), config).expect("written");
     let prometheus = Command::new("prometheus")
         .arg(format!("--config.file={}", night.path("prometheus.yml").display()))

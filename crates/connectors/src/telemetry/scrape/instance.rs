@@ -7,7 +7,6 @@ use super::text::Line;
 use midwatch_model::{Timestamp, seconds_between};
 use std::collections::{BTreeMap, VecDeque};
 
-
 /// Most points of history per instance. At ten polls a second, a minute has 600.
 const POINTS_MAX: usize = 600;
 

@@ -1,0 +1,7 @@
+//! The gate: guards, modes, approvals and policy as one table; plans as a snapshot; what a journal authorises.
+
+mod ask;
+mod gate;
+mod plans;
+mod policy;
+mod resumption;
