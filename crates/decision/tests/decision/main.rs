@@ -2,6 +2,7 @@
 
 mod ask;
 mod gate;
+mod guards;
 mod plans;
 mod policy;
 mod resumption;
