@@ -26,7 +26,7 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
             Step::Wait => return Ok(()),
             Step::Record(entries) => append::append(engine, &journal, entries, Commit::default()).await?,
             Step::Report => perform::report(engine, &journal, &incident).await?,
-            Step::Reconcile(intent) => return perform::reconcile(engine, &journal, &intent).await,
+            Step::Reconcile(intent) => return perform::reconcile(engine, &intent).await,
             // An effect changes the world that the facts describe: what follows is the next cycle's business.
             Step::Act { record, authorized, seen } => {
                 return perform::act(engine, &journal, record, authorized, seen).await;

@@ -118,11 +118,7 @@ pub(crate) async fn record(
 }
 
 /// Looks at the target to find out how a call ended whose answer was never heard. It is never simply made again.
-pub(crate) async fn reconcile(
-    engine: &Engine,
-    _journal: &VerifiedJournal,
-    intent: &Intent,
-) -> Result<(), EngineError> {
+pub(crate) async fn reconcile(engine: &Engine, intent: &Intent) -> Result<(), EngineError> {
     match engine.outside.reconcile(intent).await {
         Ok(outcome) => record(engine, intent, outcome, true).await,
         Err(error) => {

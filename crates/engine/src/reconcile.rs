@@ -12,7 +12,7 @@ pub(crate) async fn settle_services(engine: &Engine) -> Result<(), EngineError> 
         let journal = engine.store.read(&stream).await?;
         for intent in pending(&journal) {
             if engine.now() > after(intent.deadline, engine.config.call_timeout_s) {
-                perform::reconcile(engine, &journal, &intent).await?;
+                perform::reconcile(engine, &intent).await?;
             }
         }
     }

@@ -140,8 +140,8 @@ fn root_cause(verdict: Option<&Verdict>) -> String {
     for reason in &root.reasons {
         let _ = writeln!(text, "- {}", sentence_case(reason));
     }
-    evidence_table(&mut text, "Evidence for", root, &root.supports, &verdict.evidence);
-    evidence_table(&mut text, "Evidence against", root, &root.against, &verdict.evidence);
+    evidence_table(&mut text, "Evidence for", &root.supports, &verdict.evidence);
+    evidence_table(&mut text, "Evidence against", &root.against, &verdict.evidence);
     if !others.is_empty() {
         text.push_str("\nAlso considered:\n\n");
         for other in others {
@@ -157,13 +157,7 @@ fn root_cause(verdict: Option<&Verdict>) -> String {
     text
 }
 
-fn evidence_table(
-    text: &mut String,
-    title: &str,
-    _root: &Hypothesis,
-    ids: &[midwatch_model::EvidenceId],
-    all: &[Evidence],
-) {
+fn evidence_table(text: &mut String, title: &str, ids: &[midwatch_model::EvidenceId], all: &[Evidence]) {
     let cited: Vec<_> = all.iter().filter(|e| ids.contains(&e.id)).collect();
     if cited.is_empty() {
         return;
