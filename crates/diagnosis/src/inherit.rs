@@ -87,7 +87,9 @@ impl Symptoms {
         match metrics.get_mut(&symptom.metric) {
             Some(known) => {
                 known.onset = known.onset.min(symptom.onset);
-                if symptom.sigma.abs() > known.sigma.abs() {
+                known.normal = known.normal.or(symptom.normal);
+                // Of equally strong ones the larger value, so that the order of arrival makes no difference.
+                if (symptom.sigma.abs(), symptom.value) > (known.sigma.abs(), known.value) {
                     known.value = symptom.value;
                     known.sigma = symptom.sigma;
                 }
@@ -162,7 +164,9 @@ impl Symptoms {
         own: &BTreeSet<Metric>,
         graph: &ServiceGraph,
     ) -> Vec<&Symptom> {
-        let upstream = graph.upstream(service);
+        // Callers feel what answers late, wrongly or not at all. A busy CPU by itself slows nobody down.
+        let felt = own.iter().any(|m| TRAVELS_UP.contains(m) || matches!(m, Metric::Up | Metric::Restarts));
+        let upstream = if felt { graph.upstream(service) } else { BTreeMap::default() };
         let load =
             if own.contains(&Metric::RequestRate) { graph.load_path(service) } else { BTreeMap::default() };
         self.all()

@@ -34,6 +34,10 @@ const CALLEE_STIRS: f64 = 0.20;
 /// Deviation from which a callee counts as stirring, standard deviations.
 const STIRS_SIGMA: f64 = 2.5;
 
+/// Nearness from which a deployment is the cause of errors and slowness: half the window. A build that fails does so
+/// soon after it gets traffic; an older one is only mentioned.
+const BLAMED_FROM: f64 = 0.5;
+
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;
 
@@ -56,7 +60,8 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     }
     let onset = own.values().map(|s| s.onset).min()?;
     let change = suspect_change(input, service, onset);
-    let (cause, because) = cause_of(&own, change.as_ref());
+    let blamed = change.as_ref().filter(|change| nearness(input, change, onset) >= BLAMED_FROM);
+    let (cause, because) = cause_of(&own, blamed);
     let metrics: BTreeSet<Metric> = own.keys().copied().collect();
 
     let explained = symptoms.explained_by(service, &metrics, input.graph);
@@ -206,13 +211,16 @@ fn suspect_change(input: &DiagnosisInput<'_>, service: &ServiceName, onset: Time
 /// 1 − Δ/window for the suspect change; a neutral half where the cause needs none and none was made.
 fn change_score(input: &DiagnosisInput<'_>, cause: Cause, change: Option<&Change>, onset: Timestamp) -> f64 {
     match change {
-        Some(change) => {
-            let minutes = seconds_between(change.at, onset).max(0.0) / 60.0;
-            (1.0 - minutes / input.config.change_window_min).clamp(0.0, 1.0)
-        }
+        Some(change) => nearness(input, change, onset),
         None if matches!(cause, Cause::CrashLoop | Cause::DeploymentFailure) => 0.0,
         None => 0.5,
     }
+}
+
+/// 1 for a change at the onset, 0 at the far end of the window.
+fn nearness(input: &DiagnosisInput<'_>, change: &Change, onset: Timestamp) -> f64 {
+    let minutes = seconds_between(change.at, onset).max(0.0) / 60.0;
+    (1.0 - minutes / input.config.change_window_min).clamp(0.0, 1.0)
 }
 
 fn describe_change(change: &Change, onset: Timestamp) -> String {

@@ -1,0 +1,216 @@
+//! The nine faults of the lab, each with the symptoms that it causes at its neighbours.
+
+use crate::scene::{Abnormal, Scene, root};
+use midwatch_model::Cause;
+use midwatch_model::Metric::{
+    Cpu, CriticalLogs, DbPool, ErrorRate, LatencyP99, Memory, QueueLag, RequestRate, Restarts, Up,
+};
+
+/// The verdict does not depend on the order in which signals arrive, nor on a few seconds of blur between onsets.
+fn check(symptoms: &[Abnormal], deployed: Option<&str>, component: &str, cause: Cause) {
+    let blurs: [fn(usize) -> f64; 4] = [
+        |_| 0.0,
+        // The component first, its neighbours later.
+        |index| index as f64 * 2.0,
+        // A neighbour is seen a sample or two before the component.
+        |index| if index == 0 { 4.0 } else { 0.0 },
+        |index| [3.0, 0.0, 5.0][index % 3],
+    ];
+    for (blur_index, blur) in blurs.iter().enumerate() {
+        let mut blurred: Vec<Abnormal> = symptoms.to_vec();
+        blurred.iter_mut().enumerate().for_each(|(index, symptom)| symptom.3 += blur(index));
+        for rotation in 0..blurred.len() {
+            for reversed in [false, true] {
+                let mut order = blurred.clone();
+                order.rotate_left(rotation);
+                if reversed {
+                    order.reverse();
+                }
+                let mut scene = Scene::of(&order);
+                if let Some(service) = deployed {
+                    scene = scene.deployed(service, 30.0);
+                }
+                let verdict = scene.verdict();
+                let what = format!("{cause} of {component}, blur {blur_index}, from {:?}", order[0]);
+                assert_eq!(root(&verdict), Some((component, cause)), "{what}: {}", verdict.sentence());
+                let confidence = verdict.root().map_or(0.0, |root| root.confidence);
+                assert!(confidence >= 0.7, "{what}: {confidence}");
+                assert!(verdict.next_query.is_none(), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn latency_is_put_down_to_the_service_at_the_end_of_the_calls() {
+    let spike = Cause::LatencySpike;
+    check(&[("payment", LatencyP99, 900.0, 0.0)], None, "payment", spike);
+    check(
+        &[
+            ("payment", LatencyP99, 900.0, 0.0),
+            ("order", LatencyP99, 950.0, 0.0),
+            ("gateway", LatencyP99, 990.0, 0.0),
+        ],
+        None,
+        "payment",
+        spike,
+    );
+    check(
+        &[
+            ("inventory", LatencyP99, 900.0, 0.0),
+            ("order", LatencyP99, 950.0, 0.0),
+            ("gateway", LatencyP99, 990.0, 0.0),
+        ],
+        None,
+        "inventory",
+        spike,
+    );
+    check(&[("user", LatencyP99, 900.0, 0.0), ("gateway", LatencyP99, 990.0, 0.0)], None, "user", spike);
+    check(&[("gateway", LatencyP99, 990.0, 0.0)], None, "gateway", spike);
+    // Slow queries fill the pool a little later.
+    check(
+        &[
+            ("order", LatencyP99, 900.0, 0.0),
+            ("order", DbPool, 0.95, 8.0),
+            ("gateway", LatencyP99, 990.0, 0.0),
+        ],
+        None,
+        "order",
+        spike,
+    );
+}
+
+#[test]
+fn errors_are_put_down_to_the_service_that_makes_them() {
+    let errors = Cause::ErrorRateSpike;
+    check(
+        &[("payment", ErrorRate, 0.4, 0.0), ("order", ErrorRate, 0.4, 0.0), ("gateway", ErrorRate, 0.3, 0.0)],
+        None,
+        "payment",
+        errors,
+    );
+    check(&[("order", ErrorRate, 0.4, 0.0), ("gateway", ErrorRate, 0.2, 0.0)], None, "order", errors);
+    check(
+        &[("user", ErrorRate, 0.4, 0.0), ("user", CriticalLogs, 3.0, 0.0), ("gateway", ErrorRate, 0.2, 0.0)],
+        None,
+        "user",
+        errors,
+    );
+}
+
+#[test]
+fn a_saturated_cpu_explains_its_own_slowness_and_that_of_its_callers() {
+    check(
+        &[
+            ("payment", Cpu, 0.98, 0.0),
+            ("payment", LatencyP99, 700.0, 0.0),
+            ("order", LatencyP99, 750.0, 0.0),
+            ("gateway", LatencyP99, 800.0, 0.0),
+        ],
+        None,
+        "payment",
+        Cause::CpuSaturation,
+    );
+}
+
+#[test]
+fn a_traffic_spike_at_the_gateway_loads_everything_below_it() {
+    check(
+        &[
+            ("gateway", RequestRate, 200.0, 0.0),
+            ("payment", RequestRate, 150.0, 0.0),
+            ("order", RequestRate, 120.0, 0.0),
+            ("user", RequestRate, 140.0, 0.0),
+            ("inventory", RequestRate, 110.0, 0.0),
+            ("payment", Cpu, 0.95, 0.0),
+            ("order", LatencyP99, 700.0, 0.0),
+            ("gateway", LatencyP99, 900.0, 0.0),
+            ("notification", QueueLag, 900.0, 0.0),
+        ],
+        None,
+        "gateway",
+        Cause::TrafficSpike,
+    );
+    check(&[("user", RequestRate, 200.0, 0.0), ("user", Cpu, 0.95, 0.0)], None, "user", Cause::TrafficSpike);
+}
+
+#[test]
+fn memory_is_always_a_services_own() {
+    check(&[("user", Memory, 0.9, 0.0)], None, "user", Cause::MemoryLeak);
+    check(&[("order", Memory, 0.9, 0.0)], Some("order"), "order", Cause::MemoryLeak);
+    check(
+        &[
+            ("payment", Memory, 0.95, 0.0),
+            ("payment", LatencyP99, 400.0, 0.0),
+            ("gateway", LatencyP99, 500.0, 0.0),
+        ],
+        Some("payment"),
+        "payment",
+        Cause::MemoryLeak,
+    );
+}
+
+#[test]
+fn a_pool_that_is_full_first_is_the_cause_of_the_waiting() {
+    check(
+        &[
+            ("payment", DbPool, 1.0, 0.0),
+            ("payment", ErrorRate, 0.3, 8.0),
+            ("order", ErrorRate, 0.3, 8.0),
+            ("gateway", ErrorRate, 0.2, 8.0),
+        ],
+        None,
+        "payment",
+        Cause::DbConnectionExhaustion,
+    );
+    check(
+        &[("order", DbPool, 1.0, 0.0), ("gateway", LatencyP99, 800.0, 8.0)],
+        None,
+        "order",
+        Cause::DbConnectionExhaustion,
+    );
+}
+
+#[test]
+fn a_consumer_that_stops_lags_without_hurting_anybody() {
+    check(&[("notification", QueueLag, 900.0, 0.0)], None, "notification", Cause::ConsumerLag);
+}
+
+#[test]
+fn processes_that_keep_dying_are_a_crash_loop_whatever_else_shows() {
+    let loops = Cause::CrashLoop;
+    let symptoms: [Abnormal; 5] = [
+        ("inventory", Restarts, 4.0, 0.0),
+        ("inventory", Up, 0.5, 0.0),
+        ("inventory", ErrorRate, 0.5, 0.0),
+        ("order", ErrorRate, 0.3, 0.0),
+        ("gateway", ErrorRate, 0.2, 0.0),
+    ];
+    check(&symptoms, None, "inventory", loops);
+    check(&symptoms, Some("inventory"), "inventory", loops);
+}
+
+#[test]
+fn trouble_right_after_a_deployment_of_the_same_service_is_the_deployments() {
+    check(
+        &[
+            ("order", ErrorRate, 0.4, 0.0),
+            ("order", LatencyP99, 600.0, 0.0),
+            ("gateway", ErrorRate, 0.3, 0.0),
+            ("gateway", LatencyP99, 700.0, 0.0),
+        ],
+        Some("order"),
+        "order",
+        Cause::DeploymentFailure,
+    );
+    check(
+        &[
+            ("payment", LatencyP99, 600.0, 0.0),
+            ("order", LatencyP99, 650.0, 0.0),
+            ("gateway", LatencyP99, 700.0, 0.0),
+        ],
+        Some("payment"),
+        "payment",
+        Cause::DeploymentFailure,
+    );
+}
