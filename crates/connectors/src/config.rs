@@ -99,7 +99,7 @@ pub struct LogsConfig {
 pub enum ControlPlaneKind {
     /// The lab's control plane.
     Lab,
-    /// None: midwatch watches and proposes.
+    /// None: midwatch watches, explains and hands over to a person.
     #[default]
     None,
 }

@@ -1,7 +1,7 @@
 //! What people tell the watch: approve, deny, act, register, mark a false alarm, hand in an alert.
 
 use crate::append::append;
-use crate::observe::received;
+use crate::observe::{over, received};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
@@ -128,13 +128,20 @@ impl Engine {
         .await
     }
 
-    /// Takes in alerts from outside. They are durable when this returns.
+    /// Takes in alerts from outside. They are durable when this returns. Those whose sender says that they are over are
+    /// kept on record, but open nothing and end nothing: recovery is proven by readings.
     ///
     /// # Errors
     /// When the store takes nothing now; then nothing is acknowledged.
-    pub async fn ingest(&self, signals: &[Signal], from: &str) -> Result<(), EngineError> {
+    pub async fn ingest(
+        &self,
+        firing: &[Signal],
+        resolved: &[Signal],
+        from: &str,
+    ) -> Result<(), EngineError> {
         let now = self.now();
-        let intake = signals.iter().map(|signal| received(signal, now, from)).collect();
+        let mut intake: Vec<_> = firing.iter().map(|signal| received(signal, now, from)).collect();
+        intake.extend(resolved.iter().map(|signal| over(signal, now, from)));
         self.store.commit(Commit { intake, ..Commit::default() }).await?;
         self.wake.notify_one();
         Ok(())

@@ -121,8 +121,10 @@ async fn probe(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
 async fn look(engine: &Engine, incident: &Incident, services: &[ServiceName], facts: &mut Facts) {
     let onset = incident.signals.iter().map(|s| s.onset_at).min().unwrap_or(incident.opened_at);
     let from = after(onset, -LOGS_BEFORE_S).max(after(facts.now, -LOGS_MAX_S));
-    for service in services {
-        match engine.outside.logs(service, from, facts.now).await {
+    let now = facts.now;
+    let logs = join_all(services.iter().map(|service| engine.outside.logs(service, from, now))).await;
+    for (service, answer) in services.iter().zip(logs) {
+        match answer {
             Ok(digest) => facts.logs.push(digest),
             Err(error) => tracing::debug!(%service, %error, "no logs"),
         }
@@ -136,9 +138,9 @@ async fn look(engine: &Engine, incident: &Incident, services: &[ServiceName], fa
 }
 
 async fn ask_targets(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
-    for service in services {
-        let answer = engine.outside.target(service).await.map_err(|error| error.to_string());
-        facts.targets.insert(service.clone(), answer);
+    let answers = join_all(services.iter().map(|service| engine.outside.target(service))).await;
+    for (service, answer) in services.iter().zip(answers) {
+        facts.targets.insert(service.clone(), answer.map_err(|error| error.to_string()));
     }
 }
 

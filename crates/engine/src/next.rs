@@ -8,9 +8,9 @@ use crate::gather::Facts;
 use midwatch_decision::{Authorized, Policy, resume};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::GateRecord;
+use midwatch_model::decision::{GateRecord, Mode};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, VerifiedJournal};
-use midwatch_model::{ActionKey, Timestamp, after, seconds_between};
+use midwatch_model::{Action, ActionKey, Timestamp, after, seconds_between};
 
 /// The next step.
 pub(crate) enum Step {
@@ -51,7 +51,7 @@ pub(crate) fn next_step(
             decide::decide(incident, facts, config, policy)
         }
         State::Verifying => observe::verify(incident, facts, config),
-        State::Remediating => take_back(journal, incident, facts),
+        State::Remediating => take_back(journal, incident, facts, config),
         State::Soaking => observe::soak(incident, facts, config),
         State::Resolved | State::Escalated | State::FalseAlarm if !incident.report_is_current => Step::Report,
         State::Resolved => observe::after_recovery(incident, facts, config),
@@ -61,7 +61,7 @@ pub(crate) fn next_step(
 }
 
 /// An action did not help: undo it if it has an undo, else go on to the next step of the plan.
-fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts) -> Step {
+fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
     let Some(last) = incident.last_effect() else {
         return Step::escalate("the journal shows no action to take back");
     };
@@ -78,6 +78,12 @@ fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts) -> S
         let reason =
             format!("\"{}\" did not help ({why}) and leaves nothing to undo", intent.action.sentence());
         return Step::Record(vec![Entry::StepSkipped { step: intent.step, reason }]);
+    }
+    if config.dry_run || config.mode == Mode::Shadow {
+        let undo = intent.undo.as_ref().map_or_else(String::new, Action::sentence);
+        return Step::escalate(format!(
+            "it did not help ({why}), and midwatch may touch nothing now; to take it back: {undo}"
+        ));
     }
     let Some(Ok(target)) = facts.targets.get(intent.action.target()) else { return Step::Wait };
     match resume(journal, facts.now) {

@@ -78,6 +78,20 @@ pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow
     }
 }
 
+/// The intake row of an alert whose sender says that it is over.
+pub(crate) fn over(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow {
+    let mut row = received(signal, now, from);
+    let step = LineageStep {
+        at: now,
+        signal: Some(signal.id.to_string()),
+        step: "resolved by its sender".into(),
+        detail: "opens no incident and ends none: recovery is proven by readings".into(),
+    };
+    row.handling.push(serde_json::to_value(step).unwrap_or_default());
+    row.done = true;
+    row
+}
+
 /// Puts every signal that waits in the intake log into an incident, or says why not.
 pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError> {
     let pending = engine.store.intake_pending(INTAKE_BATCH).await?;

@@ -101,6 +101,10 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
         processes.lab_url,
         dir.join("ops-password").display()
     ));
+    say(&format!(
+        "midwatch answers at {} (export MIDWATCH_URL={0} for the client commands)",
+        processes.server_url
+    ));
     say(narrative.dashboard_note());
 
     let client = Client::new(&ClientArgs { url: processes.server_url.clone(), api_key: None, json: false })?;

@@ -98,9 +98,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     if ended.is_err() {
         tracing::warn!("some work did not end in time; the journal knows how far it came");
     }
-    if let Some(engine) = Arc::into_inner(engine) {
-        engine.store.close().await;
-    }
+    engine.store.close().await;
     Ok(DONE)
 }
 

@@ -410,11 +410,15 @@ impl VerifiedJournal {
             if chain_hash(&name, record.seq, &previous, &record.bytes) != record.hash {
                 return Err(ChainError::Changed { stream: name, seq: record.seq });
             }
-            let line = serde_json::from_slice(&record.bytes).map_err(|error| ChainError::Unreadable {
-                stream: name.clone(),
-                seq: record.seq,
-                reason: error.to_string(),
-            })?;
+            let unreadable =
+                |reason| ChainError::Unreadable { stream: name.clone(), seq: record.seq, reason };
+            let line: Line = serde_json::from_slice(&record.bytes).map_err(|e| unreadable(e.to_string()))?;
+            if line.v > ENTRY_VERSION {
+                return Err(unreadable(format!(
+                    "it is of version {}, this one reads up to {ENTRY_VERSION}",
+                    line.v
+                )));
+            }
             lines.push(line);
             previous = record.hash;
         }

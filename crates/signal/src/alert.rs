@@ -142,6 +142,23 @@ impl Alert {
         Ok(())
     }
 
+    /// Whether the sender says that the condition still holds.
+    #[must_use]
+    pub fn is_firing(&self) -> bool {
+        self.status == AlertStatus::Firing
+    }
+
+    /// The signal id that the sender's own id and start time stand for: the same alert sent twice is the same signal.
+    /// `None` where the sender gives no id.
+    #[must_use]
+    pub fn signal_id(&self) -> Option<SignalId> {
+        let id = self.id.as_ref()?;
+        let status = if self.is_firing() { "firing" } else { "resolved" };
+        let key = format!("{}\n{id}\n{:?}\n{status}", self.service, self.starts_at);
+        let digest = midwatch_model::Evidence::digest_of(key.as_bytes());
+        Some(SignalId::new(format!("sig-{}", &digest[..16])))
+    }
+
     /// The alert as a signal that arrived at `now`.
     #[must_use]
     pub fn to_signal(&self, id: SignalId, now: Timestamp) -> Signal {

@@ -93,9 +93,11 @@ impl Store {
         self.writer.commits()
     }
 
-    /// Stops the writer after what is queued, and closes the files.
-    pub async fn close(self) {
+    /// Waits for what is queued, folds the write-ahead log into the file and closes the readers.
+    pub async fn close(&self) {
         self.writer.stop().await;
+        // A log that cannot be folded now is folded at the next start.
+        let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.readers).await;
         self.readers.close().await;
     }
 }

@@ -133,15 +133,11 @@ impl Store {
         Ok(row.and_then(|row| Some((Timestamp::from_millisecond(row.get(0)).ok()?, row.get(1)))))
     }
 
-    /// Throws the incident view away and writes the given rows instead.
+    /// Throws the incident view away and writes the given rows instead, in one commit.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub async fn replace_incidents(&self, rows: Vec<IncidentRow>) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM incidents")
-            .execute(&self.readers)
-            .await
-            .map_err(|e| StoreError::write(&e))?;
-        self.commit(crate::Commit { incidents: rows, ..Default::default() }).await
+        self.commit(crate::Commit { incidents: rows, replace_incidents: true, ..Default::default() }).await
     }
 }

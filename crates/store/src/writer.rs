@@ -40,6 +40,8 @@ pub struct Commit {
     pub appends: Vec<Append>,
     pub timers: Vec<Timer>,
     pub incidents: Vec<IncidentRow>,
+    /// Whether the incident view is emptied before its rows are written.
+    pub replace_incidents: bool,
     pub artifacts: Vec<Artifact>,
     /// New rows of the intake log; a row whose id exists already is left as it is.
     pub intake: Vec<IntakeRow>,
@@ -254,6 +256,9 @@ impl Writer {
             }
             .execute(&mut *db)
             .await?;
+        }
+        if commit.replace_incidents {
+            sqlx::query("DELETE FROM incidents").execute(&mut *db).await?;
         }
         for row in &commit.incidents {
             row.write(db).await?;

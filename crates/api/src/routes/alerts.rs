@@ -6,9 +6,10 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use midwatch_engine::Engine;
-use midwatch_model::IncidentId;
 use midwatch_model::journal::StreamId;
+use midwatch_model::{IncidentId, Signal};
 use midwatch_report::{LineageStep, why};
+use midwatch_signal::alert::Alert;
 use midwatch_store::IntakeRow;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -33,9 +34,13 @@ pub(crate) async fn ingest(
     let now = api.engine.now();
     let alerts =
         midwatch_signal::alert::parse_batch(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
-    let signals: Vec<_> = alerts.iter().map(|alert| alert.to_signal(api.engine.signal_id(), now)).collect();
-    api.engine.ingest(&signals, &format!("the API, source {source}")).await?;
-    let ids: Vec<&str> = signals.iter().map(|s| s.id.as_str()).collect();
+    let (firing, resolved): (Vec<_>, Vec<_>) = alerts.iter().partition(|alert| alert.is_firing());
+    let signal =
+        |alert: &&Alert| alert.to_signal(alert.signal_id().unwrap_or_else(|| api.engine.signal_id()), now);
+    let firing: Vec<Signal> = firing.iter().map(signal).collect();
+    let resolved: Vec<Signal> = resolved.iter().map(signal).collect();
+    api.engine.ingest(&firing, &resolved, &format!("the API, source {source}")).await?;
+    let ids: Vec<&str> = firing.iter().chain(&resolved).map(|s| s.id.as_str()).collect();
     Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": ids }))))
 }
 

@@ -16,7 +16,7 @@ async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after
     let rig = Rig::start().await;
     rig.ticks(3).await;
     let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
     assert_eq!(handling(&rig, "sig-a").await, ["received"]);
 
     let rig = rig.reopen().await;
@@ -33,7 +33,7 @@ async fn nothing_is_acknowledged_that_the_store_did_not_take() {
     let rig = Rig::start().await;
     rig.engine.store.crash_at(1, midwatch_store::CrashPoint::Before);
     let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    assert!(rig.engine.ingest(&[signal], "alertmanager").await.is_err());
+    assert!(rig.engine.ingest(&[signal], &[], "alertmanager").await.is_err());
     let rig = rig.reopen().await;
     assert!(rig.engine.store.intake("sig-a").await.expect("readable").is_none());
 }
@@ -49,9 +49,9 @@ async fn the_same_alert_again_is_a_duplicate_and_a_neighbours_alert_joins() {
         alert("sig-3", "gateway", Cause::LatencySpike, after(now, 2.0)),
         alert("sig-4", "elsewhere", Cause::LatencySpike, after(now, 2.0)),
     ];
-    rig.engine.ingest(&signals, "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&signals, &[], "alertmanager").await.expect("acknowledged");
     // A webhook that is delivered twice.
-    rig.engine.ingest(&signals[..1], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&signals[..1], &[], "alertmanager").await.expect("acknowledged");
     rig.engine.settle().await.expect("settled");
     let incidents = rig.incidents().await;
     assert_eq!(incidents.len(), 2, "{}", rig.story().await);
@@ -81,7 +81,7 @@ async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
     let commit = midwatch_store::Commit { intake: vec![broken], ..Default::default() };
     rig.engine.store.commit(commit).await.expect("kept");
     let signal = alert("sig-1", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
     rig.engine.settle().await.expect("settled");
     assert_eq!(handling(&rig, "sig-0").await, ["unreadable"]);
     assert_eq!(rig.incident().await.signals[0].id.as_str(), "sig-1");
@@ -94,7 +94,7 @@ async fn a_symptom_that_shows_late_joins_the_open_incident() {
     rig.until("waiting", |incident| incident.waiting.is_some()).await;
     rig.ticks(20).await;
     let late = alert("sig-late", "order", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[late], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&[late], &[], "alertmanager").await.expect("acknowledged");
     rig.tick().await;
     let incident = rig.incident().await;
     assert!(incident.signals.iter().any(|s| s.id.as_str() == "sig-late"));
@@ -108,7 +108,7 @@ async fn an_echo_from_before_the_recovery_opens_no_second_incident() {
     let onset = after(rig.now(), 44.0);
     rig.until_state(State::Resolved).await;
     let echo = alert("sig-echo", "gateway", Cause::ErrorRateSpike, onset);
-    rig.engine.ingest(&[echo], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&[echo], &[], "alertmanager").await.expect("acknowledged");
     rig.ticks(5).await;
     assert_eq!(rig.incident().await.state, State::Resolved);
     assert_eq!(handling(&rig, "sig-echo").await, ["received", "echo"]);
@@ -119,7 +119,7 @@ async fn an_alert_about_a_service_that_nothing_is_known_of_does_not_resolve_by_i
     let rig = Rig::start().await;
     rig.ticks(3).await;
     let signal = alert("sig-a", "elsewhere", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
     rig.until_state(State::Escalated).await;
     rig.ticks(60).await;
     assert_eq!(rig.incident().await.state, State::Escalated, "{}", rig.story().await);
@@ -131,7 +131,7 @@ async fn an_alert_about_a_service_that_shows_to_be_well_resolves_by_itself() {
     let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
     rig.ticks(3).await;
     let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], "alertmanager").await.expect("acknowledged");
+    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
     rig.until_state(State::Resolved).await;
 }
 
