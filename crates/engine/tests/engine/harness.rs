@@ -94,10 +94,17 @@ impl Rig {
 
     /// The server ends (or has crashed) and another one starts on the same file.
     pub async fn reopen(self) -> Self {
+        self.reopen_with(|_| {}).await
+    }
+
+    /// The same with another configuration.
+    pub async fn reopen_with(self, change: impl FnOnce(&mut EngineConfig)) -> Self {
         let Self { engine, world, clock, dir, policy, starts } = self;
-        let (config, store) = (engine.config.clone(), engine.store.clone());
+        let (mut config, store) = (engine.config.clone(), engine.store.clone());
+        change(&mut config);
         drop(engine);
         store.close().await;
+        drop(store);
         let engine = open(config, &policy, dir.path(), &world, &clock, starts * 1000).await;
         Self { engine, world, clock, dir, policy, starts: starts + 1 }
     }

@@ -127,6 +127,23 @@ async fn an_alert_about_a_service_that_nothing_is_known_of_does_not_resolve_by_i
 }
 
 #[tokio::test]
+async fn an_alert_that_is_over_is_kept_on_record_and_neither_opens_nor_ends_anything() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.break_payment();
+    rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    let over = [
+        alert("sig-1", "payment", Cause::LatencySpike, rig.now()),
+        alert("sig-2", "elsewhere", Cause::LatencySpike, rig.now()),
+    ];
+    rig.engine.ingest(&[], &over, "alertmanager").await.expect("acknowledged");
+    rig.ticks(5).await;
+    assert_eq!(rig.incident().await.state, State::AwaitingApproval);
+    for id in ["sig-1", "sig-2"] {
+        assert_eq!(handling(&rig, id).await, ["received", "resolved by its sender"]);
+    }
+}
+
+#[tokio::test]
 async fn an_alert_about_a_service_that_shows_to_be_well_resolves_by_itself() {
     let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
     rig.ticks(3).await;

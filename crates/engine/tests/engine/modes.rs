@@ -1,7 +1,7 @@
 //! Shadow, propose and dry run: nothing is done that nobody allowed.
 
-use crate::harness::{Rig, restart};
-use midwatch_engine::EngineError;
+use crate::harness::{Rig, outcomes, restart, scale};
+use midwatch_engine::{EngineConfig, EngineError};
 use midwatch_incident::{Incident, State};
 use midwatch_model::PlanHash;
 use midwatch_model::decision::Mode;
@@ -48,10 +48,8 @@ async fn a_proposal_is_carried_out_once_and_only_after_a_yes_to_exactly_this_pla
     assert!(rig.world.calls().is_empty());
 
     rig.engine.approve(&incident.id, &hash, "ann").await.expect("the right plan");
-    rig.engine
-        .approve(&incident.id, &hash, "bob")
-        .await
-        .expect("a second yes before the first was acted upon");
+    let error = rig.engine.approve(&incident.id, &hash, "bob").await.expect_err("a second yes");
+    assert!(error.to_string().contains("ann has approved this plan already"), "{error}");
     rig.until_state(State::Resolved).await;
     assert_eq!(rig.world.applied(), [restart()]);
     let error = rig.engine.approve(&incident.id, &hash, "ann").await.expect_err("nothing waits any more");
@@ -110,6 +108,23 @@ async fn an_approval_that_could_not_be_used_in_time_expires_too() {
     rig.world.set_blind(false);
     rig.ticks(5).await;
     assert!(rig.world.calls().is_empty(), "{}", rig.story().await);
+}
+
+#[tokio::test]
+async fn a_server_that_may_touch_nothing_any_more_does_not_even_undo() {
+    let disarm: [fn(&mut EngineConfig); 2] =
+        [|config| config.dry_run = true, |config| config.mode = Mode::Shadow];
+    for change in disarm {
+        let rig = Rig::start().await;
+        rig.break_payment_until(None);
+        rig.until("scaled", |incident| outcomes(incident) == ["applied", "applied"]).await;
+        let rig = rig.reopen_with(change).await;
+        let incident = rig.until_state(State::Escalated).await;
+        assert_eq!(rig.world.applied(), [restart(), scale(4)]);
+        let reasons = rig.escalations(&incident.id).await;
+        assert!(reasons[0].contains("to take it back: Scale payment to 2 replicas"), "{reasons:?}");
+        rig.assert_sound().await;
+    }
 }
 
 #[tokio::test]

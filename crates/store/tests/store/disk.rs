@@ -27,6 +27,7 @@ async fn a_locked_file_refuses_writes_with_advice_and_takes_them_when_it_is_free
     store.commit(append(&incident("a"), 1, &["after"])).await.expect("the lock is gone");
     assert_eq!(texts(&store, &incident("a")).await, ["before", "after"]);
     store.close().await;
+    drop(store);
     assert_clean(&path).await;
 }
 
@@ -84,6 +85,7 @@ async fn fill_and_free() {
     store.commit(append(&a, taken, &["room again"])).await.expect("there is room");
     assert_eq!(texts(&store, &a).await.len() as u64, taken + 1);
     store.close().await;
+    drop(store);
     assert_clean(&path).await;
     let store = open(&path).await;
     assert_eq!(texts(&store, &a).await.last().map(String::as_str), Some("room again"));

@@ -16,6 +16,7 @@ async fn many_writers_at_once_are_all_durable() {
     }
     assert_eq!(store.commits(), 64);
     store.close().await;
+    drop(store);
 
     let store = open(&path).await;
     for stream in &streams {
@@ -91,6 +92,7 @@ async fn a_reopened_store_goes_on_where_it_was() {
         assert_eq!(texts(&store, &a).await.len(), round);
         store.commit(append(&a, round as u64, &["again"])).await.expect("a commit");
         store.close().await;
+        drop(store);
     }
     assert_clean(&path).await;
 }
@@ -120,6 +122,7 @@ async fn a_simulated_crash_loses_or_keeps_its_commit_and_everything_after_fails(
         assert!(error.is_unavailable(), "{error}");
         assert!(store.commit(Commit::default()).await.is_err(), "nothing works after a crash");
         store.close().await;
+        drop(store);
         assert_eq!(texts(&open(&path).await, &a).await, kept, "{point:?}");
         assert_clean(&path).await;
     }

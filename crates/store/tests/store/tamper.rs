@@ -23,6 +23,7 @@ async fn filled(path: &Path) {
         }
     }
     store.close().await;
+    drop(store);
     assert_clean(path).await;
 }
 
@@ -97,6 +98,7 @@ async fn an_append_to_a_tampered_stream_does_not_hide_what_was_done() {
     store.commit(append(&incident("a"), 4, &["five"])).await.expect("the head is as expected");
     assert!(store.read(&incident("a")).await.is_err());
     store.close().await;
+    drop(store);
     assert!(!midwatch_store::verify(&path).await.expect("a report").is_clean());
 }
 

@@ -43,6 +43,7 @@ async fn what_came_in_waits_in_order_until_it_is_handled_and_keeps_its_history()
     let remark = ("a".to_owned(), json!({"step": "remark"}), None, false);
     store.commit(Commit { handled: vec![remark], ..Commit::default() }).await.expect("a commit");
     store.close().await;
+    drop(store);
 
     let store = open(&path).await;
     let row = store.intake("a").await.expect("readable").expect("a row");
@@ -88,6 +89,7 @@ async fn wake_ups_are_set_moved_and_cleared_and_survive() {
     store.commit(set(Some(10.0))).await.expect("a commit");
     store.commit(set(Some(20.0))).await.expect("a commit");
     store.close().await;
+    drop(store);
     let store = open(&path).await;
     assert!(store.due(second(19.0)).await.expect("readable").is_empty());
     assert_eq!(store.due(second(20.0)).await.expect("readable"), [(incident("a"), "wake".to_owned())]);
