@@ -113,8 +113,13 @@ fn stirring_callee(
         return None;
     }
     let callees: BTreeSet<_> = input.graph.callees(service).collect();
-    let series = input.series.iter().find(|s| {
+    let stirring = input.series.iter().filter(|s| {
         callees.contains(&s.service) && !s.stale && TRAVELS_UP.contains(&s.metric) && s.sigma >= STIRS_SIGMA
+    });
+    // The one that stirs most; of equal ones the first by name, whatever the order of the input.
+    let series = stirring.max_by(|a, b| {
+        let by_name = || (&b.service, b.metric).cmp(&(&a.service, a.metric));
+        a.sigma.total_cmp(&b.sigma).then_with(by_name)
     })?;
     Some(format!(
         "but {}, which it calls, is stirring: {} is {}",

@@ -38,7 +38,7 @@ pub struct Store {
     readers: SqlitePool,
     writer: writer::Handle,
     path: PathBuf,
-    _lock: std::sync::Arc<lock::Lock>,
+    lock: std::sync::Arc<lock::Lock>,
 }
 
 impl Store {
@@ -63,7 +63,7 @@ impl Store {
             .await
             .map_err(|e| StoreError::open(path, e))?;
         let writer = writer::start(connection);
-        Ok(Self { readers, writer, path: path.to_owned(), _lock: std::sync::Arc::new(lock) })
+        Ok(Self { readers, writer, path: path.to_owned(), lock: std::sync::Arc::new(lock) })
     }
 
     /// Where the store's file is.
@@ -93,12 +93,14 @@ impl Store {
         self.writer.commits()
     }
 
-    /// Waits for what is queued, folds the write-ahead log into the file and closes the readers.
+    /// Waits for what is queued, folds the write-ahead log into the file, closes the readers and lets
+    /// another process in. Nothing may be asked of the store afterwards.
     pub async fn close(&self) {
         self.writer.stop().await;
         // A log that cannot be folded now is folded at the next start.
         let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.readers).await;
         self.readers.close().await;
+        self.lock.release();
     }
 }
 

@@ -4,9 +4,14 @@ use crate::StoreError;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::Path;
 
-pub(crate) struct Lock(#[expect(dead_code, reason = "held for its drop")] File);
+pub(crate) struct Lock(File);
 
 impl Lock {
+    /// Lets another process in. Dropping does so too, but a store may be shared by whoever still holds a clone.
+    pub(crate) fn release(&self) {
+        let _ = self.0.unlock();
+    }
+
     pub(crate) fn acquire(store: &Path) -> Result<Self, StoreError> {
         let path = store.with_extension("lock");
         let file = OpenOptions::new()

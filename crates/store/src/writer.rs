@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection as _, Executor as _, Row as _};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that one commit takes at most: bounds how long the first of a group waits for the last.
@@ -70,7 +70,9 @@ struct Shared {
     commits: AtomicU64,
     /// Number of the commit that crashes; 0 for none.
     crash_at: AtomicU64,
-    crash_after: std::sync::atomic::AtomicBool,
+    crash_after: AtomicBool,
+    /// Whether the store was closed: then nothing more is taken, whoever still holds a clone.
+    closed: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -81,6 +83,9 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub(crate) async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        if self.shared.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Stopped);
+        }
         let (reply, answer) = oneshot::channel();
         self.requests.send(Request { commit, reply }).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
@@ -97,7 +102,11 @@ impl Handle {
 
     /// Waits until everything queued so far is written, by queueing an empty commit behind it.
     pub(crate) async fn stop(&self) {
-        let _ = self.commit(Commit::default()).await;
+        self.shared.closed.store(true, Ordering::SeqCst);
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(Request { commit: Commit::default(), reply }).await.is_ok() {
+            let _ = answer.await;
+        }
     }
 }
 

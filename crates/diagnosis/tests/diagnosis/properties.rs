@@ -67,7 +67,7 @@ fn ranked(scene: &Scene) -> Ranked {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn confidence_is_a_share_and_the_best_comes_first(scene in scenes()) {
