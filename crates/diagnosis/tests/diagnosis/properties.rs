@@ -24,7 +24,7 @@ fn scenes() -> impl Strategy<Value = Scene> {
                 let mut signal = signal(symptom);
                 if !named {
                     // Somebody else's alert knows neither series nor baseline.
-                (signal.metric, signal.baseline) = (None, None);
+                    (signal.metric, signal.baseline) = (None, None);
                 }
                 if known.insert((symptom.0, symptom.1)) {
                     scene.signals.push(signal);
