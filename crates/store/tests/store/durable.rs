@@ -36,7 +36,7 @@ async fn every_acknowledged_commit_can_be_read() {
 }
 
 #[test]
-fn a_commit_is_acknowledged_only_after_the_sync_that_covers_it() {
+fn a_commit_is_acknowledged_only_after_fdatasync() {
     let (dir, path) = folder();
     let trace = dir.path().join("trace");
     let mut strace = Command::new("strace");
