@@ -106,6 +106,7 @@ impl Guard {
                 | Guard::FreshEvidence
                 | Guard::RateLimit
                 | Guard::OneAtATime
+                | Guard::RecentlyRemediated
                 | Guard::ApprovalBinding
         )
     }

@@ -13,7 +13,11 @@ impl Lock {
     }
 
     pub(crate) fn acquire(store: &Path) -> Result<Self, StoreError> {
-        let path = store.with_extension("lock");
+        // By its real name: a link to a store is the same store.
+        let real = std::fs::canonicalize(store).unwrap_or_else(|_| store.to_owned());
+        let mut path = real.into_os_string();
+        path.push(".lock");
+        let path = std::path::PathBuf::from(path);
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)

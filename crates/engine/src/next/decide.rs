@@ -249,6 +249,11 @@ fn held_back(
     let early = failed(Guard::WarmUp).or(failed(Guard::Settled)).is_some();
     let ruled_out = ruled_out(&record);
     if config.mode == Mode::Shadow || early || (ruled_out.is_none() && record.failed().next().is_some()) {
+        // Weak or stale evidence may get better; a person must not wait for it without knowing.
+        let doubt = failed(Guard::Confidence).or(failed(Guard::FreshEvidence));
+        if let Some(doubt) = doubt.filter(|_| !early && is_overdue(incident, facts, config)) {
+            entries.push(Entry::Escalated { reason: format!("no action is taken: {}", doubt.reason) });
+        }
         return wait_or(entries);
     }
     if let Some(dose) = failed(Guard::RepeatedDose) {
@@ -296,6 +301,14 @@ fn held_back(
         }
         _ => wait_or(entries),
     }
+}
+
+/// Whether the verdict has stood, without an action or a request, for as long as one may be looked for.
+fn is_overdue(incident: &Incident, facts: &Facts, config: &EngineConfig) -> bool {
+    let since = incident.verdict_since.unwrap_or(incident.opened_at);
+    config.mode != Mode::Shadow
+        && incident.waiting.is_none()
+        && seconds_between(since, facts.now) >= config.incident.inconclusive_after_s
 }
 
 /// The first guard that failed and that waiting does not change.
