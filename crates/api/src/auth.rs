@@ -3,7 +3,7 @@
 use crate::{Api, error::ApiError};
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
-use axum::http::header::{AUTHORIZATION, HOST};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use midwatch_model::Evidence;
@@ -36,6 +36,13 @@ fn refusal(api: &Api, request: &Request) -> Option<ApiError> {
         return None;
     }
     let header = |name| request.headers().get(name).and_then(|v: &HeaderValue| v.to_str().ok());
+    // A browser says which page asks; only pages that this server itself served may.
+    if let Some(origin) = header(ORIGIN.as_str()) {
+        let host = header(HOST.as_str()).unwrap_or_default();
+        if origin != format!("http://{host}") && origin != format!("https://{host}") {
+            return Some(ApiError::forbidden(format!("the origin `{origin}` may not call this server")));
+        }
+    }
     if let Some(key) = &api.config.key {
         let bearer = header(AUTHORIZATION.as_str()).and_then(|v| v.strip_prefix("Bearer "));
         let known = bearer.or_else(|| header("x-api-key")).is_some_and(|given| key.is(given));

@@ -77,7 +77,8 @@ pub(crate) fn argue(
     for log in input.logs.iter().filter(|l| l.service == *service && l.errors + l.warnings > 0) {
         supports.push(book.file(log.evidence.clone()));
     }
-    for piece in input.control_plane.iter().filter(|e| e.service == *service) {
+    // That nothing was changed is no witness of a fault; a change is.
+    for piece in input.control_plane.iter().filter(|e| e.service == *service && candidate.change.is_some()) {
         supports.push(book.file(piece.clone()));
     }
     if let Some(callee) = symptoms.failing_callee(service, input.graph) {

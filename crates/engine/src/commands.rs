@@ -196,12 +196,23 @@ impl Engine {
     /// # Errors
     /// When the target is not watched or cannot be read, or the store takes nothing now.
     pub async fn act(&self, request: ActRequest) -> Result<ActResult, EngineError> {
+        let mut attempt = 0;
+        loop {
+            // Nothing was asked of the target when an append conflicts: the gate is asked anew on what is there now.
+            match self.act_once(&request).await {
+                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
+                result => return result,
+            }
+        }
+    }
+
+    async fn act_once(&self, request: &ActRequest) -> Result<ActResult, EngineError> {
         let target = request.action.target().clone();
         self.check_watched(&target).await?;
         let before = self.outside.target(&target).await.map_err(|e| EngineError::Target(e.to_string()))?;
         let journal = self.incident_on(&target).await?;
         let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
-        let plan = one_step(&request, incident.as_ref(), &before);
+        let plan = one_step(request, incident.as_ref(), &before);
         let hash = plan.hash();
         let service = self.store.read(&StreamId::Service(target.clone())).await?;
         let evidence = self.witnesses(&target, &before).await;

@@ -19,7 +19,7 @@ const CONCURRENT_MAX: usize = 8;
 pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), EngineError> {
     let mut journal = engine.store.read(&StreamId::Incident(id.clone())).await?;
     let Some(mut incident) = Incident::fold(journal.lines()) else { return Ok(()) };
-    let facts = gather::gather(engine, &incident).await?;
+    let mut facts = gather::gather(engine, &incident).await?;
     for _ in 0..STEPS_MAX {
         let step = next_step(&journal, &incident, &facts, &engine.config, &engine.policy);
         journal = match step {
@@ -39,7 +39,11 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
         if folded.state != incident.state {
             tracing::info!(incident.id = %id, from = %incident.state, to = %folded.state, "incident moved on");
         }
+        let other_needs = gather::needs(folded.state) != gather::needs(incident.state);
         incident = folded;
+        if other_needs {
+            facts = gather::gather(engine, &incident).await?;
+        }
     }
     Ok(())
 }

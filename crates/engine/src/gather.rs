@@ -42,7 +42,37 @@ pub(crate) struct Facts {
     pub owners: BTreeMap<ServiceName, Option<String>>,
     pub has_health: BTreeSet<ServiceName>,
     pub warm_up_ticks_left: u32,
+    /// When this process began to watch.
+    pub watching_since: Timestamp,
     pub rate_window_s: f64,
+}
+
+/// What an incident's state asks of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Everything about every suspect.
+    Suspects,
+    /// The target of the last effect.
+    Target,
+    /// The component's health endpoint.
+    Health,
+    /// Every suspect's health endpoint.
+    AllHealth,
+    /// What the detectors hold is enough.
+    Nothing,
+}
+
+/// What a state needs. Facts that were gathered for another need must not be used.
+pub(crate) fn needs(state: State) -> Needs {
+    match state {
+        State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
+            Needs::Suspects
+        }
+        State::Remediating => Needs::Target,
+        State::Verifying | State::Soaking => Needs::Health,
+        State::Escalated => Needs::AllHealth,
+        State::Resolved | State::FalseAlarm | State::Closed => Needs::Nothing,
+    }
 }
 
 /// Gathers what an incident in its present state needs, and no more: a soak asks one health endpoint, a diagnosis asks
@@ -51,8 +81,8 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
     let now = engine.now();
     let mut facts = from_watch(engine, now).await;
     let component = incident.component().clone();
-    match incident.state {
-        State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
+    match needs(incident.state) {
+        Needs::Suspects => {
             let suspects = suspects(incident, &facts);
             probe(engine, &suspects, &mut facts).await;
             look(engine, incident, &suspects, &mut facts).await;
@@ -62,16 +92,16 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
             }
             facts.past = past(engine, &suspects, &incident.id).await?;
         }
-        State::Remediating => {
+        Needs::Target => {
             let target = incident.last_effect().map_or(component, |e| e.intent.action.target().clone());
             ask_targets(engine, &[target], &mut facts).await;
         }
-        State::Verifying | State::Soaking => probe(engine, &[component], &mut facts).await,
-        State::Escalated => {
+        Needs::Health => probe(engine, &[component], &mut facts).await,
+        Needs::AllHealth => {
             let suspects = suspects(incident, &facts);
             probe(engine, &suspects, &mut facts).await;
         }
-        State::Resolved | State::FalseAlarm | State::Closed => {}
+        Needs::Nothing => {}
     }
     Ok(facts)
 }
@@ -94,6 +124,7 @@ async fn from_watch(engine: &Engine, now: Timestamp) -> Facts {
         owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
         has_health: registrations.iter().filter(|r| r.health.is_some()).map(name).collect(),
         warm_up_ticks_left: watch.warm_up_ticks_left(&engine.config),
+        watching_since: watch.started_at,
         rate_window_s: engine.config.rate_window_s,
     }
 }

@@ -44,7 +44,22 @@ pub(crate) fn next_step(
 ) -> Step {
     if let Some(pending) = incident.pending_effect() {
         let known_after = after(pending.intent.deadline, config.call_timeout_s);
-        return if facts.now > known_after { Step::Reconcile(pending.intent.clone()) } else { Step::Wait };
+        if facts.now <= known_after {
+            return Step::Wait;
+        }
+        // A target that cannot be looked at for long is for a person; midwatch goes on looking.
+        if seconds_between(known_after, facts.now) >= config.incident.inconclusive_after_s {
+            if incident.escalated.is_none() {
+                let what = pending.intent.action.sentence();
+                return Step::escalate(format!(
+                    "nobody knows whether \"{what}\" was done: the target cannot be looked at"
+                ));
+            }
+            if incident.state == State::Escalated && !incident.report_is_current {
+                return Step::Report;
+            }
+        }
+        return Step::Reconcile(pending.intent.clone());
     }
     match incident.state {
         State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
@@ -85,7 +100,16 @@ fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts, conf
             "it did not help ({why}), and midwatch may touch nothing now; to take it back: {undo}"
         ));
     }
-    let Some(Ok(target)) = facts.targets.get(intent.action.target()) else { return Step::Wait };
+    let Some(Ok(target)) = facts.targets.get(intent.action.target()) else {
+        let since = incident.verified.as_ref().map_or(facts.now, |(_, at, _)| *at);
+        if seconds_between(since, facts.now) < config.incident.inconclusive_after_s {
+            return Step::Wait;
+        }
+        let what = intent.action.sentence();
+        return Step::escalate(format!(
+            "\"{what}\" did not help and cannot be undone: the target cannot be read"
+        ));
+    };
     match resume(journal, facts.now) {
         Some(authorized) => Step::Undo { authorized, done: intent.key.clone(), target: target.clone() },
         None => Step::escalate("the journal holds no authorisation for the undo"),

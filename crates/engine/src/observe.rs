@@ -5,7 +5,7 @@ use crate::watch::BASELINES;
 use crate::{Engine, EngineError};
 use midwatch_incident::{Belongs, Incident, Open, correlate};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
-use midwatch_model::{IncidentId, ServiceGraph, Signal, SignalId, Timestamp, seconds_between};
+use midwatch_model::{IncidentId, Metric, ServiceGraph, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow, StoreError};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
         watch.tick += 1;
         // Half a tick of slack, so that a poll is not put off a whole tick by a late timer.
         let slack = engine.config.tick_s / 2.0;
-        watch.last_poll_at.is_none_or(|at| seconds_between(at, now) + slack >= engine.config.poll_interval_s)
+        watch.polled_at.is_none_or(|at| seconds_between(at, now) + slack >= engine.config.poll_interval_s)
     };
     if !due {
         return Ok(());
@@ -33,10 +33,13 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
     let mut commit = Commit::default();
     {
         let mut watch = engine.watch.lock().await;
-        if !poll.samples.is_empty() {
+        // That an instance does not answer is a reading of ours, not of the telemetry.
+        let read = poll.samples.iter().filter(|s| s.metric != Metric::Up).count();
+        watch.polled_at = Some(now);
+        if read > 0 {
             watch.last_poll_at = Some(now);
-            watch.last_poll_samples = poll.samples.len();
         }
+        watch.last_poll_samples = read;
         for failure in &poll.failures {
             tracing::debug!(source = failure.source, reason = failure.reason, "a source could not be read");
         }

@@ -3,7 +3,7 @@
 use crate::append::{append, with_derived};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend, intend_undo};
-use midwatch_decision::Authorized;
+use midwatch_decision::{Authorized, ServiceHistory};
 use midwatch_incident::Incident;
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::GateRecord;
@@ -50,6 +50,10 @@ pub(crate) async fn undo(
     };
     let entries = vec![Entry::Intended { intent: intent.clone() }];
     let service = engine.store.read(&StreamId::Service(intent.action.target().clone())).await?;
+    if ServiceHistory::fold(service.lines()).pending().is_some() {
+        tracing::info!(target = %intent.action.target(), "the undo waits until what is being done there has ended");
+        return Ok(());
+    }
     carry_out(engine, journal, &service, authorized, intent, entries).await
 }
 

@@ -24,6 +24,9 @@ pub struct Watch {
     /// Ticks since this process started.
     pub tick: u64,
     pub started_at: Timestamp,
+    /// The last poll, whatever it brought.
+    pub polled_at: Option<Timestamp>,
+    /// The last poll that brought readings.
     pub last_poll_at: Option<Timestamp>,
     pub last_poll_samples: usize,
     pub failures: Vec<SourceFailure>,
@@ -64,6 +67,7 @@ impl Watch {
             services: BTreeMap::new(),
             tick: 0,
             started_at: now,
+            polled_at: None,
             last_poll_at: None,
             last_poll_samples: 0,
             failures: Vec::new(),

@@ -1,7 +1,7 @@
 //! Which incident a signal belongs to.
 
 use crate::{IncidentConfig, State};
-use midwatch_model::{IncidentId, ServiceGraph, ServiceName, Signal, Timestamp, seconds_between};
+use midwatch_model::{IncidentId, Metric, ServiceGraph, ServiceName, Signal, Timestamp, seconds_between};
 use std::collections::BTreeSet;
 
 /// What correlation needs to know of an incident.
@@ -15,6 +15,8 @@ pub struct Open {
     /// The component that the verdict names.
     pub component: Option<ServiceName>,
     pub services: BTreeSet<ServiceName>,
+    /// Those of them whose rate of requests surged: load travels from them.
+    pub loaded: BTreeSet<ServiceName>,
     /// Series that already signalled.
     pub series: BTreeSet<String>,
     /// Last time a signal joined.
@@ -60,7 +62,10 @@ pub fn correlate(signal: &Signal, open: &[Open], graph: &ServiceGraph, config: &
         .min_by_key(|(hops, incident)| (*hops, std::cmp::Reverse(incident.opened_at)));
     let Some((hops, incident)) = near else {
         return Belongs::Opens {
-            reason: format!("no open incident within {} hops and {:.0} s", config.max_hops, config.window_s),
+            reason: format!(
+                "no open incident within {} hops and {:.0} s that the same fault could reach",
+                config.max_hops, config.window_s
+            ),
         };
     };
     place(signal, incident, hops)
@@ -105,9 +110,123 @@ fn in_time(signal: &Signal, incident: &Open, config: &IncidentConfig) -> bool {
     }
 }
 
+/// Fewest edges between the signal's service and one of the incident's that the same fault could reach, if any.
 fn hops(signal: &Signal, incident: &Open, graph: &ServiceGraph) -> Option<usize> {
     if incident.services.contains(&signal.service) {
         return Some(0);
     }
-    incident.services.iter().filter_map(|service| graph.hops(service, &signal.service)).min()
+    // What a person has already: only what the named component explains is a part of it; the rest is news.
+    let causes: BTreeSet<&ServiceName> = match (&incident.component, incident.state) {
+        (Some(component), State::Escalated) => BTreeSet::from([component]),
+        _ => incident.services.iter().collect(),
+    };
+    let surges = |service: &ServiceName| {
+        incident.loaded.contains(service)
+            || (*service == signal.service && signal.metric == Some(Metric::RequestRate))
+    };
+    let reaches = |service: &&&ServiceName| {
+        let (a, b) = (**service, &signal.service);
+        // Failures travel from callee to caller, and two callers may suffer from a callee that has not signalled yet.
+        let failure = graph.upstream(a).contains_key(b)
+            || (incident.state != State::Escalated
+                && (graph.upstream(b).contains_key(a) || share_callee(a, b, graph)));
+        let load = (surges(a) && graph.load_path(a).contains_key(b))
+            || (surges(b) && graph.load_path(b).contains_key(a));
+        failure || load
+    };
+    causes.iter().filter(reaches).filter_map(|service| graph.hops(service, &signal.service)).min()
+}
+
+/// Whether a service exists that both call, directly or not.
+fn share_callee(a: &ServiceName, b: &ServiceName, graph: &ServiceGraph) -> bool {
+    graph.services().any(|callee| {
+        let upstream = graph.upstream(callee);
+        callee != a && callee != b && upstream.contains_key(a) && upstream.contains_key(b)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use midwatch_model::graph::EdgeKind;
+    use midwatch_model::{Cause, SignalKind};
+
+    fn lab() -> ServiceGraph {
+        let mut graph = ServiceGraph::default();
+        let calls = [
+            ("gateway", "payment"),
+            ("gateway", "order"),
+            ("gateway", "user"),
+            ("order", "payment"),
+            ("order", "inventory"),
+        ];
+        for (from, to) in calls {
+            graph.add_edge(from.into(), to.into(), EdgeKind::Calls);
+        }
+        graph.add_edge("notification".into(), "order".into(), EdgeKind::Consumes);
+        graph
+    }
+
+    fn signal(service: &str, metric: Metric) -> Signal {
+        Signal {
+            id: "sig-1".into(),
+            kind: SignalKind::Anomaly,
+            origin: "midwatch".into(),
+            service: service.into(),
+            metric: Some(metric),
+            class: Cause::LatencySpike,
+            onset_at: Timestamp::UNIX_EPOCH,
+            detected_at: Timestamp::UNIX_EPOCH,
+            value: 1.0,
+            sigma: 9.0,
+            baseline: None,
+            summary: "moved".into(),
+            evidence: None,
+        }
+    }
+
+    fn open(state: State, component: &str, services: &[&str], loaded: &[&str]) -> Open {
+        let names = |list: &[&str]| list.iter().map(|s| ServiceName::from(*s)).collect();
+        Open {
+            id: "inc-1".into(),
+            state,
+            opened_at: Timestamp::UNIX_EPOCH,
+            recovered_at: None,
+            component: Some(component.into()),
+            services: names(services),
+            loaded: names(loaded),
+            series: BTreeSet::new(),
+            last_signal_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn joins(incident: Open, service: &str, metric: Metric) -> bool {
+        let answer = correlate(&signal(service, metric), &[incident], &lab(), &IncidentConfig::default());
+        matches!(answer, Belongs::Joins { .. })
+    }
+
+    #[test]
+    fn only_what_one_fault_can_reach_is_one_incident() {
+        let latency = Metric::LatencyP99;
+        let payment = || open(State::Diagnosed, "payment", &["payment"], &[]);
+        assert!(joins(payment(), "gateway", latency), "a caller suffers");
+        assert!(
+            joins(open(State::Diagnosed, "gateway", &["gateway"], &[]), "payment", latency),
+            "a callee explains"
+        );
+        assert!(!joins(payment(), "user", latency), "neither calls the other");
+        assert!(!joins(payment(), "notification", Metric::QueueLag));
+        let user = || open(State::Diagnosed, "user", &["user", "gateway"], &[]);
+        assert!(!joins(user(), "notification", Metric::QueueLag), "no load, no lag");
+        let surge = || open(State::Diagnosed, "gateway", &["gateway"], &["gateway"]);
+        assert!(joins(surge(), "notification", Metric::QueueLag), "load travels to consumers");
+        assert!(joins(surge(), "user", Metric::Cpu));
+    }
+
+    #[test]
+    fn what_an_escalated_incident_does_not_explain_is_an_incident_of_its_own() {
+        let escalated = || open(State::Escalated, "user", &["user", "gateway"], &[]);
+        assert!(!joins(escalated(), "inventory", Metric::Restarts));
+        assert!(joins(escalated(), "gateway", Metric::ErrorRate), "its own symptoms still belong to it");
+    }
 }

@@ -3,7 +3,9 @@
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
-use midwatch_model::{ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict};
+use midwatch_model::{
+    ActionKey, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -388,6 +390,12 @@ impl Incident {
             recovered_at: self.recovered_at(),
             component: self.verdict.as_ref().and_then(Verdict::root).map(|h| h.component.clone()),
             services: self.services(),
+            loaded: self
+                .signals
+                .iter()
+                .filter(|signal| signal.metric == Some(Metric::RequestRate))
+                .map(|signal| signal.service.clone())
+                .collect(),
             series: self.signals.iter().map(Signal::series_key).collect(),
             last_signal_at: self.last_signal_at,
         }

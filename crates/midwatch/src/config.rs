@@ -200,19 +200,57 @@ impl Config {
         if !(0.0..=1.0).contains(&self.decision.min_confidence) {
             return Err("decision.min_confidence must be 0 to 1".into());
         }
-        let seconds = [
-            ("verification.timeout_s", self.verification.timeout_s),
-            ("verification.soak_s", self.verification.soak_s),
-            ("decision.effect_deadline_s", self.decision.effect_deadline_s),
-            ("incident.recurrence_window_s", self.incident.recurrence_window_s),
+        self.check_seconds()?;
+        let decision = &self.decision;
+        let at_least = [
+            ("decision.min_evidence_sources", decision.min_evidence_sources, 2),
+            ("decision.rate_max", decision.rate_max, 1),
+            ("decision.max_attempts", decision.max_attempts, 1),
+            ("verification.normal_readings", self.verification.normal_readings, 1),
         ];
-        for (field, value) in seconds {
-            if !value.is_finite() || !(0.0..=86_400.0).contains(&value) {
-                return Err(format!("{field} must be 0 to 86400 seconds"));
+        for (field, value, least) in at_least {
+            if value < least {
+                return Err(format!("{field} is {value}; it must be at least {least}"));
+            }
+        }
+        for service in &self.services {
+            let url = service.health.as_deref().unwrap_or("http://");
+            if !(url.starts_with("http://") || url.starts_with("https://")) {
+                return Err(format!(
+                    "health of [[service]] `{}` must be an http:// or https:// URL",
+                    service.name
+                ));
             }
         }
         self.detection.validate().map_err(|e| e.to_string())?;
         self.connectors().validate().map_err(|e| e.to_string())
+    }
+
+    /// Every duration must be a number of seconds: NaN or infinity would switch a limit off without a word.
+    fn check_seconds(&self) -> Result<(), String> {
+        let (decision, verification, incident) = (&self.decision, &self.verification, &self.incident);
+        let fields = [
+            ("decision.settle_s", decision.settle_s),
+            ("decision.evidence_max_age_s", decision.evidence_max_age_s),
+            ("decision.rate_window_s", decision.rate_window_s),
+            ("decision.cooldown_s", decision.cooldown_s),
+            ("decision.repeat_window_s", decision.repeat_window_s),
+            ("decision.approval_ttl_s", decision.approval_ttl_s),
+            ("decision.effect_deadline_s", decision.effect_deadline_s),
+            ("verification.timeout_s", verification.timeout_s),
+            ("verification.grace_s", verification.grace_s),
+            ("verification.soak_s", verification.soak_s),
+            ("incident.window_s", incident.window_s),
+            ("incident.recurrence_window_s", incident.recurrence_window_s),
+            ("incident.self_resolve_s", incident.self_resolve_s),
+            ("incident.inconclusive_after_s", incident.inconclusive_after_s),
+        ];
+        match fields.iter().find(|(_, value)| !(0.0..=604_800.0).contains(value)) {
+            Some((field, value)) => {
+                Err(format!("{field} is {value}; it must be 0 to 604800 seconds (a week)"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The sections that the connectors read.
@@ -355,6 +393,16 @@ mod tests {
         assert!(error.starts_with("m.toml:1:8: unknown variant `bold`"), "{error}");
         let error = parse("[telemetry]\npoll_interval_s = -1.0\n", &[]).unwrap_err();
         assert!(error.contains("poll_interval_s"), "{error}");
+        for (text, field) in [
+            ("[decision]\nrate_window_s = nan", "decision.rate_window_s"),
+            ("[decision]\napproval_ttl_s = 1e300", "decision.approval_ttl_s"),
+            ("[decision]\nmin_evidence_sources = 0", "decision.min_evidence_sources"),
+            ("[verification]\nnormal_readings = 0", "verification.normal_readings"),
+            ("[[service]]\nname = \"a\"\nhealth = \"ftp://x\"", "health of [[service]] `a`"),
+        ] {
+            let error = parse(text, &[]).unwrap_err();
+            assert!(error.contains(field), "{error}");
+        }
         assert!(parse("mode = ", &[]).unwrap_err().starts_with("m.toml:1:"));
     }
 

@@ -19,14 +19,17 @@ const REFUSALS_MAX: u32 = 6;
 const ATTEMPTS_FACTOR: usize = 2;
 
 pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, policy: &Policy) -> Step {
-    if let Some((_, reason)) = &incident.recurred {
+    let untouched = incident.attempts().next().is_none();
+    if let Some((_, reason)) = incident.recurred.as_ref().filter(|_| !untouched) {
         return Step::escalate(format!("{reason}; the same dose is not repeated, since it treats a symptom"));
     }
     if let Some((by, reason)) = incident.refused.as_ref().filter(|(by, _)| by != "policy") {
         return Step::escalate(format!("{by} refused the plan: {reason}"));
     }
-    let untouched = incident.attempts().next().is_none();
-    if untouched && is_calm(incident, facts, config.incident.self_resolve_s) {
+    let calm_s = config.incident.self_resolve_s;
+    let left_alone =
+        incident.effects.last().is_none_or(|e| seconds_between(e.intended_at, facts.now) >= calm_s);
+    if left_alone && is_calm(incident, facts, calm_s) {
         return Step::Record(vec![Entry::Resolved { mttr_ms: 0, soak_ms: 0, by_itself: true }]);
     }
     let fresh = facts.diagnose(incident, config.poll_interval_s);
@@ -185,7 +188,14 @@ fn put_to_gate(
     hash: &PlanHash,
 ) -> Step {
     let target = step.action.target();
-    let Some(Ok(before)) = facts.targets.get(target) else { return Step::Wait };
+    let before = match facts.targets.get(target) {
+        Some(Ok(before)) => before,
+        answer if is_overdue(incident, facts, config) => {
+            let why = answer.and_then(|a| a.as_ref().err()).map_or("it was not asked", String::as_str);
+            return Step::escalate(format!("no action is taken: the control plane cannot be read: {why}"));
+        }
+        _ => return Step::Wait,
+    };
     let empty = ServiceHistory::default();
     let history = facts.histories.get(target).unwrap_or(&empty);
     let approval = incident.approval.as_ref();

@@ -5,12 +5,14 @@ use crate::EngineConfig;
 use crate::gather::Facts;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Reading, VerificationOutcome};
-use midwatch_model::{Metric, Timestamp, after, seconds_between};
+use midwatch_model::{Metric, Signal, Timestamp, after, seconds_between};
 use midwatch_verification::{Watched, read, verify as judge};
 
 /// Takes a reading if new samples may be in, and judges the action.
 pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
-    let Some(started_at) = incident.last_effect().and_then(|e| e.ended_at) else { return Step::Wait };
+    // Time in which nobody watched says nothing about the remedy.
+    let Some(ended_at) = incident.last_effect().and_then(|e| e.ended_at) else { return Step::Wait };
+    let started_at = ended_at.max(facts.watching_since);
     let Some(reading) = reading(incident, facts, config, started_at) else { return Step::Wait };
     let mut readings = incident.readings.clone();
     readings.push(reading.clone());
@@ -55,12 +57,18 @@ pub(super) fn soak(incident: &Incident, facts: &Facts, config: &EngineConfig) ->
 /// Resolved: watch for a recurrence that the detectors' own dedup would swallow, then close.
 pub(super) fn after_recovery(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
     let Some(resolved_at) = incident.resolved_at else { return Step::Wait };
-    let back = incident.signals.iter().find_map(|signal| {
+    let suspicious = |signal: &Signal| {
         let status = facts.status(&signal.service, signal.metric?)?;
-        let since = status.suspicious_since?;
-        let lasting =
-            seconds_between(since, status.at) >= f64::from(config.detection.m) * config.poll_interval_s;
-        (since > resolved_at && status.suspicious && lasting && status.signalled).then(|| signal.series_key())
+        status
+            .suspicious_since
+            .filter(|since| status.suspicious && *since > resolved_at)
+            .map(|since| (since, status.at))
+    };
+    // The detectors stay silent about a series that signalled lately; this incident knows that series and does not.
+    let back = incident.signals.iter().find_map(|signal| {
+        let (since, at) = suspicious(signal)?;
+        let lasting = seconds_between(since, at) >= f64::from(config.detection.m) * config.poll_interval_s;
+        lasting.then(|| signal.series_key())
     });
     if let Some(series) = back {
         let after_s = seconds_between(resolved_at, facts.now);
@@ -68,7 +76,8 @@ pub(super) fn after_recovery(incident: &Incident, facts: &Facts, config: &Engine
             reason: format!("{series} is abnormal again {after_s:.0} s after the recovery"),
         }]);
     }
-    if facts.now >= after(resolved_at, config.incident.recurrence_window_s) {
+    let stirring = incident.signals.iter().any(|signal| suspicious(signal).is_some());
+    if !stirring && facts.now >= after(resolved_at, config.incident.recurrence_window_s) {
         let reason = format!("no recurrence within {:.0} s", config.incident.recurrence_window_s);
         return Step::Record(vec![Entry::Closed { reason }]);
     }
