@@ -12,6 +12,18 @@ pub struct Tool {
     pub tests: &'static str,
 }
 
+impl Tool {
+    /// Whether the program is there and may do its work: tracing, for one, can be forbidden.
+    fn works(&self) -> bool {
+        let probe: &[&str] = match self.program {
+            "strace" => &["-o", "/dev/null", "true"],
+            _ => &["--version"],
+        };
+        let run = Command::new(self.program).args(probe).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        run.is_ok_and(|status| status.success())
+    }
+}
+
 pub const TOOLS: [Tool; 2] = [
     Tool { program: "prometheus", package: "prometheus", tests: "on_a_real_prometheus" },
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
@@ -20,7 +32,7 @@ pub const TOOLS: [Tool; 2] = [
 /// Installs what is missing, as root on Debian; elsewhere says in one line what to install. Gives back what is still
 /// missing.
 pub fn set_up() -> Vec<&'static Tool> {
-    let missing = || TOOLS.iter().filter(|tool| !shell::has(tool.program)).collect::<Vec<_>>();
+    let missing = || TOOLS.iter().filter(|tool| !tool.works()).collect::<Vec<_>>();
     let wanted = missing();
     if wanted.is_empty() {
         return wanted;

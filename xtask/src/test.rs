@@ -27,7 +27,7 @@ pub fn run() -> Result<ExitCode> {
     let docs = shell::cargo(&["test", "--workspace", "--locked", "--doc"], &[])?;
     for tool in &missing {
         println!(
-            "skipped: {}: `{}` is not installed (Debian package {})",
+            "skipped: {}: `{}` is not installed or may not run (Debian package {})",
             tool.tests, tool.program, tool.package
         );
     }
