@@ -4,7 +4,7 @@ use crate::EngineError;
 use midwatch_incident::{Incident, State};
 use midwatch_model::Verdict;
 use midwatch_model::journal::StreamId;
-use midwatch_store::{IncidentRow, Store};
+use midwatch_store::{Commit, IncidentRow, Store};
 
 /// An incident's row. It stays live until it is closed, since a recurrence re-opens it.
 #[must_use]
@@ -22,20 +22,22 @@ pub fn incident_row(incident: &Incident) -> IncidentRow {
     }
 }
 
-/// Throws the views away and folds them again from the streams.
+/// Throws the views away and folds them again from the streams, artifacts included.
 ///
 /// # Errors
 /// When a stream does not verify or the store cannot be written.
 pub async fn rebuild(store: &Store) -> Result<usize, EngineError> {
-    let mut rows = Vec::new();
+    let (mut incidents, mut artifacts) = (Vec::new(), Vec::new());
     for stream in store.streams("incident/").await? {
-        if let StreamId::Incident(_) = &stream
-            && let Some(incident) = Incident::fold(store.read(&stream).await?.lines())
+        let journal = store.read(&stream).await?;
+        if let StreamId::Incident(id) = &stream
+            && let Some(incident) = Incident::fold(journal.lines())
         {
-            rows.push(incident_row(&incident));
+            incidents.push(incident_row(&incident));
+            artifacts.extend(crate::artifacts::of(id, journal.lines(), 0));
         }
     }
-    let count = rows.len();
-    store.replace_incidents(rows).await?;
+    let count = incidents.len();
+    store.commit(Commit { incidents, artifacts, replace_views: true, ..Commit::default() }).await?;
     Ok(count)
 }

@@ -62,6 +62,7 @@ tick_s = 1.0
 [detection]
 min_samples = 10
 trend_samples = 10
+dedup_s = 60.0
 
 # At six requests a second the p99 of ten seconds is the slowest of sixty requests: on an ordinary day of a busy machine
 # it jumps from 100 to 600 ms. A latency fault takes every service beyond a second.

@@ -201,6 +201,11 @@ impl Config {
             return Err("decision.min_confidence must be 0 to 1".into());
         }
         self.check_seconds()?;
+        if self.incident.recurrence_window_s < self.detection.dedup_s {
+            return Err("incident.recurrence_window_s must not be below detection.dedup_s: a fault that returns after \
+                        the one and within the other would go unseen"
+                .into());
+        }
         let decision = &self.decision;
         let at_least = [
             ("decision.min_evidence_sources", decision.min_evidence_sources, 2),

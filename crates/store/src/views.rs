@@ -132,12 +132,4 @@ impl Store {
             .await?;
         Ok(row.and_then(|row| Some((Timestamp::from_millisecond(row.get(0)).ok()?, row.get(1)))))
     }
-
-    /// Throws the incident view away and writes the given rows instead, in one commit.
-    ///
-    /// # Errors
-    /// When the store cannot be written.
-    pub async fn replace_incidents(&self, rows: Vec<IncidentRow>) -> Result<(), StoreError> {
-        self.commit(crate::Commit { incidents: rows, replace_incidents: true, ..Default::default() }).await
-    }
 }

@@ -40,8 +40,8 @@ pub struct Commit {
     pub appends: Vec<Append>,
     pub timers: Vec<Timer>,
     pub incidents: Vec<IncidentRow>,
-    /// Whether the incident view is emptied before its rows are written.
-    pub replace_incidents: bool,
+    /// Whether the views (incidents, artifacts) are emptied before rows are written.
+    pub replace_views: bool,
     pub artifacts: Vec<Artifact>,
     /// New rows of the intake log; a row whose id exists already is left as it is.
     pub intake: Vec<IntakeRow>,
@@ -266,8 +266,9 @@ impl Writer {
             .execute(&mut *db)
             .await?;
         }
-        if commit.replace_incidents {
+        if commit.replace_views {
             sqlx::query("DELETE FROM incidents").execute(&mut *db).await?;
+            sqlx::query("DELETE FROM artifacts").execute(&mut *db).await?;
         }
         for row in &commit.incidents {
             row.write(db).await?;

@@ -121,6 +121,7 @@ async fn a_row_folded_from_fewer_records_never_replaces_a_newer_one() {
         .expect("a commit");
     assert!(store.incidents(true, 10).await.expect("rows").is_empty());
     assert_eq!(store.incidents_of("payment", 10).await.expect("rows"), [row(4, "closed", false)]);
-    store.replace_incidents(vec![row(1, "correlating", true)]).await.expect("rebuilt");
+    let incidents = vec![row(1, "correlating", true)];
+    store.commit(Commit { incidents, replace_views: true, ..Commit::default() }).await.expect("rebuilt");
     assert_eq!(store.incidents(false, 10).await.expect("rows"), [row(1, "correlating", true)]);
 }
