@@ -174,7 +174,11 @@ impl Config {
         let config: Self = table.try_into().map_err(|error: toml::de::Error| {
             Usage(format!("a {ENV_PREFIX}… environment variable does not fit: {}", error.message()))
         })?;
-        config.check().map_err(|problem| Usage(format!("{name}: {problem}")))?;
+        config.check().map_err(|problem| {
+            // A value that came from the environment has no line.
+            let line = line_of(text, &problem).map_or_else(String::new, |line| format!(":{line}"));
+            Usage(format!("{name}{line}: {problem}"))
+        })?;
         Ok(config)
     }
 
@@ -332,6 +336,22 @@ impl Config {
     }
 }
 
+/// The line of the field that a problem begins with, such as `decision.rate_max is 0; …`.
+fn line_of(text: &str, problem: &str) -> Option<usize> {
+    let path = problem.split_whitespace().next()?;
+    let (section, field) = path.rsplit_once('.')?;
+    let mut current = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[').and_then(|l| l.split(']').next()) {
+            current = header.trim_matches('[').trim().to_owned();
+        } else if current == section && line.split('=').next().is_some_and(|key| key.trim() == field) {
+            return Some(index + 1);
+        }
+    }
+    None
+}
+
 /// Sets a field by its path of lower-case names joined by two underscores.
 fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
     let Some((first, rest)) = path.split_once("__") else {
@@ -399,7 +419,7 @@ mod tests {
         let error = parse("[telemetry]\npoll_interval_s = -1.0\n", &[]).unwrap_err();
         assert!(error.contains("poll_interval_s"), "{error}");
         for (text, field) in [
-            ("[decision]\nrate_window_s = nan", "decision.rate_window_s"),
+            ("[decision]\nrate_window_s = nan", "m.toml:2: decision.rate_window_s"),
             ("[decision]\napproval_ttl_s = 1e300", "decision.approval_ttl_s"),
             ("[decision]\nmin_evidence_sources = 0", "decision.min_evidence_sources"),
             ("[verification]\nnormal_readings = 0", "verification.normal_readings"),

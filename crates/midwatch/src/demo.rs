@@ -59,8 +59,12 @@ pub struct DemoArgs {
     /// Seed of the lab's traffic and of the choice of scenario.
     #[arg(long)]
     seed: Option<u64>,
-    /// A file with [intro] [scenario] [dashboard_note] [running] [success] [failure] sections to tell the story with.
-    #[arg(long, value_name = "FILE")]
+    /// A file of sections to tell the story with.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "A file with [intro] [scenario] [dashboard_note] [running] [success] [failure] sections to tell the story with"
+    )]
     narrative: Option<PathBuf>,
     /// Print one JSON object on standard output at the end.
     #[arg(long)]
