@@ -75,6 +75,14 @@ fn root(error: &dyn std::error::Error) -> String {
     last.to_string()
 }
 
+/// An id as the server gives them out; anything else would only change the address that is asked.
+fn checked(id: &str) -> Result<&str> {
+    if !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return Ok(id);
+    }
+    Err(Usage(format!("`{id}` is not an id; `midwatch incident list` shows those there are")).into())
+}
+
 /// Whoever types the command, as far as the machine knows.
 fn me(by: Option<String>) -> String {
     by.or_else(|| std::env::var("USER").ok()).filter(|by| !by.is_empty()).unwrap_or_else(|| "operator".into())
@@ -108,14 +116,14 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
             );
         }
         IncidentCommand::Show { id } => {
-            let incident = client.get(&format!("/api/v1/incidents/{id}")).await?;
+            let incident = client.get(&format!("/api/v1/incidents/{}", checked(&id)?)).await?;
             if args.json {
                 return output::json(&incident).map(|()| DONE);
             }
             show(&incident);
         }
         IncidentCommand::Postmortem { id } => {
-            let markdown = client.text(&format!("/api/v1/incidents/{id}/postmortem")).await?;
+            let markdown = client.text(&format!("/api/v1/incidents/{}/postmortem", checked(&id)?)).await?;
             if args.json {
                 return output::json(&json!({ "incident": id, "markdown": markdown })).map(|()| DONE);
             }
@@ -179,7 +187,7 @@ fn show(incident: &Value) {
 pub async fn why(args: &ClientArgs, id: &str) -> Result<Exit> {
     let client = Client::new(args)?;
     let kind = if id.starts_with("inc-") { "incidents" } else { "alerts" };
-    let answer = client.get(&format!("/api/v1/{kind}/{id}/lineage")).await?;
+    let answer = client.get(&format!("/api/v1/{kind}/{}/lineage", checked(id)?)).await?;
     if args.json {
         return output::json(&answer).map(|()| DONE);
     }
@@ -200,7 +208,7 @@ pub async fn answer(
     reason: Option<String>,
 ) -> Result<Exit> {
     let client = Client::new(args)?;
-    let shown = client.get(&format!("/api/v1/incidents/{incident}")).await?;
+    let shown = client.get(&format!("/api/v1/incidents/{}", checked(incident)?)).await?;
     let waiting = &shown["waiting"];
     let plan = match plan {
         Some(plan) => plan,

@@ -42,6 +42,7 @@ fn wrong_usage_and_configuration_end_with_2_and_the_fix() {
     );
     check(&["demo", "--scenario", "meteor"], 2, &["`meteor` is not a scenario", "latency_spike"]);
     check(&["demo", "--scenario", "latency_spike", "--magnitude", "7"], 2, &["--magnitude 7"]);
+    check(&["incident", "show", "../status"], 2, &["`../status` is not an id", "incident list"]);
     check(&["frobnicate"], 2, &["unrecognized subcommand"]);
     let key = file(
         "midwatch.db",
