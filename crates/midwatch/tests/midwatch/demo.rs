@@ -8,16 +8,7 @@ use std::time::Instant;
 /// Seconds from the start of the process within which the demo must be over.
 const DEMO_S_MAX: f64 = 120.0;
 
-/// A scenario that does not hold is run once more, and both stories are printed: behaviour is proven here on a machine
-/// that may be busy; the share that holds is measured by `cargo xtask soak`.
 fn check(scenario: &str, component: &str, action: &str) {
-    if std::panic::catch_unwind(|| run(scenario, component, action)).is_err() {
-        eprintln!("{scenario} did not hold the first time (above); running it once more");
-        run(scenario, component, action);
-    }
-}
-
-fn run(scenario: &str, component: &str, action: &str) {
     let _alone = one_lab();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let began = Instant::now();
