@@ -4,18 +4,19 @@ use crate::shell;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-const SCENARIOS: [&str; 8] = [
-    "latency_spike",
-    "error_rate_spike",
-    "cpu_saturation",
-    "memory_leak",
-    "db_connection_exhaustion",
-    "consumer_lag",
-    "deployment_failure",
-    "crash_loop",
+/// What is broken, and where when nothing else is said.
+const SCENARIOS: [(&str, &str); 8] = [
+    ("latency_spike", "payment-service"),
+    ("error_rate_spike", "order-service"),
+    ("cpu_saturation", "api-gateway"),
+    ("memory_leak", "notification-service"),
+    ("db_connection_exhaustion", "payment-service"),
+    ("consumer_lag", "notification-service"),
+    ("deployment_failure", "user-service"),
+    ("crash_loop", "inventory-service"),
 ];
 
 /// Seconds within which a demo must have recovered, from the start of its process.
@@ -55,21 +56,25 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         "{:<26} {:>5} {:>9} {:>9} {:>9} {:>9}",
         "scenario", "holds", "detect_s", "verdict_s", "mttr_s", "total_s"
     );
-    for scenario in SCENARIOS.iter().filter(|s| options.only.as_deref().is_none_or(|only| only == **s)) {
+    let chosen = SCENARIOS.iter().filter(|(name, _)| options.only.as_deref().is_none_or(|only| only == *name));
+    for (scenario, default) in chosen {
+        let service = options.service.as_deref().unwrap_or(default);
         let mut held = Vec::new();
-        for run in 0..options.runs {
+        for run in 1..=options.runs {
             let began = Instant::now();
-            let (code, result) = demo(&binary, scenario, options.service.as_deref(), &[])?;
+            let demo = demo(&binary, scenario, &["--service", service])?;
             let total = began.elapsed().as_secs_f64();
-            let good = code == Some(0)
-                && result["cause"] == *scenario
-                && result["incidents"] == 1
+            let good = demo.code == Some(0)
+                && demo.result["cause"] == *scenario
+                && demo.result["component"] == service
+                && demo.result["incidents"] == 1
                 && total <= DEMO_S_MAX;
             if good {
-                held.push((result, total));
+                held.push((demo.result, total));
             } else {
                 all_hold = false;
-                println!("  run {}: exit {code:?} after {total:.0} s, load {}: {result}", run + 1, load());
+                println!("  run {run}: exit {:?} after {total:.0} s, load {}", demo.code, load());
+                demo.keep();
             }
         }
         let median = |field: &str| median_of(held.iter().filter_map(|(r, _)| r[field].as_f64()).collect());
@@ -84,29 +89,57 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         );
     }
     if options.only.is_none() && options.quiet_s > 0.0 {
-        let (code, result) = demo(&binary, "none", None, &["--duration", &options.quiet_s.to_string()])?;
-        let quiet = code == Some(0);
+        let demo = demo(&binary, "none", &["--duration", &options.quiet_s.to_string()])?;
+        let quiet = demo.code == Some(0);
         all_hold &= quiet;
         println!(
-            "{:<26} {} for {} s: {result}",
+            "{:<26} {} for {} s",
             "none",
             if quiet { "quiet" } else { "NOT QUIET" },
             options.quiet_s
         );
+        if !quiet {
+            demo.keep();
+        }
     }
     println!("load at the end: {}", load());
     Ok(if all_hold { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn demo(binary: &Path, scenario: &str, service: Option<&str>, more: &[&str]) -> Result<(Option<i32>, Value)> {
-    let mut command = Command::new(binary);
-    command.args(["demo", "--scenario", scenario, "--mode", "auto", "--json"]).args(more);
-    if let Some(service) = service {
-        command.args(["--service", service]);
+/// One run of the demo, with all that it left behind.
+struct Demo {
+    code: Option<i32>,
+    result: Value,
+    story: String,
+    dir: tempfile::TempDir,
+}
+
+impl Demo {
+    /// Tells what happened and keeps the journal and the logs, for a run that missed.
+    fn keep(self) {
+        println!("  {}", self.result);
+        for line in self.story.lines() {
+            println!("    {line}");
+        }
+        println!("  kept in {}", self.dir.keep().display());
     }
-    let output = command.stderr(Stdio::null()).output().context("cannot start midwatch")?;
+}
+
+fn demo(binary: &Path, scenario: &str, more: &[&str]) -> Result<Demo> {
+    let dir = tempfile::Builder::new().prefix("midwatch-soak-").tempdir().context("no temporary folder")?;
+    let output = Command::new(binary)
+        .args(["demo", "--scenario", scenario, "--mode", "auto", "--json", "--dir"])
+        .arg(dir.path())
+        .args(more)
+        .output()
+        .context("cannot start midwatch")?;
     let last = output.stdout.split(|b| *b == b'\n').rfind(|line| !line.is_empty()).unwrap_or_default();
-    Ok((output.status.code(), serde_json::from_slice(last).unwrap_or(Value::Null)))
+    Ok(Demo {
+        code: output.status.code(),
+        result: serde_json::from_slice(last).unwrap_or(Value::Null),
+        story: String::from_utf8_lossy(&output.stderr).into_owned(),
+        dir,
+    })
 }
 
 fn median_of(mut values: Vec<f64>) -> String {
