@@ -56,7 +56,8 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         "{:<26} {:>5} {:>9} {:>9} {:>9} {:>9}",
         "scenario", "holds", "detect_s", "verdict_s", "mttr_s", "total_s"
     );
-    let chosen = SCENARIOS.iter().filter(|(name, _)| options.only.as_deref().is_none_or(|only| only == *name));
+    let chosen =
+        SCENARIOS.iter().filter(|(name, _)| options.only.as_deref().is_none_or(|only| only == *name));
     for (scenario, default) in chosen {
         let service = options.service.as_deref().unwrap_or(default);
         let mut held = Vec::new();
@@ -92,12 +93,7 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         let demo = demo(&binary, "none", &["--duration", &options.quiet_s.to_string()])?;
         let quiet = demo.code == Some(0);
         all_hold &= quiet;
-        println!(
-            "{:<26} {} for {} s",
-            "none",
-            if quiet { "quiet" } else { "NOT QUIET" },
-            options.quiet_s
-        );
+        println!("{:<26} {} for {} s", "none", if quiet { "quiet" } else { "NOT QUIET" }, options.quiet_s);
         if !quiet {
             demo.keep();
         }

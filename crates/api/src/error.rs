@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderValue, StatusCode, Uri, header::RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use midwatch_engine::EngineError;
 use midwatch_model::redact::redact;
@@ -10,6 +11,9 @@ use serde_json::json;
 
 /// Seconds after which a client may try a full, locked or read-only store again.
 const RETRY_AFTER_S: u32 = 5;
+
+/// Longest error text of the framework that is kept, bytes; they are one sentence.
+const FRAMEWORK_ERROR_BYTES_MAX: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct ApiError {
@@ -86,6 +90,30 @@ impl From<JsonRejection> for ApiError {
 
 pub(crate) async fn no_route(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}; see /api/v1/openapi.json", uri.path()))
+}
+
+/// Errors that the framework answers by itself (a wrong method, a query that cannot be read) as errors of ours.
+pub(crate) async fn in_our_shape(response: Response) -> Response {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if !is_error || content_type.is_some_and(|value| !value.starts_with("text/plain")) {
+        return response;
+    }
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, FRAMEWORK_ERROR_BYTES_MAX).await.unwrap_or_default();
+    let text = match (parts.status, String::from_utf8_lossy(&body)) {
+        (StatusCode::METHOD_NOT_ALLOWED, _) => {
+            let allowed = parts.headers.get(ALLOW).and_then(|value| value.to_str().ok()).unwrap_or("none");
+            format!("this method is not allowed here; allowed: {allowed}")
+        }
+        (status, text) if text.is_empty() => status.to_string(),
+        (_, text) => text.into_owned(),
+    };
+    let mut response = ApiError::new(parts.status, text).into_response();
+    if let Some(allowed) = parts.headers.get(ALLOW) {
+        response.headers_mut().insert(ALLOW, allowed.clone());
+    }
+    response
 }
 
 /// A panic is a bug; the caller hears so, and the process goes on.

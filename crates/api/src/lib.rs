@@ -69,6 +69,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         .route("/api/v1/lab/{*path}", axum::routing::any(lab::proxy))
         .fallback(error::no_route)
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::check))
+        .layer(axum::middleware::map_response(error::in_our_shape))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::on_panic))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(api)

@@ -2,6 +2,7 @@
 
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};
+use crate::output::{self, out};
 use crate::{client, serve, store};
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -229,7 +230,7 @@ fn config(command: ConfigCommand) -> Result<Exit> {
             let config = Config::load(&file)?;
             config.load_policy()?;
             config.api_key()?;
-            println!(
+            out!(
                 "{} is fine: mode {}, dry_run {}, {} services",
                 file.display(),
                 config.mode,
@@ -237,7 +238,7 @@ fn config(command: ConfigCommand) -> Result<Exit> {
                 config.services.len()
             );
         }
-        ConfigCommand::Sample => print!("{SAMPLE}"),
+        ConfigCommand::Sample => output::write(format_args!("{SAMPLE}")),
         ConfigCommand::Schema => crate::output::json(&schemars::schema_for!(Config))?,
     }
     Ok(DONE)

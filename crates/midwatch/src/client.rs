@@ -2,7 +2,7 @@
 
 use crate::cli::{ActArgs, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};
-use crate::output::{self, bold, text, time};
+use crate::output::{self, bold, out, text, time};
 use anyhow::{Context as _, Result, anyhow};
 use midwatch_model::{Action, ActionKind, ServiceName};
 use reqwest::Method;
@@ -98,7 +98,7 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
             }
             let rows = answer["incidents"].as_array().cloned().unwrap_or_default();
             if rows.is_empty() {
-                println!("no incidents");
+                out!("no incidents");
                 return Ok(DONE);
             }
             let row = |r: &Value| {
@@ -127,7 +127,7 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
             if args.json {
                 return output::json(&json!({ "incident": id, "markdown": markdown })).map(|()| DONE);
             }
-            print!("{markdown}");
+            output::write(format_args!("{markdown}"));
         }
     }
     Ok(DONE)
@@ -135,33 +135,33 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
 
 /// Verdict, evidence, what was or would be done, how to undo it: in this order.
 fn show(incident: &Value) {
-    println!(
+    out!(
         "{}  {}  opened {} UTC",
         bold(&text(incident, "id")),
         text(incident, "state"),
         time(incident, "opened_at")
     );
-    println!("{}\n", bold(&text(incident, "summary")));
+    out!("{}\n", bold(&text(incident, "summary")));
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let verdict = &incident["verdict"];
     if let Some(root) = list(&verdict["ranked"]).first() {
         for reason in list(&root["reasons"]) {
-            println!("  - {}", reason.as_str().unwrap_or_default());
+            out!("  - {}", reason.as_str().unwrap_or_default());
         }
         for (title, ids) in [("Evidence for", &root["for"]), ("Evidence against", &root["against"])] {
             let ids = list(ids);
             if !ids.is_empty() {
-                println!("\n{title}:");
+                out!("\n{title}:");
             }
             for e in list(&verdict["evidence"]).iter().filter(|e| ids.contains(&e["id"])) {
-                println!("  {:<6} {:<20} {}", text(e, "id"), text(e, "source"), text(e, "excerpt"));
-                println!("         {}", text(e, "query"));
+                out!("  {:<6} {:<20} {}", text(e, "id"), text(e, "source"), text(e, "excerpt"));
+                out!("         {}", text(e, "query"));
             }
         }
     }
     let others = list(&verdict["ranked"]);
     for other in others.iter().skip(1) {
-        println!(
+        out!(
             "  also considered: {} {} ({:.2})",
             text(other, "component"),
             text(other, "cause"),
@@ -169,18 +169,18 @@ fn show(incident: &Value) {
         );
     }
     if let Some(waiting) = incident["waiting"].as_object().map(|_| &incident["waiting"]) {
-        println!("\n{}", bold(&format!("Waiting for you: {}", text(waiting, "action"))));
-        println!("  why: {}\n  undo: {}", text(waiting, "why"), text(waiting, "undo"));
-        println!("  midwatch approve {}    (plan {})", text(waiting, "incident"), text(waiting, "plan"));
+        out!("\n{}", bold(&format!("Waiting for you: {}", text(waiting, "action"))));
+        out!("  why: {}\n  undo: {}", text(waiting, "why"), text(waiting, "undo"));
+        out!("  midwatch approve {}    (plan {})", text(waiting, "incident"), text(waiting, "plan"));
     }
-    println!("\nTimeline (UTC):");
+    out!("\nTimeline (UTC):");
     for row in list(&incident["timeline"]) {
         let at = row["at"].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
         let at = at.map_or_else(String::new, |at| at.strftime("%H:%M:%S").to_string());
-        println!("  {at}  {:<12} {}", text(&row, "role"), text(&row, "what"));
+        out!("  {at}  {:<12} {}", text(&row, "role"), text(&row, "what"));
     }
     if let Some(path) = incident["postmortem"].as_str() {
-        println!("\nPostmortem: {path}");
+        out!("\nPostmortem: {path}");
     }
 }
 
@@ -193,7 +193,7 @@ pub async fn why(args: &ClientArgs, id: &str) -> Result<Exit> {
     }
     for step in answer["steps"].as_array().cloned().unwrap_or_default() {
         let signal = step["signal"].as_str().unwrap_or("");
-        println!("{}  {:<19} {}  {}", time(&step, "at"), text(&step, "step"), text(&step, "detail"), signal);
+        out!("{}  {:<19} {}  {}", time(&step, "at"), text(&step, "step"), text(&step, "detail"), signal);
     }
     Ok(DONE)
 }
@@ -224,7 +224,7 @@ pub async fn answer(
         return output::json(&answer).map(|()| DONE);
     }
     let word = if decision == "approve" { "approved" } else { "denied" };
-    println!("{word}: {} (plan {plan})", text(waiting, "action"));
+    out!("{word}: {} (plan {plan})", text(waiting, "action"));
     Ok(DONE)
 }
 
@@ -261,14 +261,14 @@ pub async fn act(args: &ClientArgs, act: ActArgs) -> Result<Exit> {
     if args.json {
         output::json(&result)?;
     } else {
-        println!("gate: {decision}: {}", text(&result["gate"], "because"));
+        out!("gate: {decision}: {}", text(&result["gate"], "because"));
         if let Some(outcome) = outcome {
             let detail = result["outcome"]["detail"].as_str().or(result["outcome"]["reason"].as_str());
-            println!("{outcome}: {}", detail.unwrap_or_default());
+            out!("{outcome}: {}", detail.unwrap_or_default());
         }
         if result["undo"].is_object() && outcome == Some("applied") {
             let undo: Option<Action> = serde_json::from_value(result["undo"].clone()).ok();
-            println!("undo: {}", undo.map_or_else(String::new, |u| u.sentence()));
+            out!("undo: {}", undo.map_or_else(String::new, |u| u.sentence()));
         }
     }
     Ok(match (decision.as_str(), outcome) {
@@ -285,13 +285,13 @@ pub async fn status(args: &ClientArgs) -> Result<Exit> {
         return output::json(&status).map(|()| DONE);
     }
     let health = &status["health"];
-    println!(
+    out!(
         "{}  mode {}  dry_run {}",
         bold(&text(health, "status")),
         text(&status, "mode"),
         text(&status, "dry_run")
     );
-    println!(
+    out!(
         "tick {}, {} warm-up ticks left, telemetry {} s old, {} services, {} open incidents, {} waiting for you",
         text(health, "tick"),
         text(health, "warm_up_ticks_left"),
@@ -301,7 +301,7 @@ pub async fn status(args: &ClientArgs) -> Result<Exit> {
         text(&status, "waiting_for_approval"),
     );
     for source in health["sources_failing"].as_array().cloned().unwrap_or_default() {
-        println!("  failing: {}", source.as_str().unwrap_or_default());
+        out!("  failing: {}", source.as_str().unwrap_or_default());
     }
     Ok(DONE)
 }

@@ -168,12 +168,11 @@ impl Config {
                 || ENV_RESERVED_PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
             if let Some(field) = variable.strip_prefix(ENV_PREFIX).filter(|_| !reserved) {
                 set(&mut table, &field.to_lowercase(), &value)
+                    .and_then(|()| fits(&table))
                     .map_err(|e| Usage(format!("{variable}: {e}")))?;
             }
         }
-        let config: Self = table.try_into().map_err(|error: toml::de::Error| {
-            Usage(format!("a {ENV_PREFIX}… environment variable does not fit: {}", error.message()))
-        })?;
+        let config: Self = table.try_into().context("the configuration with its environment variables")?;
         config.check().map_err(|problem| {
             // A value that came from the environment has no line.
             let line = line_of(text, &problem).map_or_else(String::new, |line| format!(":{line}"));
@@ -367,6 +366,14 @@ fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
     }
 }
 
+/// Whether the fields laid over the file so far are of their types.
+fn fits(table: &toml::Table) -> Result<(), String> {
+    let read: Result<Config, _> = table.clone().try_into();
+    read.map(|_| ()).map_err(|error| {
+        format!("{} (`midwatch config sample` shows what is expected)", error.message().replace('\n', " "))
+    })
+}
+
 /// A TOML error with file, line and column, and the fix where one is known.
 fn describe(text: &str, name: &str, error: &toml::de::Error) -> String {
     let place = error.span().map_or_else(String::new, |span| {
@@ -440,7 +447,10 @@ mod tests {
         ];
         let config = parse("mode = \"shadow\"", &env).expect("valid");
         assert_eq!((config.mode, config.dry_run, config.server.listen.port()), (Mode::Auto, false, 9));
-        assert!(parse("", &[("MIDWATCH_NONSENSE", "1")]).is_err());
+        for (variable, value) in [("MIDWATCH_NONSENSE", "1"), ("MIDWATCH_ENGINE__TICK_S", "soon")] {
+            let error = parse("", &[(variable, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("{variable}: ")), "{error}");
+        }
         assert!(parse("", &[("MIDWATCH_URL", "http://x")]).is_ok());
     }
 

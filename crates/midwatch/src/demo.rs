@@ -11,6 +11,7 @@ mod scenario;
 use crate::cli::ClientArgs;
 use crate::client::Client;
 use crate::exit::{DONE, Exit, Usage};
+use crate::output::out;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use midwatch_model::decision::Mode;
@@ -119,7 +120,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
     processes.stop().await;
     let (result, exit) = result?;
     if args.json {
-        println!("{}", serde_json::to_string(&result)?);
+        out!("{}", serde_json::to_string(&result)?);
     }
     Ok(exit)
 }

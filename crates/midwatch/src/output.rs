@@ -1,7 +1,24 @@
 //! Tables for people, JSON for programs.
 
 use comfy_table::{ContentArrangement, Table, presets};
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
+
+/// Prints a line on standard output, as `println!` does, but ends quietly when the reader has gone (`… | head`).
+macro_rules! out {
+    ($($arg:tt)*) => { $crate::output::write(format_args!("{}\n", format_args!($($arg)*))) };
+}
+pub(crate) use out;
+
+/// Writes on standard output. A reader that has gone wants no more: that is an end, not a failure.
+pub fn write(text: std::fmt::Arguments<'_>) {
+    if let Err(error) = std::io::stdout().write_fmt(text) {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        eprintln!("error: cannot write to standard output: {error}");
+        std::process::exit(1);
+    }
+}
 
 /// Whether standard output may be coloured: a terminal, and NO_COLOR is not set.
 pub fn colour() -> bool {
@@ -24,12 +41,12 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) {
     for row in rows {
         table.add_row(row);
     }
-    println!("{table}");
+    out!("{table}");
 }
 
 /// Prints JSON on standard output.
 pub fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string_pretty(value)?);
+    out!("{}", serde_json::to_string_pretty(value)?);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::exit::{DONE, Exit, FAILED, Usage};
+use crate::output::out;
 use anyhow::{Context as _, Result};
 use midwatch_api::ApiConfig;
 use midwatch_connectors::World;
@@ -132,15 +133,15 @@ pub async fn once(path: &Path, json: bool) -> Result<Exit> {
             &serde_json::json!({ "samples": health.samples, "health": health, "open": open }),
         )?;
     } else {
-        println!("{} samples read, {} sources failing", health.samples, health.sources_failing.len());
+        out!("{} samples read, {} sources failing", health.samples, health.sources_failing.len());
         for failing in &health.sources_failing {
-            println!("  {failing}");
+            out!("  {failing}");
         }
         for row in &open {
-            println!("{}  {}  {}", row.id, row.state, row.summary);
+            out!("{}  {}  {}", row.id, row.state, row.summary);
         }
         if open.is_empty() {
-            println!("no open incident");
+            out!("no open incident");
         }
     }
     Ok(if read && open.is_empty() { DONE } else { FAILED })

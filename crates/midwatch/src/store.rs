@@ -3,7 +3,7 @@
 use crate::cli::StoreCommand;
 use crate::config::Config;
 use crate::exit::{DONE, Exit, FAILED};
-use crate::output;
+use crate::output::{self, out};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -25,13 +25,13 @@ pub async fn run(command: StoreCommand) -> Result<Exit> {
                 }))?;
             } else {
                 for stream in report.streams.iter().filter(|s| s.problem.is_some()) {
-                    println!("BROKEN  {}", stream.problem.as_deref().unwrap_or_default());
+                    out!("BROKEN  {}", stream.problem.as_deref().unwrap_or_default());
                 }
                 for problem in &report.database {
-                    println!("BROKEN  database: {problem}");
+                    out!("BROKEN  database: {problem}");
                 }
                 let verdict = if report.is_clean() { "clean" } else { "not clean" };
-                println!("{verdict}: {} records in {} streams", report.records(), report.streams.len());
+                out!("{verdict}: {} records in {} streams", report.records(), report.streams.len());
             }
             Ok(if report.is_clean() { DONE } else { FAILED })
         }
@@ -39,7 +39,7 @@ pub async fn run(command: StoreCommand) -> Result<Exit> {
             let store = midwatch_store::Store::open(&path(config, file)?).await?;
             let count = midwatch_engine::rebuild(&store).await?;
             store.close().await;
-            println!("rebuilt the view of {count} incidents from their streams");
+            out!("rebuilt the view of {count} incidents from their streams");
             Ok(DONE)
         }
     }

@@ -2,6 +2,8 @@
 
 use crate::exit::Usage;
 use anyhow::{Context as _, Result};
+use midwatch_lab::catalogue::ServiceName;
+use midwatch_lab::supervisor::fault_type::FaultType;
 use midwatch_model::Cause;
 use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
 use serde_json::json;
@@ -40,6 +42,16 @@ impl Scenario {
             None => SCENARIOS[StdRng::seed_from_u64(seed).random_range(0..SCENARIOS.len())],
         };
         let service = service.unwrap_or(default).to_owned();
+        let place = ServiceName::parse(&service).ok_or_else(|| {
+            Usage(format!("`{service}` is not a service of the lab; known: {}", ServiceName::listing()))
+        })?;
+        if FaultType::parse(fault).is_some_and(|fault| !fault.fits(place)) {
+            return Err(Usage(format!(
+                "{} makes no sense on {service}: it consumes no queue; use {default}",
+                cause.name()
+            ))
+            .into());
+        }
         Ok(Self { fault: Some(fault), service, cause: Some(cause) })
     }
 }
@@ -57,15 +69,7 @@ pub async fn disturb(http: &reqwest::Client, lab: &str, round: usize) -> Result<
         anyhow::ensure!(status.is_success(), "the lab refused: {text}");
         Ok(())
     };
-    let services = [
-        "user-service",
-        "order-service",
-        "inventory-service",
-        "payment-service",
-        "api-gateway",
-        "notification-service",
-    ];
-    let service = services[(round / 4) % services.len()];
+    let service = ServiceName::ALL[(round / 4) % ServiceName::ALL.len()].as_str();
     match round % 4 {
         0 => {
             post("/api/v1/lab/traffic".into(), json!({ "factor": 2.0, "over_s": 60 })).await?;

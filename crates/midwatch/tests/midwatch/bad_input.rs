@@ -41,8 +41,25 @@ fn wrong_usage_and_configuration_end_with_2_and_the_fix() {
         &["cannot read the configuration /nowhere.toml", "config sample"],
     );
     check(&["demo", "--scenario", "meteor"], 2, &["`meteor` is not a scenario", "latency_spike"]);
+    let elsewhere = ["demo", "--scenario", "latency_spike", "--service", "mars"];
+    check(&elsewhere, 2, &["`mars` is not a service of the lab", "user-service"]);
+    let no_queue = ["demo", "--scenario", "consumer_lag", "--service", "api-gateway"];
+    check(&no_queue, 2, &["makes no sense on api-gateway", "notification-service"]);
     check(&["demo", "--scenario", "latency_spike", "--magnitude", "7"], 2, &["--magnitude 7"]);
     check(&["incident", "show", "../status"], 2, &["`../status` is not an id", "incident list"]);
+    let mut reader_gone = midwatch()
+        .args(["config", "schema"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("midwatch runs");
+    drop(reader_gone.stdout.take());
+    let ended = reader_gone.wait_with_output().expect("it ends");
+    assert_eq!(
+        (ended.status.code(), text(&ended.stderr).as_str()),
+        (Some(0), ""),
+        "`… | head` is no failure"
+    );
     check(&["frobnicate"], 2, &["unrecognized subcommand"]);
     let key = file(
         "midwatch.db",
@@ -88,12 +105,15 @@ fn the_api_survives_whatever_is_sent() {
         ("/api/v1/services", json!({ "name": "../etc" }), 400),
         ("/api/v1/services", json!({ "name": "x", "health": "file:///etc/passwd" }), 400),
         ("/api/v1/lab/faults/payment-service", json!({ "type": "gremlins" }), 400),
+        ("/api/v1/incidents", json!({}), 405),
     ];
     for (path, body, expected) in cases {
         let (status, answer) = night.post(path, &body);
         assert_eq!(status, expected, "{path} {body}: {answer}");
         assert!(answer["error"].as_str().is_some_and(|e| e.len() > 10), "{path} {body}: {answer}");
     }
+    let (status, answer) = night.ask("/api/v1/incidents?limit=many");
+    assert!(status == 400 && answer["error"].as_str().is_some_and(|e| e.contains("limit")), "{answer}");
     assert_eq!(raw(&night.url, "Host: evil.example\r\n", b""), 403, "a rebound name is refused");
     assert_eq!(
         raw(&night.url, "Host: 127.0.0.1\r\nContent-Type: application/json\r\n", b"{\"a\": nan}"),

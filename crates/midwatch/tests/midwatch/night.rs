@@ -129,6 +129,11 @@ impl Night {
         (status == 200).then_some(body)
     }
 
+    /// The answer whatever it is.
+    pub fn ask(&self, path: &str) -> (u16, Value) {
+        self.request(reqwest::Method::GET, &format!("{}{path}", self.url), None).expect("an answer")
+    }
+
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
         self.request(reqwest::Method::POST, &format!("{}{path}", self.url), Some(body)).expect("an answer")
     }
