@@ -109,7 +109,7 @@ impl Engine {
         .await
     }
 
-    /// A person says that there is nothing wrong.
+    /// A person says that there is nothing wrong. The series that signalled learn anew what is normal.
     ///
     /// # Errors
     /// When there is no such incident, or it is over.
@@ -125,7 +125,16 @@ impl Engine {
             }
             Ok(vec![Entry::FalseAlarm { by: by.to_owned(), reason: reason.to_owned() }])
         })
-        .await
+        .await?;
+        // What the person calls normal is learnt as normal.
+        let (_, incident) = self.incident(id).await?;
+        let mut watch = self.watch.lock().await;
+        for signal in &incident.signals {
+            if let Some(metric) = signal.metric {
+                watch.detectors.relearn(&signal.service, metric);
+            }
+        }
+        Ok(())
     }
 
     /// Takes in alerts from outside. They are durable when this returns. Those whose sender says that they are over are

@@ -2,9 +2,10 @@
 
 use crate::{EngineConfig, EngineError};
 use midwatch_connectors::SourceFailure;
+use midwatch_incident::Incident;
 use midwatch_model::graph::EdgeKind;
 use midwatch_model::journal::{Entry, Registration, StreamId};
-use midwatch_model::{ServiceGraph, ServiceName, Timestamp, seconds_between};
+use midwatch_model::{IncidentId, ServiceGraph, ServiceName, Timestamp, seconds_between};
 use midwatch_signal::{Detectors, DetectorsSnapshot};
 use midwatch_store::{IntakeRow, Store};
 use serde::Serialize;
@@ -84,7 +85,22 @@ impl Watch {
                 watch.register(registration.clone());
             }
         }
+        watch.adopt_open_incidents(store).await?;
         Ok(watch)
+    }
+
+    /// A fault that lasted through a restart is judged by the baselines that its signals were journalled with.
+    async fn adopt_open_incidents(&mut self, store: &Store) -> Result<(), EngineError> {
+        for row in store.incidents(true, u32::MAX).await? {
+            let stream = StreamId::Incident(IncidentId::new(row.id));
+            let Some(incident) = Incident::fold(store.read(&stream).await?.lines()) else { continue };
+            for signal in incident.signals {
+                if let (Some(metric), Some(frozen)) = (signal.metric, signal.baseline) {
+                    self.detectors.adopt(signal.service, metric, frozen);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Adds or replaces a service and its edges.

@@ -9,8 +9,8 @@ pub mod logs;
 pub mod normalise;
 
 pub use detect::{
-    BaselineKind, ConfigError, DetectionConfig, Detectors, DetectorsSnapshot, Recurrence, Rule, SeriesStatus,
-    TrendRule, is_normal,
+    BaselineKind, ConfigError, DetectionConfig, Detectors, DetectorsSnapshot, Rule, SeriesStatus, TrendRule,
+    is_normal,
 };
 pub use logs::{CriticalPatterns, PatternHit, UserPattern};
 pub use normalise::{LastGood, Normalised, normalise};

@@ -284,7 +284,7 @@ fn a_climb_says_when_the_limit_is_reached_and_began_when_it_left_normal() {
 }
 
 #[test]
-fn a_series_signals_once_and_a_quick_recurrence_is_asked_for() {
+fn a_series_signals_once_per_dedup_window() {
     let mut watch = watch();
     watch.normal(Metric::ErrorRate, 0.001, 60);
     assert_eq!(
@@ -292,7 +292,6 @@ fn a_series_signals_once_and_a_quick_recurrence_is_asked_for() {
         1,
         "still the same fault after 25 minutes"
     );
-    assert_eq!(watch.detectors.recurrence(&service(), Metric::ErrorRate), None);
     watch.normal(Metric::ErrorRate, 0.001, 10);
     let status = &watch.detectors.status(watch.now())[0];
     assert!(
@@ -308,8 +307,6 @@ fn a_series_signals_once_and_a_quick_recurrence_is_asked_for() {
     // Recovers for 75 s and fails again: five minutes have not passed.
     watch.normal(Metric::ErrorRate, 0.001, 6);
     assert_eq!(watch.run(Metric::ErrorRate, vec![0.4; 3]), []);
-    let again = watch.detectors.recurrence(&service(), Metric::ErrorRate).expect("it fails again");
-    assert!(again.last_signal_at < again.onset_at && again.value == 0.4);
     // Once they have, the fault that lasts is told.
     assert_eq!(watch.run(Metric::ErrorRate, vec![0.4; 20]).len(), 1);
 }
@@ -433,19 +430,7 @@ fn an_adopted_series_is_judged_by_the_incidents_baseline() {
 }
 
 #[test]
-fn warm_up_counts_the_least_filled_live_series() {
-    let mut watch = watch();
-    assert_eq!(watch.detectors.warm_up_left(20), 20);
-    watch.normal(Metric::Cpu, 0.2, 12);
-    assert_eq!(watch.detectors.warm_up_left(20), 8);
-    watch.poll(&[(Metric::Cpu, 0.2), (Metric::Memory, 0.2)]);
-    assert_eq!(watch.detectors.warm_up_left(20), 19);
-    watch.normal(Metric::Cpu, 0.2, 20);
-    assert_eq!(watch.detectors.warm_up_left(20), 0, "a series that ended does not hold up the rest");
-}
-
-#[test]
-fn a_false_alarm_can_be_learnt_and_a_service_forgotten() {
+fn a_false_alarm_can_be_learnt() {
     let mut watch = watch();
     watch.normal(Metric::LatencyP99, 300.0, 60);
     assert_eq!(watch.run(Metric::LatencyP99, vec![1500.0; 10]).len(), 1);
@@ -453,8 +438,6 @@ fn a_false_alarm_can_be_learnt_and_a_service_forgotten() {
     watch.polls += 100;
     assert_eq!(watch.normal(Metric::LatencyP99, 1500.0, 60), []);
     assert!(watch.detectors.status(watch.now())[0].baseline.is_some_and(|b| b.mean > 1400.0));
-    watch.detectors.forget(&service());
-    assert_eq!(watch.detectors.status(watch.now()), []);
 }
 
 #[test]

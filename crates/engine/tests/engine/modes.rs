@@ -3,8 +3,9 @@
 use crate::harness::{Rig, outcomes, restart, scale};
 use midwatch_engine::{EngineConfig, EngineError};
 use midwatch_incident::{Incident, State};
-use midwatch_model::PlanHash;
 use midwatch_model::decision::Mode;
+use midwatch_model::{Metric, PlanHash, Signal};
+use midwatch_signal::SeriesStatus;
 
 async fn waiting(rig: &Rig) -> (Incident, PlanHash) {
     let incident = rig.until("waiting for approval", |i| i.waiting.is_some()).await;
@@ -169,6 +170,8 @@ async fn a_false_alarm_ends_the_incident_and_cannot_be_said_while_something_is_b
     rig.engine.false_alarm(&incident.id, "ann", "a load test").await.expect("a false alarm");
     rig.ticks(5).await;
     assert_eq!(rig.incident().await.state, State::FalseAlarm);
+    let fresh = latency_of_payment(&rig).await;
+    assert!(!fresh.suspicious && fresh.baseline.is_none(), "what is normal is learnt anew: {fresh:?}");
     assert!(rig.engine.approve(&incident.id, &hash, "ann").await.is_err());
     assert!(rig.world.calls().is_empty());
 
@@ -177,4 +180,25 @@ async fn a_false_alarm_ends_the_incident_and_cannot_be_said_while_something_is_b
     let incident = rig.until("verifying", |incident| incident.state == State::Verifying).await;
     let error = rig.engine.false_alarm(&incident.id, "ann", "a load test").await.expect_err("too late");
     assert!(matches!(error, EngineError::Refused(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_fault_that_outlasts_a_long_outage_of_midwatch_is_not_learnt_as_normal() {
+    let rig = proposing().await;
+    let (incident, _) = waiting(&rig).await;
+    let of_payment = |s: &&Signal| s.service.as_str() == "payment" && s.metric == Some(Metric::LatencyP99);
+    let frozen = incident.signals.iter().find(of_payment).expect("its signal").baseline;
+    // Rolling baselines of half an hour ago are thrown away at the start.
+    rig.clock.advance(1800.0);
+    let rig = rig.reopen().await;
+    rig.ticks(40).await;
+    let series = latency_of_payment(&rig).await;
+    assert!(series.suspicious && series.baseline == frozen, "{series:?}");
+    assert_eq!(rig.incidents().await.len(), 1, "{}", rig.story().await);
+}
+
+async fn latency_of_payment(rig: &Rig) -> SeriesStatus {
+    let all = rig.engine.series().await;
+    let found = all.into_iter().find(|s| s.service.as_str() == "payment" && s.metric == Metric::LatencyP99);
+    found.expect("the series")
 }

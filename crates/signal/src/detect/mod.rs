@@ -21,6 +21,7 @@ use rules::Judge;
 use serde::{Deserialize, Serialize};
 use state::{Finding, RECENT_SHOWN, SeriesState};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A sample from further in the future than this comes from a wrong clock; taken in, it would make every real one late.
 const FUTURE_S_MAX: f64 = 60.0;
@@ -49,17 +50,6 @@ pub struct SeriesStatus {
     pub stale: bool,
     /// The last points, at most 30, oldest first.
     pub recent: Vec<(Timestamp, f64)>,
-}
-
-/// A series that signalled, recovered and fails again so soon that it does not signal a second time.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Recurrence {
-    pub last_signal_at: Timestamp,
-    /// When the new run of suspicion began.
-    pub onset_at: Timestamp,
-    pub value: f64,
-    pub sigma: f64,
-    pub baseline: FrozenBaseline,
 }
 
 /// What survives a restart of the server.
@@ -206,40 +196,14 @@ impl Detectors {
         }
     }
 
-    /// Whether a series that has signalled and recovered fails again (m of n) while the dedup window keeps it quiet.
-    #[must_use]
-    pub fn recurrence(&self, service: &ServiceName, metric: Metric) -> Option<Recurrence> {
-        let state = self.series.get(service)?.get(&metric)?;
-        let (run, last_signal_at) = (state.run.as_ref()?, state.last_signal_at?);
-        let judge = &self.judges[&metric];
-        let fails_again = !run.signalled && state.suspicious_of(judge.n) >= judge.m;
-        fails_again.then(|| Recurrence {
-            last_signal_at,
-            onset_at: run.onset_at,
-            value: state.last_good.map_or(0.0, |good| good.value),
-            sigma: state.sigma,
-            baseline: run.frozen,
-        })
-    }
-
-    /// How many more samples the least-filled live series needs until it has `min_samples`; `min_samples` while there
-    /// is no series at all. A series counts as live when it is not stale at the time of the newest sample of all.
-    #[must_use]
-    pub fn warm_up_left(&self, min_samples: u32) -> u32 {
-        let all = || self.series.values().flat_map(BTreeMap::values);
-        let Some(newest) = all().map(|state| state.last_at).max() else { return min_samples };
-        let live = all().filter(|state| !state.is_stale(newest, &self.config));
-        live.map(|state| min_samples.saturating_sub(state.samples)).max().unwrap_or(min_samples)
-    }
-
-    /// Seeds the series of an open incident: it is judged by the incident's own baseline and does not signal again.
+    /// Seeds a series of an open incident that nothing is known of: it is judged by the incident's own baseline and does
+    /// not signal again.
     pub fn adopt(&mut self, service: ServiceName, metric: Metric, frozen: FrozenBaseline) {
         let of_service = self.series.entry(service).or_default();
-        let state = of_service.entry(metric).or_insert_with(|| {
+        if let Entry::Vacant(vacant) = of_service.entry(metric) {
             self.count += 1;
-            SeriesState::new(&self.config)
-        });
-        state.adopt(frozen);
+            vacant.insert(SeriesState::new(&self.config)).adopt(frozen);
+        }
     }
 
     /// Forgets what was normal for a series, so that it learns anew: for an incident that was a false alarm because
@@ -248,11 +212,6 @@ impl Detectors {
         if let Some(state) = self.series.get_mut(service).and_then(|of| of.get_mut(&metric)) {
             state.relearn(&self.config);
         }
-    }
-
-    /// Drops every series of a service that is no longer watched.
-    pub fn forget(&mut self, service: &ServiceName) {
-        self.count -= self.series.remove(service).map_or(0, |of| of.len());
     }
 
     /// What survives a restart.
