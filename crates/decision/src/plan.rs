@@ -3,7 +3,7 @@
 use crate::DecisionConfig;
 use midwatch_model::action::TargetState;
 use midwatch_model::plan::Priority;
-use midwatch_model::{Action, Cause, Hypothesis, IncidentId, Plan, PlanStep};
+use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep};
 
 /// What a plan is made from.
 pub struct PlanInput<'a> {
@@ -17,6 +17,8 @@ pub struct PlanInput<'a> {
     pub has_callers: bool,
     /// The team that answers for the component.
     pub owner: Option<&'a str>,
+    /// What was done to the component in this incident and did not help: the same dose is not prescribed again.
+    pub tried: &'a [ActionKind],
 }
 
 /// Replicas for a failure probability of at least .90 and .70, from the severity tiers.
@@ -28,7 +30,9 @@ const REPLICAS_HIGH: u32 = 3;
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let mut steps: Vec<PlanStep> = match input.target {
         Some(target) => {
-            remedies(input, target).into_iter().map(|(a, why)| step(input, target, a, why)).collect()
+            let untried =
+                remedies(input, target).into_iter().filter(|(a, _)| !input.tried.contains(&a.kind()));
+            untried.map(|(a, why)| step(input, target, a, why)).collect()
         }
         None => Vec::new(),
     };

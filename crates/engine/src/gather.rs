@@ -9,10 +9,10 @@ use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::StreamId;
 use midwatch_model::{
-    Change, Evidence, EvidenceSource, IncidentId, Metric, ServiceGraph, ServiceName, Signal, Timestamp,
-    Verdict, after, promql, seconds_between,
+    Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph, ServiceName, Signal,
+    Timestamp, Verdict, after, promql, seconds_between,
 };
-use midwatch_signal::SeriesStatus;
+use midwatch_signal::{SeriesStatus, is_normal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services that are asked at most for one incident: the nearest suspects.
@@ -223,11 +223,12 @@ impl Facts {
     pub(crate) fn diagnose(&self, incident: &Incident, poll_interval_s: f64) -> Verdict {
         let config = DiagnosisConfig::default();
         let services = incident.services();
+        let signals = self.symptoms(incident);
         let series: Vec<SeriesView> = self
             .series
             .iter()
             .filter(|s| services.iter().any(|t| self.graph.hops(t, &s.service).is_some_and(|h| h <= 3)))
-            .map(|s| self.view(s, &incident.signals, poll_interval_s))
+            .map(|s| self.view(s, &signals, poll_interval_s))
             .collect();
         let stale = series.iter().any(|s| s.stale && services.contains(&s.service) && s.abnormal);
         let probes: Vec<ProbeView> = self.probes.iter().map(probe_view).collect();
@@ -238,7 +239,7 @@ impl Facts {
             now: self.now,
             config: &config,
             graph: &self.graph,
-            signals: &incident.signals,
+            signals: &signals,
             series: &series,
             probes: &probes,
             logs: &logs,
@@ -249,13 +250,25 @@ impl Facts {
         })
     }
 
-    /// A series is abnormal if it has signalled in this incident, or if it has been suspicious for longer than one
-    /// sample: a single odd reading next door must not turn a verdict.
+    /// The signals that speak for the fault: all of them until something was done about it, afterwards those whose
+    /// series has not come back.
+    fn symptoms(&self, incident: &Incident) -> Vec<Signal> {
+        let untouched = incident.attempts().next().is_none();
+        let lasts = |signal: &&Signal| {
+            let status = signal.metric.and_then(|metric| self.status(&signal.service, metric));
+            status.is_none_or(|status| status.stale || !is_back(status, signal.baseline.as_ref()))
+        };
+        incident.signals.iter().filter(|signal| untouched || lasts(signal)).cloned().collect()
+    }
+
+    /// A series is abnormal if it has signalled in this incident, or if it was suspicious before its last sample and is
+    /// so still: a single odd reading next door must not turn a verdict.
     fn view(&self, status: &SeriesStatus, signals: &[Signal], poll_interval_s: f64) -> SeriesView {
         let signal = signals.iter().find(|s| s.service == status.service && s.metric == Some(status.metric));
         let lasting = status
             .suspicious_since
-            .is_some_and(|since| seconds_between(since, status.at) >= 0.9 * poll_interval_s);
+            .is_some_and(|since| seconds_between(since, status.at) >= 0.9 * poll_interval_s)
+            && !is_back(status, status.baseline.as_ref());
         let recent = serde_json::to_vec(&status.recent).unwrap_or_default();
         SeriesView {
             service: status.service.clone(),
@@ -300,6 +313,11 @@ impl Facts {
             ),
         }
     }
+}
+
+/// Whether the last sample is normal by the given baseline.
+fn is_back(status: &SeriesStatus, baseline: Option<&FrozenBaseline>) -> bool {
+    baseline.is_some_and(|baseline| is_normal(status.metric, status.value, baseline))
 }
 
 fn probe_view(probe: &Probe) -> ProbeView {

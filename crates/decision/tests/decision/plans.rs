@@ -35,6 +35,7 @@ fn plan_for(root: &Hypothesis, target: Option<&TargetState>, has_callers: bool) 
         config: &DecisionConfig::default(),
         has_callers,
         owner: Some("team-pay"),
+        tried: &[],
     })
 }
 

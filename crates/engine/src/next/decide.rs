@@ -6,7 +6,7 @@ use crate::gather::Facts;
 use midwatch_decision::{GateInput, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
 use midwatch_incident::Incident;
 use midwatch_model::decision::{Decision, GateRecord, Guard, GuardResult, Mode, PolicyResult, Principal};
-use midwatch_model::journal::{EffectOutcome, Entry};
+use midwatch_model::journal::{EffectOutcome, Entry, VerificationOutcome};
 use midwatch_model::{
     ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after, seconds_between,
 };
@@ -34,8 +34,10 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
     }
     let fresh = facts.diagnose(incident, config.poll_interval_s);
     // After an action the world shows its effects, so the verdict that led to it stands, unless symptoms have joined
-    // since that point elsewhere.
-    let news = untouched || (incident.has_news() && points_elsewhere(incident, &fresh));
+    // since that point elsewhere, or its remedy has failed and what is left has another cause.
+    let news = untouched
+        || (incident.has_news() && points_elsewhere(incident, &fresh))
+        || is_refuted(incident, &fresh, config);
     if news && differs(incident.verdict.as_ref(), &fresh) {
         return diagnosed(fresh, facts, incident);
     }
@@ -51,6 +53,20 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
 /// Whether the new verdict names a component that has not been acted upon yet.
 fn points_elsewhere(incident: &Incident, fresh: &Verdict) -> bool {
     fresh.root().is_some_and(|root| incident.attempts().all(|e| *e.intent.action.target() != root.component))
+}
+
+/// Whether a remedy has failed and the symptoms that remain are credibly those of another cause.
+fn is_refuted(incident: &Incident, fresh: &Verdict, config: &EngineConfig) -> bool {
+    let failed =
+        matches!(&incident.verified, Some((outcome, ..)) if *outcome != VerificationOutcome::Recovered);
+    let known = incident.verdict.as_ref().and_then(Verdict::root);
+    let other = |a: &Hypothesis, b: &Hypothesis| (a.cause, &a.component) != (b.cause, &b.component);
+    match (known, fresh.root()) {
+        (Some(known), Some(now)) => {
+            failed && other(known, now) && now.confidence >= config.decision.min_confidence
+        }
+        _ => false,
+    }
 }
 
 /// Whether the new verdict says something else: another cause or component, another change, or clearly more certainty.
@@ -90,6 +106,8 @@ fn planned(incident: &Incident, facts: &Facts, config: &EngineConfig, root: &Hyp
     if !matches!(target, Some(Ok(_))) && waited < config.incident.inconclusive_after_s {
         return Step::Wait;
     }
+    let on_it = incident.attempts().filter(|e| *e.intent.action.target() == root.component);
+    let tried: Vec<ActionKind> = on_it.map(|e| e.intent.action.kind()).collect();
     let plan = make_plan(&PlanInput {
         incident: &incident.id,
         root,
@@ -97,6 +115,7 @@ fn planned(incident: &Incident, facts: &Facts, config: &EngineConfig, root: &Hyp
         config: &config.decision,
         has_callers: facts.graph.callers(&root.component).next().is_some(),
         owner: facts.owners.get(&root.component).and_then(Option::as_deref),
+        tried: &tried,
     });
     let hash = plan.hash();
     Step::Record(vec![Entry::Planned { plan, hash }])

@@ -1,10 +1,10 @@
 //! Every way in which a call can end, and what follows.
 
-use crate::harness::{Rig, outcomes, restart, scale};
+use crate::harness::{FAULT_AT_S, Rig, outcomes, restart, scale};
 use crate::world::Answer;
 use midwatch_incident::State;
 use midwatch_model::journal::Entry;
-use midwatch_model::{Action, ActionKind, seconds_between};
+use midwatch_model::{Action, ActionKind, Cause, after, seconds_between};
 
 struct Case {
     answers: &'static [Answer],
@@ -113,6 +113,29 @@ async fn remedies_that_do_not_help_are_taken_back_and_the_incident_is_handed_ove
     let verified = rig.entries(&incident.id).await.into_iter().filter(|name| *name == "verified").count();
     assert_eq!(verified, 2);
     assert!(rig.story().await.contains("Verification: regressed"), "{}", rig.story().await);
+}
+
+#[tokio::test]
+async fn a_remedy_that_fails_with_its_own_symptom_gone_gives_way_to_the_cause_that_is_left() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    let from = after(rig.now(), FAULT_AT_S);
+    rig.world.fill_pool(from, after(from, 30.0));
+    let incident = rig.until_state(State::Resolved).await;
+    let restart_pool = Action::RestartDbPool { target: "payment".into() };
+    assert_eq!(rig.world.applied(), [restart_pool, restart()], "{}", rig.story().await);
+    assert_eq!(incident.verdict.as_ref().and_then(|v| v.root()).map(|r| r.cause), Some(Cause::LatencySpike));
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_pool_that_was_full_for_a_moment_is_not_the_cause() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    let from = after(rig.now(), FAULT_AT_S);
+    rig.world.fill_pool(from, after(from, 2.0));
+    rig.until_state(State::Resolved).await;
+    assert_eq!(rig.world.applied(), [restart()], "{}", rig.story().await);
 }
 
 #[tokio::test]

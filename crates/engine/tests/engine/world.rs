@@ -51,6 +51,8 @@ struct Fault {
 struct State {
     targets: BTreeMap<ServiceName, TargetState>,
     faults: Vec<Fault>,
+    /// When the payment service's connection pool is full.
+    pool_full: Option<(Timestamp, Timestamp)>,
     answers: VecDeque<Answer>,
     calls: Vec<ActionKey>,
     applied: Vec<(ActionKey, Action)>,
@@ -94,6 +96,11 @@ impl World {
     /// Makes a service slow from then on, until the cure is applied (never, if there is none).
     pub fn slow_down(&self, service: &str, from: Timestamp, cure: Option<ActionKind>) {
         self.state().faults.push(Fault { service: service.into(), from, until: None, cure });
+    }
+
+    /// Fills the payment service's connection pool for a while.
+    pub fn fill_pool(&self, from: Timestamp, until: Timestamp) {
+        self.state().pool_full = Some((from, until));
     }
 
     /// Ends every fault, as if by itself.
@@ -175,7 +182,9 @@ impl State {
         for (index, (service, rest_ms)) in SERVICES.iter().enumerate() {
             // A few milliseconds of unrest that are the same in every run.
             let unrest = ((second * 37 + index as i64 * 17) % 11 - 5) as f64 * 0.4;
+            let full = self.pool_full.is_some_and(|(from, until)| from <= now && now < until);
             for (metric, value) in [
+                (Metric::DbPool, if full && *service == "payment" { 0.95 } else { 0.06 }),
                 (Metric::LatencyP99, rest_ms + unrest + self.delay_ms(service, now)),
                 (Metric::ErrorRate, 0.001),
                 (Metric::RequestRate, 30.0 + unrest / 4.0),
