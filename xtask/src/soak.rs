@@ -3,7 +3,7 @@
 use crate::shell;
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -27,10 +27,12 @@ struct Options {
     only: Option<String>,
     service: Option<String>,
     quiet_s: f64,
+    /// A release build that is there already.
+    binary: Option<PathBuf>,
 }
 
 fn options(args: &[String]) -> Result<Options> {
-    let mut options = Options { runs: 5, only: None, service: None, quiet_s: 600.0 };
+    let mut options = Options { runs: 5, only: None, service: None, quiet_s: 600.0, binary: None };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let value = args.next().with_context(|| format!("{arg} needs a value"))?;
@@ -39,8 +41,9 @@ fn options(args: &[String]) -> Result<Options> {
             "--only" => options.only = Some(value.clone()),
             "--service" => options.service = Some(value.clone()),
             "--quiet-s" => options.quiet_s = value.parse().context("--quiet-s")?,
+            "--binary" => options.binary = Some(value.into()),
             other => bail!(
-                "`{other}` is not an option of soak: --runs N, --only SCENARIO, --service NAME, --quiet-s S"
+                "`{other}` is not an option of soak: --runs N, --only SCENARIO, --service NAME, --quiet-s S, --binary FILE"
             ),
         }
     }
@@ -50,7 +53,7 @@ fn options(args: &[String]) -> Result<Options> {
 /// Runs and prints the share that holds, by scenario.
 pub fn run(args: &[String]) -> Result<ExitCode> {
     let options = options(args)?;
-    let binary = shell::release_binary()?;
+    let binary = options.binary.clone().map_or_else(shell::release_binary, Ok)?;
     let mut all_hold = true;
     println!(
         "{:<26} {:>5} {:>9} {:>9} {:>9} {:>9}",
