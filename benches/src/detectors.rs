@@ -45,7 +45,7 @@ pub fn run() -> Result<Vec<Row>> {
 fn samples(names: &[ServiceName], at: Timestamp, random: &mut Random) -> Vec<Sample> {
     let mut samples = Vec::with_capacity(names.len() * Metric::ALL.len());
     for service in names {
-        for metric in Metric::ALL {
+        for metric in Metric::ALL.iter().copied() {
             let value = ordinary(metric, random).max(0.0);
             samples.push(Sample { service: service.clone(), metric, value, at });
         }

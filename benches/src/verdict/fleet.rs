@@ -86,7 +86,7 @@ impl Fleet {
     /// Adds everything that is known of one service.
     fn watch(&mut self, service: &ServiceName, index: usize, suffers: bool) {
         let broken = *service == self.broken;
-        for metric in Metric::ALL {
+        for metric in Metric::ALL.iter().copied() {
             let abnormal = (broken && (metric == Metric::DbPool || metric == Metric::CriticalLogs))
                 || ((broken || suffers) && SYMPTOMS.contains(&metric));
             // What is broken shows first, and its pool before all else.

@@ -108,7 +108,7 @@ impl Policy {
     /// Tells "somebody ruled out this remedy" from "only a few remedies are allowed": asks about all the others.
     fn denied(&self, input: &GateInput<'_>, guards: &[GuardResult], policies: Vec<String>) -> PolicyResult {
         let others: Vec<_> =
-            ActionKind::ALL.into_iter().filter(|k| k.mutates() && *k != input.action.kind()).collect();
+            ActionKind::ALL.iter().copied().filter(|k| k.mutates() && *k != input.action.kind()).collect();
         let allowed = others
             .iter()
             .filter(|kind| {

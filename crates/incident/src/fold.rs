@@ -10,8 +10,21 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Where an incident stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// Opened; symptoms are being gathered.
     Correlating,
@@ -42,25 +55,7 @@ impl State {
 
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            State::Correlating => "correlating",
-            State::Investigating => "investigating",
-            State::Diagnosed => "diagnosed",
-            State::AwaitingApproval => "awaiting_approval",
-            State::Remediating => "remediating",
-            State::Verifying => "verifying",
-            State::Soaking => "soaking",
-            State::Resolved => "resolved",
-            State::Escalated => "escalated",
-            State::FalseAlarm => "false_alarm",
-            State::Closed => "closed",
-        }
-    }
-}
-
-impl std::fmt::Display for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
+        self.into()
     }
 }
 
@@ -186,6 +181,43 @@ impl Incident {
             Entry::Diagnosed { verdict, .. } => self.diagnosed(verdict, at),
             Entry::Planned { plan, hash } => self.planned(plan, hash),
             Entry::Gated { record } => self.gate = Some(record.clone()),
+            Entry::ApprovalRequested { .. }
+            | Entry::ApprovalGiven { .. }
+            | Entry::ApprovalRefused { .. }
+            | Entry::ApprovalExpired { .. }
+            | Entry::WouldHaveActed { .. } => self.asked(&line.entry, at),
+            Entry::Intended { intent } => self.intended(intent, at),
+            Entry::Performed { key, outcome, .. } => self.performed(key, outcome, at),
+            Entry::StepSkipped { step, .. } => {
+                self.step = step + 1;
+                self.state = State::Diagnosed;
+            }
+            Entry::Observed { reading } => self.readings.push(reading.clone()),
+            Entry::Verified { outcome, reason } => {
+                self.verified = Some((*outcome, at, reason.clone()));
+                if *outcome != VerificationOutcome::Recovered {
+                    self.state = State::Remediating;
+                }
+            }
+            Entry::SoakStarted { until } => {
+                self.soak_until = Some(*until);
+                self.state = State::Soaking;
+            }
+            Entry::Resolved { .. }
+            | Entry::Recurred { .. }
+            | Entry::Escalated { .. }
+            | Entry::FalseAlarm { .. }
+            | Entry::Closed { .. } => self.turned(&line.entry, at),
+            Entry::Reported { path, .. } => {
+                self.report = Some(path.clone());
+                self.report_is_current = true;
+            }
+        }
+    }
+
+    /// What people were asked, and what they said.
+    fn asked(&mut self, entry: &Entry, at: Timestamp) {
+        match entry {
             Entry::ApprovalRequested { plan, step, why, expires_at } => {
                 let (plan, why, expires_at) = (plan.clone(), why.clone(), *expires_at);
                 self.waiting = Some(Waiting { plan, step: *step, why, since: at, expires_at });
@@ -205,23 +237,13 @@ impl Incident {
                 self.waiting = None;
                 self.state = State::Diagnosed;
             }
-            Entry::Intended { intent } => self.intended(intent, at),
-            Entry::Performed { key, outcome, .. } => self.performed(key, outcome, at),
-            Entry::StepSkipped { step, .. } => {
-                self.step = step + 1;
-                self.state = State::Diagnosed;
-            }
-            Entry::Observed { reading } => self.readings.push(reading.clone()),
-            Entry::Verified { outcome, reason } => {
-                self.verified = Some((*outcome, at, reason.clone()));
-                if *outcome != VerificationOutcome::Recovered {
-                    self.state = State::Remediating;
-                }
-            }
-            Entry::SoakStarted { until } => {
-                self.soak_until = Some(*until);
-                self.state = State::Soaking;
-            }
+            _ => {}
+        }
+    }
+
+    /// Ends, and what becomes of an end.
+    fn turned(&mut self, entry: &Entry, at: Timestamp) {
+        match entry {
             Entry::Resolved { mttr_ms, .. } => {
                 self.resolved_at = Some(at);
                 self.mttr_ms = Some(*mttr_ms);
@@ -246,11 +268,8 @@ impl Incident {
                 self.waiting = None;
                 self.state = State::FalseAlarm;
             }
-            Entry::Reported { path, .. } => {
-                self.report = Some(path.clone());
-                self.report_is_current = true;
-            }
             Entry::Closed { .. } => self.state = State::Closed,
+            _ => {}
         }
     }
 

@@ -17,8 +17,12 @@ use serde::{Deserialize, Serialize};
     Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum ActionKind {
     Rollback,
     Restart,
@@ -54,28 +58,12 @@ pub enum SafetyClass {
 
 impl ActionKind {
     /// Every kind, in a fixed order.
-    pub const ALL: [ActionKind; 7] = [
-        ActionKind::Rollback,
-        ActionKind::Restart,
-        ActionKind::RestartDbPool,
-        ActionKind::ResizeDbPool,
-        ActionKind::Scale,
-        ActionKind::CircuitBreak,
-        ActionKind::Escalate,
-    ];
+    pub const ALL: &'static [ActionKind] = <ActionKind as strum::VariantArray>::VARIANTS;
 
     /// The name as it is written in JSON, policy and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            ActionKind::Rollback => "rollback",
-            ActionKind::Restart => "restart",
-            ActionKind::RestartDbPool => "restart_db_pool",
-            ActionKind::ResizeDbPool => "resize_db_pool",
-            ActionKind::Scale => "scale",
-            ActionKind::CircuitBreak => "circuit_break",
-            ActionKind::Escalate => "escalate",
-        }
+        self.into()
     }
 
     /// The catalogue's safety class. A rolling restart loses nothing that a deployment would not, so it counts as
@@ -100,19 +88,11 @@ impl ActionKind {
     }
 }
 
-impl std::fmt::Display for ActionKind {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 impl std::str::FromStr for ActionKind {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        ActionKind::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            format!("`{text}` is not an action; known: {}", ActionKind::ALL.map(ActionKind::name).join(", "))
-        })
+        crate::one_of(ActionKind::ALL, "an action", text)
     }
 }
 

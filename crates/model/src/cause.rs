@@ -16,8 +16,12 @@ use serde::{Deserialize, Serialize};
     Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Cause {
     LatencySpike,
     ErrorRateSpike,
@@ -33,34 +37,12 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in a fixed order.
-    pub const ALL: [Cause; 10] = [
-        Cause::LatencySpike,
-        Cause::ErrorRateSpike,
-        Cause::CpuSaturation,
-        Cause::MemoryLeak,
-        Cause::DbConnectionExhaustion,
-        Cause::ConsumerLag,
-        Cause::DeploymentFailure,
-        Cause::CrashLoop,
-        Cause::TrafficSpike,
-        Cause::DependencyFailure,
-    ];
+    pub const ALL: &'static [Cause] = <Cause as strum::VariantArray>::VARIANTS;
 
     /// The name as it is written in JSON and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Cause::LatencySpike => "latency_spike",
-            Cause::ErrorRateSpike => "error_rate_spike",
-            Cause::CpuSaturation => "cpu_saturation",
-            Cause::MemoryLeak => "memory_leak",
-            Cause::DbConnectionExhaustion => "db_connection_exhaustion",
-            Cause::ConsumerLag => "consumer_lag",
-            Cause::DeploymentFailure => "deployment_failure",
-            Cause::CrashLoop => "crash_loop",
-            Cause::TrafficSpike => "traffic_spike",
-            Cause::DependencyFailure => "dependency_failure",
-        }
+        self.into()
     }
 
     /// The cause as the middle of a sentence: "payment-service has *a latency spike*".
@@ -81,18 +63,10 @@ impl Cause {
     }
 }
 
-impl std::fmt::Display for Cause {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 impl std::str::FromStr for Cause {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Cause::ALL.into_iter().find(|cause| cause.name() == text).ok_or_else(|| {
-            format!("`{text}` is not a cause; known: {}", Cause::ALL.map(Cause::name).join(", "))
-        })
+        crate::one_of(Cause::ALL, "a cause", text)
     }
 }

@@ -5,9 +5,22 @@ use serde::{Deserialize, Serialize};
 
 /// How far midwatch may go by itself.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Mode {
     /// Watches and says what it would do; touches nothing.
     Shadow,
@@ -22,22 +35,7 @@ impl std::str::FromStr for Mode {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "shadow" => Ok(Mode::Shadow),
-            "propose" => Ok(Mode::Propose),
-            "auto" => Ok(Mode::Auto),
-            other => Err(format!("`{other}` is not a mode; known: shadow, propose, auto")),
-        }
-    }
-}
-
-impl std::fmt::Display for Mode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Mode::Shadow => "shadow",
-            Mode::Propose => "propose",
-            Mode::Auto => "auto",
-        })
+        crate::one_of(<Mode as strum::VariantArray>::VARIANTS, "a mode", text)
     }
 }
 

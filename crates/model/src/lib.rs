@@ -44,3 +44,15 @@ pub fn after(at: Timestamp, seconds: f64) -> Timestamp {
     let duration = jiff::SignedDuration::try_from_secs_f64(seconds).unwrap_or(jiff::SignedDuration::ZERO);
     at.saturating_add(duration).unwrap_or(Timestamp::MAX)
 }
+
+/// The member of a closed list that `text` names, or a sentence that says which there are.
+fn one_of<T>(all: &[T], what: &str, text: &str) -> Result<T, String>
+where
+    T: Copy + Into<&'static str>,
+{
+    let name = |member: &T| -> &'static str { (*member).into() };
+    all.iter().copied().find(|member| name(member) == text).ok_or_else(|| {
+        let known: Vec<_> = all.iter().map(name).collect();
+        format!("`{text}` is not {what}; known: {}", known.join(", "))
+    })
+}

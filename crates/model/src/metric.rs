@@ -17,8 +17,12 @@ use serde::{Deserialize, Serialize};
     Deserialize,
     schemars::JsonSchema,
     utoipa::ToSchema,
+    strum::Display,
+    strum::IntoStaticStr,
+    strum::VariantArray,
 )]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Metric {
     /// 99th percentile of request duration, milliseconds.
     LatencyP99,
@@ -44,34 +48,12 @@ pub enum Metric {
 
 impl Metric {
     /// Every metric, in a fixed order.
-    pub const ALL: [Metric; 10] = [
-        Metric::LatencyP99,
-        Metric::ErrorRate,
-        Metric::RequestRate,
-        Metric::Cpu,
-        Metric::Memory,
-        Metric::DbPool,
-        Metric::QueueLag,
-        Metric::Restarts,
-        Metric::Up,
-        Metric::CriticalLogs,
-    ];
+    pub const ALL: &'static [Metric] = <Metric as strum::VariantArray>::VARIANTS;
 
     /// The metric's name as it is written in JSON and on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Metric::LatencyP99 => "latency_p99",
-            Metric::ErrorRate => "error_rate",
-            Metric::RequestRate => "request_rate",
-            Metric::Cpu => "cpu",
-            Metric::Memory => "memory",
-            Metric::DbPool => "db_pool",
-            Metric::QueueLag => "queue_lag",
-            Metric::Restarts => "restarts",
-            Metric::Up => "up",
-            Metric::CriticalLogs => "critical_logs",
-        }
+        self.into()
     }
 
     /// A value in the words of the person on call: `412 ms`, `45.0 %`, `12,400 messages`.
@@ -119,19 +101,11 @@ impl Metric {
     }
 }
 
-impl std::fmt::Display for Metric {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 impl std::str::FromStr for Metric {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Metric::ALL.into_iter().find(|metric| metric.name() == text).ok_or_else(|| {
-            format!("`{text}` is not a metric; known: {}", Metric::ALL.map(Metric::name).join(", "))
-        })
+        crate::one_of(Metric::ALL, "a metric", text)
     }
 }
 

@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn every_query_is_balanced_and_a_hostile_name_stays_inside_its_quotes() {
-        for metric in Metric::ALL {
+        for metric in Metric::ALL.iter().copied() {
             let text = query(metric, &ServiceName::new(r#"x"} or up{a=""#), 15.0);
             for (open, close) in [('(', ')'), ('[', ']')] {
                 assert_eq!(text.matches(open).count(), text.matches(close).count(), "{text}");

@@ -38,7 +38,7 @@ async fn a_poll_asks_every_metric_and_carries_the_time_of_the_scrape() {
     );
     let poll = world(config(&server), &[]).poll(at(0.0)).await;
     assert_eq!(poll.failures, []);
-    for metric in Metric::ALL {
+    for metric in Metric::ALL.iter().copied() {
         let of =
             |service: &str| poll.samples.iter().find(|s| s.metric == metric && s.service.as_str() == service);
         let pay = of("pay").expect("a reading");

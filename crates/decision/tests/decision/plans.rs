@@ -46,7 +46,7 @@ fn kinds(plan: &Plan) -> Vec<ActionKind> {
 #[test]
 fn every_cause_has_its_remedies_in_order() {
     let mut text = String::new();
-    for cause in Cause::ALL {
+    for cause in Cause::ALL.iter().copied() {
         for changed in [false, true] {
             let plan = plan_for(&root(cause, changed), Some(&before()), true);
             let after = if changed { " after a deployment" } else { "" };
@@ -68,7 +68,7 @@ fn every_cause_has_its_remedies_in_order() {
 
 #[test]
 fn every_plan_ends_with_a_person_aims_at_the_component_and_never_repeats_a_remedy() {
-    for cause in Cause::ALL {
+    for cause in Cause::ALL.iter().copied() {
         let plan = plan_for(&root(cause, true), Some(&before()), true);
         let mut kinds = kinds(&plan);
         assert_eq!(kinds.last(), Some(&ActionKind::Escalate), "{cause}");

@@ -11,7 +11,7 @@ const SERVICES: [&str; 7] = ["gateway", "payment", "order", "user", "inventory",
 
 /// Everything of a scene in lists that can be put into any order. Series are unique, as they are in the detectors.
 fn scenes() -> impl Strategy<Value = Scene> {
-    let symptom = || (select(&SERVICES[..]), select(&Metric::ALL[..]), 0.0..2000.0, -100.0..60.0);
+    let symptom = || (select(&SERVICES[..]), select(Metric::ALL), 0.0..2000.0, -100.0..60.0);
     let signals = prop::collection::vec((symptom(), any::<bool>()), 0..10);
     let more = prop::collection::vec((symptom(), any::<bool>(), any::<bool>()), 0..10);
     let changes = prop::collection::btree_map(select(&SERVICES[..]), -4000.0..60.0, 0..4);

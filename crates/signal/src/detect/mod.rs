@@ -71,7 +71,7 @@ impl Detectors {
     /// Detectors without any history. Values out of range are brought into range; see `DetectionConfig::validate`.
     #[must_use]
     pub fn new(config: DetectionConfig) -> Self {
-        let judges = Metric::ALL.into_iter().map(|metric| (metric, Judge::new(metric, &config))).collect();
+        let judges = Metric::ALL.iter().map(|metric| (*metric, Judge::new(*metric, &config))).collect();
         Self { config, judges, series: BTreeMap::new(), count: 0 }
     }
 

@@ -46,7 +46,7 @@ impl Prometheus {
             access,
             base: join(&url, &["api", "v1"]),
             window_s: config.rate_window_s,
-            queries: Metric::ALL.into_iter().map(query).collect(),
+            queries: Metric::ALL.iter().copied().map(query).collect(),
         })
     }
 
