@@ -5,8 +5,9 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use midwatch_engine::EngineError;
+use midwatch_engine::{EngineError, ReceiveError};
 use midwatch_model::redact::redact;
+use midwatch_signal::source::PayloadError;
 use serde_json::json;
 
 /// Seconds after which a client may try a full, locked or read-only store again.
@@ -62,6 +63,8 @@ impl From<EngineError> for ApiError {
         let status = match &error {
             EngineError::Store(e) if e.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
             EngineError::Store(midwatch_store::StoreError::Conflict { .. }) => StatusCode::CONFLICT,
+            EngineError::Silence(midwatch_incident::SilenceError::NotFound(_)) => StatusCode::NOT_FOUND,
+            EngineError::Silence(_) => StatusCode::BAD_REQUEST,
             EngineError::Store(_) | EngineError::Report { .. } | EngineError::NotAuthorized(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
@@ -73,6 +76,18 @@ impl From<EngineError> for ApiError {
             EngineError::BadServiceName(_) | EngineError::BadHealthUrl(_) => StatusCode::BAD_REQUEST,
         };
         Self::new(status, error.to_string())
+    }
+}
+
+impl From<ReceiveError> for ApiError {
+    fn from(error: ReceiveError) -> Self {
+        match error {
+            ReceiveError::Payload(error @ PayloadError::TooLarge { .. }) => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
+            }
+            ReceiveError::Payload(error) => Self::bad_request(error.to_string()),
+            ReceiveError::Engine(error) => error.into(),
+        }
     }
 }
 

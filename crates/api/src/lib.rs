@@ -10,6 +10,7 @@ mod lab;
 mod live;
 mod metrics;
 mod routes;
+mod v2;
 
 pub use auth::ApiKey;
 pub use dto::{
@@ -24,8 +25,8 @@ use std::sync::Arc;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-/// Largest body that is read, bytes. Alerts are small; a hundred megabytes are an attack or a mistake.
-const BODY_MAX: usize = 1024 * 1024;
+/// Largest body that is read, bytes: a storm of alerts at once. A hundred megabytes are an attack or a mistake.
+const BODY_MAX: usize = midwatch_signal::source::BODY_BYTES_MAX;
 
 /// What the API needs to know besides the engine.
 #[derive(Clone)]
@@ -66,6 +67,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
     router
         .route("/api/v1/openapi.json", axum::routing::get(|| async { axum::Json(doc) }))
         .route("/ws", axum::routing::get(live::upgrade))
+        .merge(v2::routes())
         .route("/api/v1/lab/{*path}", axum::routing::any(lab::proxy))
         .fallback(error::no_route)
         .layer(axum::middleware::from_fn_with_state(api.clone(), auth::check))

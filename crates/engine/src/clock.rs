@@ -44,6 +44,9 @@ impl Clock for VirtualClock {
 pub trait Ids: Send + Sync {
     /// A fresh suffix, later ones sorting after earlier ones.
     fn next(&self, now: Timestamp) -> String;
+
+    /// A random UUID (version 4), for what other tools expect to have one.
+    fn uuid(&self) -> String;
 }
 
 /// Milliseconds since 1970 in base 32 and 40 random bits: sorts by time, no two alike across processes.
@@ -69,6 +72,20 @@ impl Ids for SystemIds {
         let _ = getrandom::fill(&mut random);
         format!("{}{}", base32(millis, 9), base32(u64::from_be_bytes(random), 5))
     }
+
+    fn uuid(&self) -> String {
+        let mut random = [0u8; 16];
+        let _ = getrandom::fill(&mut random);
+        uuid_of(u128::from_be_bytes(random))
+    }
+}
+
+/// The bits as a UUID of version 4 and the standard variant.
+fn uuid_of(bits: u128) -> String {
+    let bits = bits & !(0xf << 76) | (0x4 << 76);
+    let bits = bits & !(0x3 << 62) | (0x2 << 62);
+    let hex = format!("{bits:032x}");
+    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 /// 000001, 000002, …: for replays and tests. A restarted process goes on where it is told to.
@@ -84,5 +101,9 @@ impl SequentialIds {
 impl Ids for SequentialIds {
     fn next(&self, _now: Timestamp) -> String {
         format!("{:06}", self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn uuid(&self) -> String {
+        uuid_of(u128::from(self.0.fetch_add(1, Ordering::SeqCst)))
     }
 }

@@ -1,7 +1,6 @@
 //! What people tell the watch: approve, deny, act, register, mark a false alarm, hand in an alert.
 
 use crate::append::append;
-use crate::observe::{over, received};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
@@ -12,8 +11,7 @@ use midwatch_model::decision::{Approval, GateRecord, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
-    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Signal,
-    Verdict,
+    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Verdict,
 };
 use midwatch_store::{Append, Commit, StoreError};
 
@@ -137,31 +135,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes in alerts from outside. They are durable when this returns. Those whose sender says that they are over are
-    /// kept on record, but open nothing and end nothing: recovery is proven by readings.
-    ///
-    /// # Errors
-    /// When the store takes nothing now; then nothing is acknowledged.
-    pub async fn ingest(
-        &self,
-        firing: &[Signal],
-        resolved: &[Signal],
-        from: &str,
-    ) -> Result<(), EngineError> {
-        let now = self.now();
-        let mut intake: Vec<_> = firing.iter().map(|signal| received(signal, now, from)).collect();
-        intake.extend(resolved.iter().map(|signal| over(signal, now, from)));
-        self.store.commit(Commit { intake, ..Commit::default() }).await?;
-        self.wake.notify_one();
-        Ok(())
-    }
-
-    /// A fresh signal id.
-    #[must_use]
-    pub fn signal_id(&self) -> midwatch_model::SignalId {
-        midwatch_model::SignalId::new(format!("sig-{}", self.ids.next(self.now())))
-    }
-
     /// Registers a service and its edges, for good.
     ///
     /// # Errors
@@ -218,12 +191,13 @@ impl Engine {
     async fn act_once(&self, request: &ActRequest) -> Result<ActResult, EngineError> {
         let target = request.action.target().clone();
         self.check_watched(&target).await?;
+        // The reservations before the target: whatever is done to it after this conflicts with our own reservation.
+        let service = self.store.read(&StreamId::Service(target.clone())).await?;
         let before = self.outside.target(&target).await.map_err(|e| EngineError::Target(e.to_string()))?;
         let journal = self.incident_on(&target).await?;
         let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
         let plan = one_step(request, incident.as_ref(), &before);
         let hash = plan.hash();
-        let service = self.store.read(&StreamId::Service(target.clone())).await?;
         let evidence = self.witnesses(&target, &before).await;
         let namespace = self.watch.lock().await.registration(&target).and_then(|r| r.namespace.clone());
         let root = incident.as_ref().and_then(|i| i.verdict.as_ref()).and_then(Verdict::root);

@@ -1,7 +1,7 @@
 //! What the engine is told.
 
 use midwatch_decision::DecisionConfig;
-use midwatch_incident::IncidentConfig;
+use midwatch_incident::{IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_signal::DetectionConfig;
@@ -42,4 +42,8 @@ pub struct EngineConfig {
     pub verification: VerificationConfig,
     pub report: ReportConfig,
     pub services: Vec<Registration>,
+    /// Seconds after which an alert is over that its sender neither repeats nor ends.
+    pub resolve_timeout_s: f64,
+    /// Which alerts explain which others.
+    pub inhibit_rules: Vec<InhibitRule>,
 }

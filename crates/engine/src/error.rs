@@ -25,6 +25,8 @@ pub enum EngineError {
     BadServiceName(String),
     #[error("the health URL `{0}` cannot be used: give an http:// or https:// URL")]
     BadHealthUrl(String),
+    #[error(transparent)]
+    Silence(#[from] midwatch_incident::SilenceError),
     #[error("{0}")]
     Refused(String),
     #[error("the report cannot be written to {path}: {source}")]

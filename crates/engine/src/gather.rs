@@ -84,12 +84,13 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
     match needs(incident.state) {
         Needs::Suspects => {
             let suspects = suspects(incident, &facts);
-            probe(engine, &suspects, &mut facts).await;
-            look(engine, incident, &suspects, &mut facts).await;
+            // The reservations before the targets: whatever is done to one after this conflicts with our own reservation.
             for service in &suspects {
                 let stream = engine.store.read(&StreamId::Service(service.clone())).await?;
                 facts.histories.insert(service.clone(), ServiceHistory::fold(stream.lines()));
             }
+            probe(engine, &suspects, &mut facts).await;
+            look(engine, incident, &suspects, &mut facts).await;
             facts.past = past(engine, &suspects, &incident.id).await?;
         }
         Needs::Target => {

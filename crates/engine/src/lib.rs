@@ -4,6 +4,7 @@
 //! commands of people. Must never: decide by itself. What to do next is a pure function of the journal and of gathered
 //! facts, whether it may be done is the gate's answer.
 
+mod alerts;
 mod append;
 mod artifacts;
 mod clock;
@@ -20,6 +21,7 @@ mod reconcile;
 mod views;
 mod watch;
 
+pub use alerts::{Held, ReceiveError, Received, Suppression};
 pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
 pub use commands::{ActRequest, ActResult};
 pub use config::{EngineConfig, ReportConfig};
@@ -28,8 +30,10 @@ pub use error::EngineError;
 pub use views::{incident_row, rebuild};
 pub use watch::{Health, Watch};
 
+use alerts::Desk;
 use midwatch_connectors::Outside;
 use midwatch_decision::Policy;
+use midwatch_incident::Inhibitor;
 use midwatch_store::Store;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
@@ -43,6 +47,7 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     watch: Mutex<Watch>,
+    desk: Mutex<Desk>,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
 }
@@ -61,8 +66,11 @@ impl Engine {
         ids: Arc<dyn Ids>,
     ) -> Result<Self, EngineError> {
         let watch = Watch::load(&config, &store, clock.now()).await?;
+        let inhibitor = Inhibitor::new(config.inhibit_rules.clone());
+        let desk = Desk::load(&store, inhibitor, clock.now()).await?;
         outside.set_services(&watch.registrations());
-        Ok(Self { config, policy, store, outside, clock, ids, watch: Mutex::new(watch), wake: Notify::new() })
+        let (watch, desk) = (Mutex::new(watch), Mutex::new(desk));
+        Ok(Self { config, policy, store, outside, clock, ids, watch, desk, wake: Notify::new() })
     }
 
     /// The present time, as the engine sees it.

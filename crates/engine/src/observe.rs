@@ -64,39 +64,29 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
 
 /// The intake row of a signal that just came in.
 pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow {
-    let step = LineageStep {
-        at: now,
-        signal: Some(signal.id.to_string()),
-        step: "received".into(),
-        detail: format!("from {from}: {}", signal.summary),
-    };
+    let step = step(&signal.id, "received", format!("from {from}: {}", signal.summary), now);
     IntakeRow {
         id: signal.id.to_string(),
         received_at: now,
         source: signal.origin.clone(),
         payload: serde_json::to_vec(signal).unwrap_or_default(),
-        handling: vec![serde_json::to_value(step).unwrap_or_default()],
+        handling: vec![step],
         incident: None,
         done: false,
+        alert: None,
+        told: 1,
     }
 }
 
-/// The intake row of an alert whose sender says that it is over.
-pub(crate) fn over(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow {
-    let mut row = received(signal, now, from);
-    let step = LineageStep {
-        at: now,
-        signal: Some(signal.id.to_string()),
-        step: "resolved by its sender".into(),
-        detail: "opens no incident and ends none: recovery is proven by readings".into(),
-    };
-    row.handling.push(serde_json::to_value(step).unwrap_or_default());
-    row.done = true;
-    row
+/// One step of a signal's handling, as it is stored.
+pub(crate) fn step(signal: &SignalId, step: &str, detail: String, now: Timestamp) -> serde_json::Value {
+    let step = LineageStep { at: now, signal: Some(signal.to_string()), step: step.to_owned(), detail };
+    serde_json::to_value(step).unwrap_or_default()
 }
 
 /// Puts every signal that waits in the intake log into an incident, or says why not.
 pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError> {
+    engine.release().await?;
     let pending = engine.store.intake_pending(INTAKE_BATCH).await?;
     if pending.is_empty() {
         return Ok(());
@@ -104,6 +94,9 @@ pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError
     let graph = engine.watch.lock().await.graph.clone();
     let mut open = open_incidents(engine).await?;
     for row in pending {
+        if engine.hold_back(&row).await? {
+            continue;
+        }
         match serde_json::from_slice::<Signal>(&row.payload) {
             Ok(signal) => match place(engine, &signal, &mut open, &graph).await {
                 // A person wrote to the incident meanwhile; the next tick places what is left on what they wrote.
@@ -190,10 +183,9 @@ async fn handled(
 }
 
 fn handling(id: &str, step: &str, detail: String, incident: Option<&IncidentId>, now: Timestamp) -> Commit {
-    let step = LineageStep { at: now, signal: Some(id.to_owned()), step: step.to_owned(), detail };
-    let value = serde_json::to_value(step).unwrap_or_default();
+    let step = self::step(&SignalId::new(id), step, detail, now);
     Commit {
-        handled: vec![(id.to_owned(), value, incident.map(ToString::to_string), true)],
+        handled: vec![(id.to_owned(), step, incident.map(ToString::to_string), true)],
         ..Commit::default()
     }
 }

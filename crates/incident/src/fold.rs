@@ -173,7 +173,7 @@ impl Incident {
     fn apply(&mut self, line: &Line) {
         let at = line.at;
         match &line.entry {
-            Entry::Opened { .. } | Entry::ServiceRegistered { .. } => {}
+            Entry::Opened { .. } | Entry::ServiceRegistered { .. } | Entry::SilenceSet { .. } => {}
             Entry::SignalJoined { signal, .. } => {
                 self.signals.push(signal.clone());
                 self.last_signal_at = at;

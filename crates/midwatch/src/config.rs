@@ -9,9 +9,11 @@ use midwatch_api::ApiKey;
 use midwatch_connectors::{ConnectorsConfig, ControlPlaneConfig, LogsConfig, TelemetryConfig};
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, ReportConfig};
-use midwatch_incident::IncidentConfig;
+use midwatch_incident::{IncidentConfig, InhibitRule};
+use midwatch_model::Matcher;
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
+use midwatch_model::label::parse_matchers;
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use serde::{Deserialize, Serialize};
@@ -39,7 +41,11 @@ pub struct Config {
     pub decision: DecisionConfig,
     pub policy: PolicyConfig,
     pub verification: VerificationConfig,
+    pub alerts: AlertsConfig,
     pub lab: LabConfig,
+    /// Alerts that explain others.
+    #[serde(rename = "inhibit_rule")]
+    pub inhibit_rules: Vec<InhibitRuleConfig>,
     /// The watched services.
     #[serde(rename = "service")]
     pub services: Vec<Registration>,
@@ -62,7 +68,9 @@ impl Default for Config {
             decision: DecisionConfig::default(),
             policy: PolicyConfig::default(),
             verification: VerificationConfig::default(),
+            alerts: AlertsConfig::default(),
             lab: LabConfig::default(),
+            inhibit_rules: Vec::new(),
             services: Vec::new(),
         }
     }
@@ -131,6 +139,51 @@ pub struct PolicyConfig {
 pub struct LabConfig {
     /// The lab supervisor's address; `/api/v1/lab/*` is handed to it only when this is set.
     pub url: Option<String>,
+}
+
+/// How alerts from outside are taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsConfig {
+    /// Seconds after which an alert is over that its sender neither repeats nor ends.
+    pub resolve_timeout_s: f64,
+}
+
+impl Default for AlertsConfig {
+    fn default() -> Self {
+        // Alertmanager's own default.
+        Self { resolve_timeout_s: 300.0 }
+    }
+}
+
+/// While an alert that matches the source fires, those that match the target are kept quiet.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct InhibitRuleConfig {
+    /// Matchers such as `severity="critical"`; all must hold.
+    pub source_matchers: Vec<String>,
+    pub target_matchers: Vec<String>,
+    /// Labels that both alerts must have with the same value.
+    pub equal: Vec<String>,
+}
+
+impl InhibitRuleConfig {
+    fn rule(&self) -> Result<InhibitRule, String> {
+        let matchers = |side: &str, texts: &[String]| -> Result<Vec<Matcher>, String> {
+            if texts.is_empty() {
+                return Err(format!("[[inhibit_rule]] needs {side}; an empty list would match every alert"));
+            }
+            let parsed = texts
+                .iter()
+                .map(|text| parse_matchers(text).map_err(|e| format!("[[inhibit_rule]] {side}: {e}")));
+            Ok(parsed.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        };
+        Ok(InhibitRule {
+            source: matchers("source_matchers", &self.source_matchers)?,
+            target: matchers("target_matchers", &self.target_matchers)?,
+            equal: self.equal.clone(),
+        })
+    }
 }
 
 /// Prefix of the environment variables that set fields.
@@ -204,6 +257,7 @@ impl Config {
             return Err("decision.min_confidence must be 0 to 1".into());
         }
         self.check_seconds()?;
+        self.inhibit_rules()?;
         if self.incident.recurrence_window_s < self.detection.dedup_s {
             return Err("incident.recurrence_window_s must not be below detection.dedup_s: a fault that returns after \
                         the one and within the other would go unseen"
@@ -248,6 +302,7 @@ impl Config {
             ("verification.timeout_s", verification.timeout_s),
             ("verification.grace_s", verification.grace_s),
             ("verification.soak_s", verification.soak_s),
+            ("alerts.resolve_timeout_s", self.alerts.resolve_timeout_s),
             ("incident.window_s", incident.window_s),
             ("incident.recurrence_window_s", incident.recurrence_window_s),
             ("incident.self_resolve_s", incident.self_resolve_s),
@@ -270,6 +325,10 @@ impl Config {
         }
     }
 
+    fn inhibit_rules(&self) -> Result<Vec<InhibitRule>, String> {
+        self.inhibit_rules.iter().map(InhibitRuleConfig::rule).collect()
+    }
+
     /// The sections that the engine reads.
     pub fn engine(&self) -> EngineConfig {
         EngineConfig {
@@ -287,6 +346,9 @@ impl Config {
             decision: self.decision.clone(),
             verification: self.verification.clone(),
             report: self.report.clone(),
+            resolve_timeout_s: self.alerts.resolve_timeout_s,
+            // They were read once already, when the configuration was checked.
+            inhibit_rules: self.inhibit_rules().unwrap_or_default(),
             services: self.services.clone(),
         }
     }

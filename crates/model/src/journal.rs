@@ -7,6 +7,7 @@ use crate::action::TargetState;
 use crate::artifact::Role;
 use crate::decision::{Approval, GateRecord, Principal};
 use crate::evidence::hex;
+use crate::silence::Silence;
 use crate::{
     Action, ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, SignalId, Timestamp, Verdict,
 };
@@ -25,6 +26,8 @@ pub enum StreamId {
     Service(ServiceName),
     /// Registered services and what else is configured at run time.
     Config,
+    /// What people do not want to hear of.
+    Silences,
 }
 
 impl std::fmt::Display for StreamId {
@@ -33,6 +36,7 @@ impl std::fmt::Display for StreamId {
             StreamId::Incident(id) => write!(f, "incident/{id}"),
             StreamId::Service(name) => write!(f, "service/{name}"),
             StreamId::Config => f.write_str("config"),
+            StreamId::Silences => f.write_str("silences"),
         }
     }
 }
@@ -45,7 +49,10 @@ impl std::str::FromStr for StreamId {
             Some(("incident", id)) => Ok(StreamId::Incident(id.into())),
             Some(("service", name)) => Ok(StreamId::Service(name.into())),
             None if text == "config" => Ok(StreamId::Config),
-            _ => Err(format!("`{text}` is not a stream; streams are incident/ID, service/NAME and config")),
+            None if text == "silences" => Ok(StreamId::Silences),
+            _ => Err(format!(
+                "`{text}` is not a stream; streams are incident/ID, service/NAME, config and silences"
+            )),
         }
     }
 }
@@ -217,6 +224,11 @@ pub enum Entry {
     ServiceRegistered {
         registration: Registration,
     },
+    /// On the silences stream: a silence as it is from now on; one that was ended has its end moved.
+    SilenceSet {
+        #[schema(value_type = Object)]
+        silence: Silence,
+    },
 }
 
 /// A service that midwatch watches.
@@ -279,6 +291,7 @@ impl Entry {
             | Entry::Resolved { .. }
             | Entry::Recurred { .. } => Role::Verifier,
             Entry::Reported { .. } | Entry::Closed { .. } | Entry::ServiceRegistered { .. } => Role::Memory,
+            Entry::SilenceSet { .. } => Role::Observer,
             Entry::Escalated { .. } | Entry::FalseAlarm { .. } => Role::Communicator,
         }
     }
@@ -310,6 +323,7 @@ impl Entry {
             Entry::Reported { .. } => "reported",
             Entry::Closed { .. } => "closed",
             Entry::ServiceRegistered { .. } => "service_registered",
+            Entry::SilenceSet { .. } => "silence_set",
         }
     }
 }

@@ -5,6 +5,7 @@
 //! Must never: do I/O, read a clock or invent an id. Times and ids are inputs.
 
 pub mod action;
+pub mod alert;
 pub mod artifact;
 pub mod cause;
 pub mod change;
@@ -13,20 +14,24 @@ pub mod evidence;
 pub mod graph;
 pub mod ids;
 pub mod journal;
+pub mod label;
 pub mod metric;
 pub mod plan;
 pub mod promql;
 pub mod redact;
 pub mod signal;
+pub mod silence;
 pub mod verdict;
 
 pub use action::{Action, ActionKind, SafetyClass};
+pub use alert::{Alert, Fingerprint, Severity};
 pub use cause::Cause;
 pub use change::{Change, ChangeKind};
 pub use evidence::{Evidence, EvidenceSource};
 pub use graph::ServiceGraph;
 pub use ids::{ActionKey, EvidenceId, IncidentId, PlanHash, ServiceName, SignalId};
 pub use jiff::Timestamp;
+pub use label::{Labels, Matcher};
 pub use metric::{Metric, Sample};
 pub use plan::{Plan, PlanStep};
 pub use signal::{FrozenBaseline, Signal, SignalKind};

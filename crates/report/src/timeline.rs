@@ -95,6 +95,16 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
         Entry::Closed { reason } => format!("Closed: {reason}"),
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
+        Entry::SilenceSet { silence } => {
+            let matchers: Vec<_> = silence.matchers.iter().map(ToString::to_string).collect();
+            format!(
+                "Silence {} of {} until {}: {}",
+                matchers.join(","),
+                silence.created_by,
+                silence.ends_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+                silence.comment
+            )
+        }
     }
 }
 

@@ -3,10 +3,10 @@
 //! Owns: normalising readings, the detectors and their baselines, the critical log patterns and the schema of our own
 //! alerts. Must never: do I/O, read a clock, invent an id, or take a target or an instruction from text that it reads.
 
-pub mod alert;
 pub mod detect;
 pub mod logs;
 pub mod normalise;
+pub mod source;
 
 pub use detect::{
     BaselineKind, ConfigError, DetectionConfig, Detectors, DetectorsSnapshot, Rule, SeriesStatus, TrendRule,

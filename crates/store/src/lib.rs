@@ -13,10 +13,10 @@ mod views;
 mod writer;
 
 pub use error::StoreError;
-pub use intake::IntakeRow;
+pub use intake::{Delivery, IntakeRow, Retold};
 pub use verify::{StreamReport, VerifyReport, verify};
 pub use views::IncidentRow;
-pub use writer::{Append, Commit, CrashPoint, Timer};
+pub use writer::{Append, Commit, CrashPoint, Pending, Timer};
 
 use midwatch_model::journal::StreamId;
 use sqlx::ConnectOptions as _;
@@ -78,7 +78,12 @@ impl Store {
     /// [`StoreError::Conflict`] when a stream has moved on since it was read (nothing of this commit is kept, others
     /// in the same group are); [`StoreError::Unavailable`] when the disk is full, read-only or locked.
     pub async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        self.writer.commit(commit).await
+        self.enqueue(commit).await.wait().await
+    }
+
+    /// Gives a commit its place in the order of writes, without waiting until it is durable.
+    pub async fn enqueue(&self, commit: Commit) -> Pending {
+        self.writer.enqueue(commit).await
     }
 
     /// Makes the store fail from the `nth` commit from now on (1 is the next), as a crash would, before or after that

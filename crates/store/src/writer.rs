@@ -1,6 +1,7 @@
 //! The one writer. Requests that wait together are committed together: one fdatasync covers all of them, and a request
 //! that conflicts is undone by its savepoint without touching its neighbours.
 
+use crate::intake::{Delivery, Retold};
 use crate::{IncidentRow, IntakeRow, StoreError, name_of};
 use midwatch_model::Timestamp;
 use midwatch_model::artifact::Artifact;
@@ -43,10 +44,15 @@ pub struct Commit {
     /// Whether the views (incidents, artifacts) are emptied before rows are written.
     pub replace_views: bool,
     pub artifacts: Vec<Artifact>,
+    pub deliveries: Vec<Delivery>,
     /// New rows of the intake log; a row whose id exists already is left as it is.
     pub intake: Vec<IntakeRow>,
+    /// Alerts of the intake log that were told again.
+    pub retold: Vec<Retold>,
     /// Handling steps to append to intake rows: id, step as JSON, incident, whether handling is complete.
     pub handled: Vec<(String, serde_json::Value, Option<String>, bool)>,
+    /// Intake rows that are to be handled after all: id and step.
+    pub released: Vec<(String, serde_json::Value)>,
     /// Named snapshots to replace.
     pub snapshots: Vec<(String, Timestamp, Vec<u8>)>,
 }
@@ -75,6 +81,20 @@ struct Shared {
     closed: AtomicBool,
 }
 
+/// A commit that has its place in the order of writes, but is not durable before [`Pending::wait`] says so.
+#[must_use = "a commit is durable only when its wait ends well"]
+pub struct Pending(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Pending {
+    /// Waits until the commit is durable.
+    ///
+    /// # Errors
+    /// As for [`crate::Store::commit`].
+    pub async fn wait(self) -> Result<(), StoreError> {
+        self.0.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Handle {
     requests: mpsc::Sender<Request>,
@@ -82,13 +102,13 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    pub(crate) async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        if self.shared.closed.load(Ordering::SeqCst) {
-            return Err(StoreError::Stopped);
-        }
+    pub(crate) async fn enqueue(&self, commit: Commit) -> Pending {
         let (reply, answer) = oneshot::channel();
-        self.requests.send(Request { commit, reply }).await.map_err(|_| StoreError::Stopped)?;
-        answer.await.map_err(|_| StoreError::Stopped)?
+        // A request that is not taken drops its reply, which is heard as "stopped".
+        if !self.shared.closed.load(Ordering::SeqCst) {
+            let _ = self.requests.send(Request { commit, reply }).await;
+        }
+        Pending(answer)
     }
 
     pub(crate) fn crash_at(&self, nth: u64, point: CrashPoint) {
@@ -201,6 +221,13 @@ impl Writer {
             moved.insert(stream, head);
         }
         self.write_rows(commit).await?;
+        for retold in &commit.retold {
+            // Its first telling may have failed to be written just before.
+            if !retold.write(&mut self.connection).await? {
+                let reason = format!("alert {} is not on record yet; send it again", retold.id);
+                return Ok(Err(StoreError::Unavailable { reason }));
+            }
+        }
         self.heads.extend(moved);
         Ok(Ok(()))
     }
@@ -276,11 +303,18 @@ impl Writer {
         for artifact in &commit.artifacts {
             crate::views::write_artifact(db, artifact).await?;
         }
+        for delivery in &commit.deliveries {
+            delivery.write(db).await?;
+        }
         for row in &commit.intake {
             row.write(db).await?;
         }
         for (id, step, incident, done) in &commit.handled {
             crate::intake::write_handling(db, id, step, incident.as_deref(), *done).await?;
+        }
+        for (id, step) in &commit.released {
+            crate::intake::write_handling(db, id, step, None, false).await?;
+            sqlx::query("UPDATE intake SET done = 0 WHERE id = ?").bind(id).execute(&mut *db).await?;
         }
         for (name, at, bytes) in &commit.snapshots {
             sqlx::query("INSERT OR REPLACE INTO snapshots (name, saved_ms, bytes) VALUES (?, ?, ?)")

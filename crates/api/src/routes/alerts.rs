@@ -6,42 +6,37 @@ use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use midwatch_engine::Engine;
+use midwatch_model::IncidentId;
 use midwatch_model::journal::StreamId;
-use midwatch_model::{IncidentId, Signal};
 use midwatch_report::{LineageStep, why};
-use midwatch_signal::alert::Alert;
+use midwatch_signal::source::Source;
 use midwatch_store::IntakeRow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Sources that alerts are taken from.
-const SOURCES: &str = "generic";
-
 /// Takes in alerts. The answer comes after they are durable.
 #[utoipa::path(post, path = "/api/v1/ingest/{source}", tag = "alerts",
-    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json")),
+    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json; `alertmanager`: its webhook, version 4")),
     request_body(content = Object), responses((status = 202), (status = 400), (status = 413), (status = 503)))]
 pub(crate) async fn ingest(
     State(api): State<Api>,
     Path(source): Path<String>,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    if source != SOURCES {
+    let Some(source) = Source::by_name(&source) else {
+        let known: Vec<_> = Source::readable().map(Source::name).collect();
+        let known = known.join(", ");
         return Err(ApiError::not_found(format!(
-            "alerts from `{source}` cannot be read; known sources: {SOURCES}"
+            "alerts from `{source}` cannot be read; known sources: {known}"
         )));
+    };
+    let received = api.engine.receive(source, &body, "the API").await?;
+    let refused: Vec<_> =
+        received.refused.iter().map(|(index, reason)| json!({ "index": index, "error": reason })).collect();
+    if let (true, Some((index, reason))) = (received.accepted.is_empty(), received.refused.first()) {
+        return Err(ApiError::bad_request(format!("alert {index}: {reason}")));
     }
-    let now = api.engine.now();
-    let alerts =
-        midwatch_signal::alert::parse_batch(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
-    let (firing, resolved): (Vec<_>, Vec<_>) = alerts.iter().partition(|alert| alert.is_firing());
-    let signal =
-        |alert: &&Alert| alert.to_signal(alert.signal_id().unwrap_or_else(|| api.engine.signal_id()), now);
-    let firing: Vec<Signal> = firing.iter().map(signal).collect();
-    let resolved: Vec<Signal> = resolved.iter().map(signal).collect();
-    api.engine.ingest(&firing, &resolved, &format!("the API, source {source}")).await?;
-    let ids: Vec<&str> = firing.iter().chain(&resolved).map(|s| s.id.as_str()).collect();
-    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": ids }))))
+    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": received.accepted, "refused": refused }))))
 }
 
 #[derive(Deserialize)]
@@ -59,7 +54,7 @@ fn row(row: &IntakeRow) -> Value {
     let signal: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
     json!({
         "id": row.id, "received_at": row.received_at, "source": row.source, "incident": row.incident,
-        "signal": signal, "handled": row.done, "handling": row.handling,
+        "signal": signal, "handled": row.done, "handling": row.handling, "alert": row.alert, "told": row.told,
     })
 }
 

@@ -120,7 +120,7 @@ async fn two_incidents_of_one_service_never_act_in_the_same_tick() {
     rig.ticks(10).await;
     let mut late = vec![alert("sig-late", "payment", Cause::ErrorRateSpike, rig.now())];
     late.extend(CALLERS.map(|name| alert(&format!("sig-{name}"), name, Cause::LatencySpike, rig.now())));
-    rig.engine.ingest(&late, &[], "alertmanager").await.expect("taken in");
+    rig.tell(&late).await.expect("taken in");
     rig.ticks(10).await;
     let planned = rig.incidents().await.iter().filter(|i| i.plan.is_some()).count();
     assert_eq!(planned, 2, "{}", rig.story().await);

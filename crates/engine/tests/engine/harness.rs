@@ -3,15 +3,18 @@
 use crate::world::World;
 use midwatch_decision::{DecisionConfig, Policy, ServiceHistory};
 use midwatch_engine::{
-    Clock as _, Engine, EngineConfig, EngineError, ReportConfig, SequentialIds, VirtualClock,
+    Clock as _, Engine, EngineConfig, EngineError, ReceiveError, Received, ReportConfig, SequentialIds,
+    VirtualClock,
 };
 use midwatch_incident::{Incident, IncidentConfig, State};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId};
-use midwatch_model::{Action, ActionKind, Cause, IncidentId, Signal, SignalKind, Timestamp, after};
+use midwatch_model::{Action, ActionKind, Cause, IncidentId, Timestamp, after};
 use midwatch_signal::DetectionConfig;
-use midwatch_store::Store;
+use midwatch_signal::source::Source;
+use midwatch_store::{IntakeRow, Store};
 use midwatch_verification::VerificationConfig;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -57,6 +60,8 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         },
         verification: VerificationConfig { normal_readings: 3, timeout_s: 40.0, grace_s: 14.0, soak_s: 8.0 },
         report: ReportConfig { dir: dir.join("postmortems") },
+        resolve_timeout_s: 3600.0,
+        inhibit_rules: Vec::new(),
         services: vec![
             service("gateway", &["order", "payment"]),
             service("order", &["payment"]),
@@ -145,6 +150,23 @@ impl Rig {
     pub async fn lines(&self, id: &IncidentId) -> Vec<Line> {
         let stream = StreamId::Incident(id.clone());
         self.engine.store.read(&stream).await.expect("a stream that verifies").lines().to_vec()
+    }
+
+    /// Sends alerts as a webhook would.
+    pub async fn tell(&self, alerts: &[Value]) -> Result<Received, ReceiveError> {
+        let body = serde_json::to_vec(alerts).expect("plain data");
+        self.engine.receive(Source::Generic, &body, "a test").await
+    }
+
+    /// The steps of one signal's handling, as the intake log has them, by its id or its sender's.
+    pub async fn handling(&self, id: &str) -> Vec<String> {
+        let rows = self.engine.store.intake_list(None, 1000).await.expect("a readable store");
+        let named = |row: &&IntakeRow| {
+            row.id == id
+                || row.alert.as_ref().is_some_and(|a| a.labels.get("id").is_some_and(|own| own == id))
+        };
+        let row = rows.iter().find(named).unwrap_or_else(|| panic!("no row {id}"));
+        row.handling.iter().map(|step| step["step"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     /// Every incident, oldest first.
@@ -249,22 +271,11 @@ async fn open(
 }
 
 /// Somebody else's alert that names a service and no series.
-pub fn alert(id: &str, service: &str, class: Cause, onset_at: Timestamp) -> Signal {
-    Signal {
-        id: id.into(),
-        kind: SignalKind::Alert,
-        origin: "alertmanager".into(),
-        service: service.into(),
-        metric: None,
-        class,
-        onset_at,
-        detected_at: onset_at,
-        value: 1.0,
-        sigma: 0.0,
-        baseline: None,
-        summary: format!("{service}: {class}"),
-        evidence: None,
-    }
+pub fn alert(id: &str, service: &str, class: Cause, onset_at: Timestamp) -> Value {
+    json!({
+        "id": id, "service": service, "title": format!("{service}: {class}"), "class": class,
+        "starts_at": onset_at,
+    })
 }
 
 pub fn restart() -> Action {

@@ -2,28 +2,24 @@
 
 use crate::harness::{Rig, alert};
 use midwatch_incident::State;
+use midwatch_incident::{InhibitRule, WantedSilence};
 use midwatch_model::decision::Mode;
-use midwatch_model::{Cause, after};
-
-/// The steps of one signal's handling, as the intake log has them.
-async fn handling(rig: &Rig, id: &str) -> Vec<String> {
-    let row = rig.engine.store.intake(id).await.expect("a readable store").expect("a row");
-    row.handling.iter().map(|step| step["step"].as_str().unwrap_or_default().to_owned()).collect()
-}
+use midwatch_model::label::parse_matchers;
+use midwatch_model::{Cause, Timestamp, after};
 
 #[tokio::test]
 async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after_a_crash() {
     let rig = Rig::start().await;
     rig.ticks(3).await;
     let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
-    assert_eq!(handling(&rig, "sig-a").await, ["received"]);
+    rig.tell(&[signal]).await.expect("acknowledged");
+    assert_eq!(rig.handling("sig-a").await, ["received"]);
 
     let rig = rig.reopen().await;
     rig.engine.settle().await.expect("settled");
     let incident = rig.incident().await;
-    assert_eq!(incident.signals[0].id.as_str(), "sig-a");
-    assert_eq!(handling(&rig, "sig-a").await, ["received", "opened"]);
+    assert_eq!(incident.signals[0].service.as_str(), "payment");
+    assert_eq!(rig.handling("sig-a").await, ["received", "opened"]);
     rig.engine.settle().await.expect("settled again");
     assert_eq!(rig.incident().await.signals.len(), 1);
 }
@@ -33,9 +29,9 @@ async fn nothing_is_acknowledged_that_the_store_did_not_take() {
     let rig = Rig::start().await;
     rig.engine.store.crash_at(1, midwatch_store::CrashPoint::Before);
     let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    assert!(rig.engine.ingest(&[signal], &[], "alertmanager").await.is_err());
+    assert!(rig.tell(&[signal]).await.is_err());
     let rig = rig.reopen().await;
-    assert!(rig.engine.store.intake("sig-a").await.expect("readable").is_none());
+    assert!(rig.engine.store.intake_list(None, 10).await.expect("readable").is_empty());
 }
 
 #[tokio::test]
@@ -49,9 +45,9 @@ async fn the_same_alert_again_is_a_duplicate_and_a_neighbours_alert_joins() {
         alert("sig-3", "gateway", Cause::LatencySpike, after(now, 2.0)),
         alert("sig-4", "elsewhere", Cause::LatencySpike, after(now, 2.0)),
     ];
-    rig.engine.ingest(&signals, &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&signals).await.expect("acknowledged");
     // A webhook that is delivered twice.
-    rig.engine.ingest(&signals[..1], &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&signals[..1]).await.expect("acknowledged");
     rig.engine.settle().await.expect("settled");
     let incidents = rig.incidents().await;
     assert_eq!(incidents.len(), 2, "{}", rig.story().await);
@@ -61,7 +57,7 @@ async fn the_same_alert_again_is_a_duplicate_and_a_neighbours_alert_joins() {
         ("sig-3", ["received", "joined"]),
         ("sig-4", ["received", "opened"]),
     ] {
-        assert_eq!(handling(&rig, id).await, steps, "{id}");
+        assert_eq!(rig.handling(id).await, steps, "{id}");
     }
     assert!(rig.engine.store.intake_pending(10).await.expect("rows").is_empty());
 }
@@ -77,14 +73,16 @@ async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
         handling: Vec::new(),
         incident: None,
         done: false,
+        alert: None,
+        told: 1,
     };
     let commit = midwatch_store::Commit { intake: vec![broken], ..Default::default() };
     rig.engine.store.commit(commit).await.expect("kept");
     let signal = alert("sig-1", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&[signal]).await.expect("acknowledged");
     rig.engine.settle().await.expect("settled");
-    assert_eq!(handling(&rig, "sig-0").await, ["unreadable"]);
-    assert_eq!(rig.incident().await.signals[0].id.as_str(), "sig-1");
+    assert_eq!(rig.handling("sig-0").await, ["unreadable"]);
+    assert_eq!(rig.incident().await.signals.len(), 1);
 }
 
 #[tokio::test]
@@ -94,11 +92,11 @@ async fn a_symptom_that_shows_late_joins_the_open_incident() {
     rig.until("waiting", |incident| incident.waiting.is_some()).await;
     rig.ticks(20).await;
     let late = alert("sig-late", "order", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[late], &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&[late]).await.expect("acknowledged");
     rig.tick().await;
     let incident = rig.incident().await;
-    assert!(incident.signals.iter().any(|s| s.id.as_str() == "sig-late"));
-    assert_eq!(handling(&rig, "sig-late").await, ["received", "joined"]);
+    assert!(incident.signals.iter().any(|s| s.summary == "order: error_rate_spike"));
+    assert_eq!(rig.handling("sig-late").await, ["received", "joined"]);
 }
 
 #[tokio::test]
@@ -108,10 +106,10 @@ async fn an_echo_from_before_the_recovery_opens_no_second_incident() {
     let onset = after(rig.now(), 44.0);
     rig.until_state(State::Resolved).await;
     let echo = alert("sig-echo", "gateway", Cause::ErrorRateSpike, onset);
-    rig.engine.ingest(&[echo], &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&[echo]).await.expect("acknowledged");
     rig.ticks(5).await;
     assert_eq!(rig.incident().await.state, State::Resolved);
-    assert_eq!(handling(&rig, "sig-echo").await, ["received", "echo"]);
+    assert_eq!(rig.handling("sig-echo").await, ["received", "echo"]);
 }
 
 #[tokio::test]
@@ -119,7 +117,7 @@ async fn an_alert_about_a_service_that_nothing_is_known_of_does_not_resolve_by_i
     let rig = Rig::start().await;
     rig.ticks(3).await;
     let signal = alert("sig-a", "elsewhere", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&[signal]).await.expect("acknowledged");
     rig.until_state(State::Escalated).await;
     rig.ticks(60).await;
     assert_eq!(rig.incident().await.state, State::Escalated, "{}", rig.story().await);
@@ -131,15 +129,16 @@ async fn an_alert_that_is_over_is_kept_on_record_and_neither_opens_nor_ends_anyt
     let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
     rig.break_payment();
     rig.until("waiting", |incident| incident.waiting.is_some()).await;
-    let over = [
+    let mut over = [
         alert("sig-1", "payment", Cause::LatencySpike, rig.now()),
         alert("sig-2", "elsewhere", Cause::LatencySpike, rig.now()),
     ];
-    rig.engine.ingest(&[], &over, "alertmanager").await.expect("acknowledged");
+    over.iter_mut().for_each(|alert| alert["status"] = "resolved".into());
+    rig.tell(&over).await.expect("acknowledged");
     rig.ticks(5).await;
     assert_eq!(rig.incident().await.state, State::AwaitingApproval);
     for id in ["sig-1", "sig-2"] {
-        assert_eq!(handling(&rig, id).await, ["received", "resolved by its sender"]);
+        assert_eq!(rig.handling(id).await, ["received", "resolved by its sender"]);
     }
 }
 
@@ -148,7 +147,7 @@ async fn an_alert_about_a_service_that_shows_to_be_well_resolves_by_itself() {
     let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
     rig.ticks(3).await;
     let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.engine.ingest(&[signal], &[], "alertmanager").await.expect("acknowledged");
+    rig.tell(&[signal]).await.expect("acknowledged");
     rig.until_state(State::Resolved).await;
 }
 
@@ -161,4 +160,82 @@ async fn views_can_be_thrown_away_and_are_the_same_again() {
     let count = midwatch_engine::rebuild(&rig.engine.store).await.expect("rebuilt");
     assert_eq!(count, 1);
     assert_eq!(rig.engine.store.incidents(false, 10).await.expect("rows"), before);
+}
+
+#[tokio::test]
+async fn an_alert_that_is_told_again_is_one_episode_and_one_that_comes_back_another() {
+    let rig = Rig::start().await;
+    rig.ticks(3).await;
+    let fires = alert("a", "elsewhere", Cause::LatencySpike, rig.now());
+    let first = rig.tell(&[fires.clone(), fires.clone()]).await.expect("acknowledged").accepted;
+    rig.ticks(3).await;
+    let again = rig.tell(std::slice::from_ref(&fires)).await.expect("acknowledged").accepted;
+    assert_eq!((first[0].clone(), first[0].clone()), (first[1].clone(), again[0].clone()));
+    let row = rig.engine.store.intake(first[0].as_str()).await.expect("readable").expect("a row");
+    assert_eq!(row.told, 3);
+
+    let mut over = fires.clone();
+    over["status"] = "resolved".into();
+    rig.tell(&[over]).await.expect("acknowledged");
+    assert_eq!(rig.handling("a").await.last().map(String::as_str), Some("resolved by its sender"));
+    rig.ticks(60).await;
+    let back = alert("a", "elsewhere", Cause::LatencySpike, rig.now());
+    let back = rig.tell(&[back]).await.expect("acknowledged").accepted;
+    assert_ne!(back[0], first[0]);
+    // What a restart knows of alerts is what was acknowledged.
+    let rig = rig.reopen().await;
+    let known: Vec<_> = rig.engine.alerts().await.into_iter().map(|(held, _)| held.id).collect();
+    assert_eq!(known, back);
+}
+
+#[tokio::test]
+async fn a_silenced_alert_opens_nothing_until_the_silence_ends() {
+    let rig = Rig::start().await;
+    rig.ticks(3).await;
+    let wanted = |ends_at: Timestamp| WantedSilence {
+        id: None,
+        matchers: parse_matchers("service=elsewhere").expect("matchers"),
+        starts_at: rig.now(),
+        ends_at,
+        created_by: "ann".into(),
+        comment: "a load test".into(),
+    };
+    let silence = rig.engine.silence(wanted(after(rig.now(), 30.0))).await.expect("a silence");
+    rig.tell(&[alert("a", "elsewhere", Cause::LatencySpike, rig.now())]).await.expect("acknowledged");
+    rig.ticks(5).await;
+    assert_eq!(rig.handling("a").await, ["received", "suppressed"]);
+    assert!(rig.incidents().await.is_empty());
+    let (_, suppression) = rig.engine.alerts().await.remove(0);
+    assert_eq!(suppression.silenced_by, [silence.id]);
+
+    // Neither the silence nor what it holds back is forgotten by a restart.
+    let rig = rig.reopen().await;
+    rig.ticks(5).await;
+    assert!(rig.incidents().await.is_empty());
+    rig.ticks(20).await;
+    assert_eq!(rig.handling("a").await, ["received", "suppressed", "released", "opened"]);
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_alert_that_another_one_explains_opens_nothing_while_that_one_fires() {
+    let rule = InhibitRule {
+        source: parse_matchers("service=network").expect("matchers"),
+        target: parse_matchers("service!=network").expect("matchers"),
+        equal: Vec::new(),
+    };
+    let rig = Rig::with(|config| config.inhibit_rules = vec![rule], "").await;
+    rig.ticks(3).await;
+    let cut = alert("cut", "network", Cause::DependencyFailure, rig.now());
+    rig.tell(&[cut.clone(), alert("a", "elsewhere", Cause::LatencySpike, rig.now())])
+        .await
+        .expect("acknowledged");
+    rig.ticks(3).await;
+    assert_eq!(rig.handling("a").await, ["received", "suppressed"]);
+    assert_eq!(rig.incident().await.signals[0].service.as_str(), "network");
+    let mut mended = cut;
+    mended["status"] = "resolved".into();
+    rig.tell(&[mended]).await.expect("acknowledged");
+    rig.ticks(3).await;
+    assert_eq!(rig.handling("a").await, ["received", "suppressed", "released", "opened"]);
 }

@@ -18,6 +18,8 @@ fn intake(id: &str, at: f64, payload: &str) -> IntakeRow {
         handling: vec![json!({"step": "received"})],
         incident: None,
         done: false,
+        alert: None,
+        told: 1,
     }
 }
 

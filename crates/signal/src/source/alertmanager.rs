@@ -1,0 +1,73 @@
+//! Prometheus' and Alertmanager's own formats.
+
+use super::{Parsed, PayloadError, Source, Told, decode, real};
+use midwatch_model::{Labels, Timestamp};
+use serde::Deserialize;
+
+/// One alert of `POST /api/v2/alerts`, and (with a status) of a webhook.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Postable {
+    #[serde(default)]
+    labels: Labels,
+    #[serde(default)]
+    annotations: Labels,
+    #[serde(default)]
+    starts_at: Option<Timestamp>,
+    #[serde(default)]
+    ends_at: Option<Timestamp>,
+    #[serde(default, rename = "generatorURL")]
+    generator_url: Option<String>,
+    #[serde(default)]
+    status: Option<Status>,
+}
+
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    Firing,
+    Resolved,
+}
+
+impl Postable {
+    fn told(self) -> Told {
+        Told {
+            labels: self.labels,
+            annotations: self.annotations,
+            starts_at: real(self.starts_at),
+            ends_at: real(self.ends_at),
+            resolved: self.status == Some(Status::Resolved),
+            generator_url: self.generator_url.unwrap_or_default(),
+            severity: None,
+        }
+    }
+}
+
+/// The body of `POST /api/v2/alerts`: each alert stands for itself, so one that is bad does not cost the others.
+pub(super) fn parse_postable(body: &[u8]) -> Result<Parsed, PayloadError> {
+    let postable: Vec<Postable> = decode(Source::AlertmanagerV2, body)?;
+    Ok(Parsed { told: postable.into_iter().map(Postable::told).collect(), refused: Vec::new() })
+}
+
+/// A webhook of version 4.
+#[derive(Deserialize)]
+struct Webhook {
+    version: String,
+    alerts: Vec<Postable>,
+}
+
+pub(super) fn parse_webhook(body: &[u8]) -> Result<Parsed, PayloadError> {
+    let webhook: Webhook = decode(Source::Alertmanager, body)?;
+    if webhook.version != "4" {
+        return Err(PayloadError::Malformed {
+            source_name: Source::Alertmanager.name(),
+            reason: format!("its version is `{}`, not `4`", webhook.version),
+        });
+    }
+    let told = webhook.alerts.into_iter().map(|alert| {
+        let told = alert.told();
+        // A firing alert's end is when it would time out over there.
+        Told { ends_at: told.ends_at.filter(|_| told.resolved), ..told }
+    });
+    Ok(Parsed { told: told.collect(), refused: Vec::new() })
+}

@@ -1,0 +1,104 @@
+//! Our own alert schema: what `POST /api/v1/ingest/generic` takes.
+
+use super::{Parsed, PayloadError, Source, Told, decode};
+use midwatch_model::{Cause, Labels, ServiceName, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Longest title; a sentence, not a log file.
+const TITLE_CHARS_MAX: usize = 500;
+/// Longest id of the sender's.
+const ID_CHARS_MAX: usize = 1024;
+
+/// Whether the sender's condition still holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertStatus {
+    #[default]
+    Firing,
+    Resolved,
+}
+
+/// An alert from outside.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Alert")]
+pub struct GenericAlert {
+    /// The service that the alert is about: 1–63 letters, digits, `-`, `_` or `.`.
+    pub service: ServiceName,
+    /// What is wrong, one sentence of at most 500 characters.
+    pub title: String,
+    /// How bad the sender thinks it is.
+    #[serde(default)]
+    pub severity: Severity,
+    /// Whether the condition still holds.
+    #[serde(default)]
+    pub status: AlertStatus,
+    /// When the condition began (RFC 3339); the time of arrival if absent or in the future.
+    #[serde(default)]
+    #[schemars(with = "Option<String>")]
+    pub starts_at: Option<Timestamp>,
+    /// Whatever else the sender knows, at most 128 pairs.
+    #[serde(default)]
+    pub labels: Labels,
+    /// What it looks like, from the catalogue of causes; an error rate spike if absent.
+    #[serde(default)]
+    pub class: Option<Cause>,
+    /// The sender's own id of the alert, for deduplication.
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+/// One alert or an array of them; all or none, since one hand wrote them.
+pub(super) fn parse(body: &[u8]) -> Result<Parsed, PayloadError> {
+    let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let alerts: Vec<GenericAlert> =
+        if is_array { decode(Source::Generic, body)? } else { vec![decode(Source::Generic, body)?] };
+    let told = alerts
+        .into_iter()
+        .enumerate()
+        .map(|(index, alert)| alert.told().map_err(|reason| PayloadError::Alert { index, reason }));
+    Ok(Parsed { told: told.collect::<Result<_, _>>()?, refused: Vec::new() })
+}
+
+impl GenericAlert {
+    fn told(self) -> Result<Told, String> {
+        if !self.service.is_valid() {
+            return Err("`service` must be 1–63 letters, digits, `-`, `_` or `.`".into());
+        }
+        let title = self.title.trim();
+        let count = self.title.chars().count();
+        if title.is_empty() || count > TITLE_CHARS_MAX {
+            return Err(format!("`title` has {count} characters; it needs 1 to {TITLE_CHARS_MAX}"));
+        }
+        if self.id.as_ref().is_some_and(|id| id.is_empty() || id.chars().count() > ID_CHARS_MAX) {
+            return Err(format!("`id` must have 1 to {ID_CHARS_MAX} characters"));
+        }
+        super::check_labels("label", &self.labels)?;
+        let mut labels = self.labels;
+        let mut annotations = Labels::new();
+        labels.insert("service".into(), self.service.to_string());
+        labels.insert("severity".into(), self.severity.to_string());
+        if let Some(cause) = self.class {
+            labels.insert(super::service::CAUSE_LABEL.into(), cause.to_string());
+        }
+        match self.id {
+            // The id is what stays the same; the title may count something.
+            Some(id) => {
+                labels.insert("id".into(), id);
+                annotations.insert("summary".into(), title.to_owned());
+            }
+            None => {
+                labels.insert("alertname".into(), title.to_owned());
+            }
+        }
+        Ok(Told {
+            labels,
+            annotations,
+            starts_at: self.starts_at,
+            ends_at: None,
+            resolved: self.status == AlertStatus::Resolved,
+            generator_url: String::new(),
+            severity: Some(self.severity.to_string()),
+        })
+    }
+}

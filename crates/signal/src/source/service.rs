@@ -1,0 +1,104 @@
+//! What an alert is about: the service, the kind of trouble and a title, read off its labels.
+
+use midwatch_model::label::value_of;
+use midwatch_model::{Alert, Cause, ServiceName, Signal, SignalId, SignalKind, Timestamp};
+
+/// The label with which a rule may say what its alert looks like, from the catalogue of causes.
+pub const CAUSE_LABEL: &str = "midwatch_cause";
+
+/// Labels that name the service, the most telling first.
+const SERVICE_LABELS: [&str; 10] = [
+    "service",
+    "service_name",
+    "app_kubernetes_io_name",
+    "app",
+    "deployment",
+    "statefulset",
+    "daemonset",
+    "job",
+    "container",
+    "namespace",
+];
+
+/// Words in an alert's name or text, and what they stand for. The first that occurs wins, so the more telling come first.
+const CAUSE_WORDS: [(&str, Cause); 24] = [
+    ("crashloop", Cause::CrashLoop),
+    ("crash loop", Cause::CrashLoop),
+    ("restart", Cause::CrashLoop),
+    ("oom", Cause::MemoryLeak),
+    ("memory", Cause::MemoryLeak),
+    ("heap", Cause::MemoryLeak),
+    ("connection pool", Cause::DbConnectionExhaustion),
+    ("connectionpool", Cause::DbConnectionExhaustion),
+    ("too many connections", Cause::DbConnectionExhaustion),
+    ("consumer", Cause::ConsumerLag),
+    ("queue", Cause::ConsumerLag),
+    ("backlog", Cause::ConsumerLag),
+    ("rollout", Cause::DeploymentFailure),
+    ("deployment failed", Cause::DeploymentFailure),
+    ("cpu", Cause::CpuSaturation),
+    ("throttl", Cause::CpuSaturation),
+    ("latency", Cause::LatencySpike),
+    ("slow", Cause::LatencySpike),
+    ("p99", Cause::LatencySpike),
+    ("traffic", Cause::TrafficSpike),
+    ("request rate", Cause::TrafficSpike),
+    ("unreachable", Cause::DependencyFailure),
+    ("down", Cause::DependencyFailure),
+    ("absent", Cause::DependencyFailure),
+];
+
+/// The service that an alert is about: a label that names one, else the alert's own name.
+#[must_use]
+pub fn service_of(alert: &Alert) -> ServiceName {
+    let named = SERVICE_LABELS.iter().map(|label| ServiceName::new(value_of(&alert.labels, label)));
+    named.into_iter().find(ServiceName::is_valid).unwrap_or_else(|| {
+        let name = value_of(&alert.labels, "alertname");
+        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let text: String = name.chars().map(|c| if usable(c) { c } else { '-' }).take(63).collect();
+        let text = ServiceName::new(text.trim_matches('-'));
+        if text.is_valid() { text } else { ServiceName::new("unknown") }
+    })
+}
+
+/// What the alert looks like.
+#[must_use]
+pub fn cause_of(alert: &Alert) -> Cause {
+    if let Ok(cause) = value_of(&alert.labels, CAUSE_LABEL).parse() {
+        return cause;
+    }
+    let text = format!("{} {}", value_of(&alert.labels, "alertname"), title_of(alert)).to_lowercase();
+    let found = CAUSE_WORDS.iter().find(|(word, _)| text.contains(word));
+    found.map_or(Cause::ErrorRateSpike, |(_, cause)| *cause)
+}
+
+/// One line for a person: what the sender wrote, else the alert's name.
+#[must_use]
+pub fn title_of(alert: &Alert) -> String {
+    let written =
+        ["summary", "title", "description", "message"].map(|name| value_of(&alert.annotations, name));
+    let line = written.into_iter().find(|text| !text.trim().is_empty());
+    let text = line.unwrap_or_else(|| value_of(&alert.labels, "alertname")).trim();
+    let text = text.lines().next().unwrap_or_default();
+    if text.is_empty() { "an alert without a name".into() } else { text.chars().take(300).collect() }
+}
+
+/// The alert as a signal that arrived at `now`.
+#[must_use]
+pub fn signal_of(alert: &Alert, id: SignalId, now: Timestamp) -> Signal {
+    Signal {
+        id,
+        kind: SignalKind::Alert,
+        origin: alert.source.clone(),
+        service: service_of(alert),
+        metric: None,
+        class: cause_of(alert),
+        onset_at: alert.starts_at.min(now),
+        detected_at: now,
+        value: 0.0,
+        sigma: 0.0,
+        baseline: None,
+        summary: title_of(alert),
+        evidence: None,
+    }
+}
