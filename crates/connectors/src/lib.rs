@@ -22,6 +22,7 @@ pub use config::{
     TelemetryKind,
 };
 pub use error::ConnectorError;
+pub use health::may_be_probed;
 pub use http::{Http, RESPONSE_BYTES_MAX};
 pub use outside::{LogDigest, Outside, Poll, Probe, SourceFailure};
 pub use world::{CriticalMatcher, World};

@@ -5,7 +5,7 @@
 //! service's own.
 
 use crate::DiagnosisInput;
-use midwatch_model::{Metric, ServiceGraph, ServiceName, Timestamp};
+use midwatch_model::{Cause, Metric, ServiceGraph, ServiceName, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One abnormal series.
@@ -18,6 +18,8 @@ pub(crate) struct Symptom {
     pub normal: Option<f64>,
     pub sigma: f64,
     pub onset: Timestamp,
+    /// What an alert says, where no reading of ours stands behind it: there are no numbers then.
+    pub said: Option<String>,
 }
 
 /// All abnormal series of an incident.
@@ -51,14 +53,26 @@ const TRAVELS_DOWN: [Metric; 6] = [
     Metric::ErrorRate,
 ];
 
+/// The metric on which trouble of a kind would show.
+fn metric_of(class: Cause) -> Metric {
+    match class {
+        Cause::LatencySpike => Metric::LatencyP99,
+        Cause::ErrorRateSpike | Cause::DeploymentFailure => Metric::ErrorRate,
+        Cause::CpuSaturation => Metric::Cpu,
+        Cause::MemoryLeak => Metric::Memory,
+        Cause::DbConnectionExhaustion => Metric::DbPool,
+        Cause::ConsumerLag => Metric::QueueLag,
+        Cause::CrashLoop => Metric::Restarts,
+        Cause::TrafficSpike => Metric::RequestRate,
+        Cause::DependencyFailure => Metric::Up,
+    }
+}
+
 impl Symptoms {
     pub(crate) fn of(input: &DiagnosisInput<'_>) -> Self {
         let mut symptoms = Self::default();
         for signal in input.signals {
-            let metric = signal.metric.unwrap_or(match signal.class {
-                midwatch_model::Cause::LatencySpike => Metric::LatencyP99,
-                _ => Metric::ErrorRate,
-            });
+            let metric = signal.metric.unwrap_or(metric_of(signal.class));
             symptoms.add(Symptom {
                 service: signal.service.clone(),
                 metric,
@@ -66,6 +80,7 @@ impl Symptoms {
                 normal: signal.baseline.map(|b| b.mean),
                 sigma: signal.sigma,
                 onset: signal.onset_at,
+                said: signal.metric.is_none().then(|| signal.summary.clone()),
             });
         }
         for series in input.series.iter().filter(|s| s.abnormal) {
@@ -76,6 +91,7 @@ impl Symptoms {
                 normal: series.baseline.map(|b| b.mean),
                 sigma: series.sigma,
                 onset: series.since.unwrap_or(series.at),
+                said: None,
             });
         }
         symptoms
@@ -88,6 +104,15 @@ impl Symptoms {
             Some(known) => {
                 known.onset = known.onset.min(symptom.onset);
                 known.normal = known.normal.or(symptom.normal);
+                // A reading speaks for itself; the words stay where there is none.
+                if known.said.is_some() && symptom.said.is_none() {
+                    let onset = known.onset;
+                    *known = Symptom { onset, ..symptom };
+                    return;
+                }
+                if known.said.is_none() && symptom.said.is_some() {
+                    return;
+                }
                 // Of equally strong ones the larger value, so that the order of arrival makes no difference.
                 if (symptom.sigma.abs(), symptom.value) > (known.sigma.abs(), known.value) {
                     known.value = symptom.value;

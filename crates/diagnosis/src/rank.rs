@@ -38,6 +38,12 @@ const STIRS_SIGMA: f64 = 2.5;
 /// soon after it gets traffic; an older one is only mentioned.
 const BLAMED_FROM: f64 = 0.5;
 
+/// A full pool that harms nobody yet may only be busy.
+const UNHARMED: f64 = 0.30;
+
+/// What an alert says without any reading behind it is less than a conclusion.
+const HEARSAY_MAX: f64 = 0.40;
+
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;
 
@@ -96,10 +102,19 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     if first && symptoms.services().count() > 1 {
         reasons.push("its symptoms began first".into());
     }
+    let hearsay = own.values().all(|symptom| symptom.said.is_some()) && witness.is_none();
+    if hearsay {
+        reasons.push("no reading of midwatch's own bears it out".into());
+    }
+    let unharmed = cause == Cause::DbConnectionExhaustion && own.len() == 1 && others.is_empty();
+    if unharmed {
+        reasons.push("but no request fails or waits for it so far".into());
+    }
     reasons.extend(stirring);
     reasons.extend(witness);
     reasons.extend(change.as_ref().map(|c| describe_change(c, onset)));
-    let confidence = confidence.min(CONFIDENCE_MAX);
+    let confidence = confidence - if unharmed { UNHARMED } else { 0.0 };
+    let confidence = confidence.min(if hearsay { HEARSAY_MAX } else { CONFIDENCE_MAX });
     Some(Candidate { component: service.clone(), cause, confidence, reasons, change, metrics })
 }
 
@@ -165,7 +180,9 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>) -> (Cause
     if let (Some(metric), Some(change)) = (failing, change) {
         return (Cause::DeploymentFailure, format!("{} since {} was deployed", say(metric), change.to));
     }
-    if has(Metric::DbPool) && !follows(own, Metric::DbPool, Metric::LatencyP99) {
+    // A pool that is held turns requests away; one that slow work fills still serves them.
+    let turns_away = has(Metric::ErrorRate) || !has(Metric::LatencyP99);
+    if has(Metric::DbPool) && turns_away && !follows(own, Metric::DbPool, Metric::LatencyP99) {
         return (Cause::DbConnectionExhaustion, say(Metric::DbPool));
     }
     if has(Metric::LatencyP99) {
@@ -187,6 +204,9 @@ fn follows(own: &BTreeMap<Metric, &Symptom>, metric: Metric, other: Metric) -> b
 }
 
 fn describe(symptom: &Symptom) -> String {
+    if let Some(said) = &symptom.said {
+        return format!("an alert says: \"{said}\"");
+    }
     if symptom.metric == Metric::Restarts {
         return format!("it restarted {:.0} times within a short while, none of it planned", symptom.value);
     }

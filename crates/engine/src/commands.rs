@@ -139,7 +139,17 @@ impl Engine {
     ///
     /// # Errors
     /// When a name or URL cannot be used, or the store takes nothing now.
-    pub async fn register(&self, registration: Registration) -> Result<(), EngineError> {
+    pub async fn register(&self, mut registration: Registration) -> Result<(), EngineError> {
+        // What is left out stays as it is known.
+        let name = ServiceName::new(&registration.name);
+        if let Some(known) = self.watch.lock().await.registration(&name).cloned() {
+            let keep = |given: Vec<String>, known: Vec<String>| if given.is_empty() { known } else { given };
+            registration.health = registration.health.or(known.health);
+            registration.depends_on = keep(registration.depends_on, known.depends_on);
+            registration.consumes_from = keep(registration.consumes_from, known.consumes_from);
+            registration.owner = registration.owner.or(known.owner);
+            registration.namespace = registration.namespace.or(known.namespace);
+        }
         let names = std::iter::once(&registration.name)
             .chain(&registration.depends_on)
             .chain(&registration.consumes_from);
@@ -148,8 +158,11 @@ impl Engine {
                 return Err(EngineError::BadServiceName(name.clone()));
             }
         }
+        if registration.depends_on.contains(&registration.name) {
+            return Err(EngineError::Refused(format!("{} cannot depend on itself", registration.name)));
+        }
         if let Some(url) = &registration.health
-            && !(url.starts_with("http://") || url.starts_with("https://"))
+            && !midwatch_connectors::may_be_probed(url)
         {
             return Err(EngineError::BadHealthUrl(url.clone()));
         }
@@ -194,6 +207,12 @@ impl Engine {
         // The reservations before the target: whatever is done to it after this conflicts with our own reservation.
         let service = self.store.read(&StreamId::Service(target.clone())).await?;
         let before = self.outside.target(&target).await.map_err(|e| EngineError::Target(e.to_string()))?;
+        if request.action.changes_nothing(&before) {
+            return Err(EngineError::Refused(format!(
+                "\"{}\" changes nothing: it is so already",
+                request.action.sentence()
+            )));
+        }
         let journal = self.incident_on(&target).await?;
         let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
         let plan = one_step(request, incident.as_ref(), &before);

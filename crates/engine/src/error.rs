@@ -23,7 +23,9 @@ pub enum EngineError {
         "the service name `{0}` cannot be used: 1–63 letters, digits, `-`, `_` or `.`, starting with a letter or digit"
     )]
     BadServiceName(String),
-    #[error("the health URL `{0}` cannot be used: give an http:// or https:// URL")]
+    #[error(
+        "the health URL `{0}` cannot be used: give an http:// or https:// URL of the service itself, not of a link-local address"
+    )]
     BadHealthUrl(String),
     #[error(transparent)]
     Silence(#[from] midwatch_incident::SilenceError),

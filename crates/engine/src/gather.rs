@@ -257,7 +257,10 @@ impl Facts {
         let untouched = incident.attempts().next().is_none();
         let lasts = |signal: &&Signal| {
             let status = signal.metric.and_then(|metric| self.status(&signal.service, metric));
-            status.is_none_or(|status| status.stale || !is_back(status, signal.baseline.as_ref()))
+            // One normal sample is no recovery: the detectors say when a series has come back.
+            status.is_none_or(|status| {
+                status.stale || status.suspicious || !is_back(status, signal.baseline.as_ref())
+            })
         };
         incident.signals.iter().filter(|signal| untouched || lasts(signal)).cloned().collect()
     }

@@ -124,6 +124,8 @@ pub(crate) fn wake_at(incident: &Incident, config: &EngineConfig) -> Option<Time
     match incident.state {
         State::AwaitingApproval => incident.waiting.as_ref().map(|w| w.expires_at),
         State::Soaking => incident.soak_until,
+        // At once: its report is the only thing left to do.
+        State::FalseAlarm if !incident.report_is_current => Some(incident.opened_at),
         State::Resolved => incident.resolved_at.map(|at| after(at, config.incident.recurrence_window_s)),
         State::Verifying => {
             let ended = incident.last_effect().and_then(|e| e.ended_at)?;

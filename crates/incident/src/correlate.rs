@@ -105,6 +105,8 @@ fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
 fn in_time(signal: &Signal, incident: &Open, config: &IncidentConfig) -> bool {
     match incident.recovered_at {
         Some(recovered_at) => seconds_between(recovered_at, signal.onset_at) <= config.recurrence_window_s,
+        // What else happens to the component while it is in trouble belongs to that, however long it takes.
+        None if incident.component.as_ref() == Some(&signal.service) => true,
         // While trouble lasts, later symptoms are its symptoms.
         None => seconds_between(incident.last_signal_at, signal.onset_at).abs() <= config.window_s,
     }

@@ -4,7 +4,7 @@ use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
 use midwatch_model::{
-    ActionKey, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict,
+    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -59,6 +59,14 @@ impl State {
     }
 }
 
+impl std::str::FromStr for State {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        midwatch_model::one_of(<State as strum::VariantArray>::VARIANTS, "a state", text)
+    }
+}
+
 /// One effect and how it ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EffectRecord {
@@ -95,6 +103,8 @@ pub struct Incident {
     pub signals: Vec<Signal>,
     pub last_signal_at: Timestamp,
     pub verdict: Option<Verdict>,
+    /// Roots that a verdict named, that were acted upon in vain, and that another one took the place of.
+    pub refuted: Vec<(ServiceName, Cause)>,
     /// When the present root cause was first named.
     pub verdict_since: Option<Timestamp>,
     pub first_verdict_at: Option<Timestamp>,
@@ -146,6 +156,7 @@ impl Incident {
             signals: vec![signal],
             last_signal_at: at,
             verdict: None,
+            refuted: Vec::new(),
             verdict_since: None,
             first_verdict_at: None,
             diagnosed_at: None,
@@ -189,7 +200,10 @@ impl Incident {
             Entry::Intended { intent } => self.intended(intent, at),
             Entry::Performed { key, outcome, .. } => self.performed(key, outcome, at),
             Entry::StepSkipped { step, .. } => {
-                self.step = step + 1;
+                // What a person did on the side is no step of the plan.
+                if self.state != State::Remediating || self.last_effect_is_of_the_plan() {
+                    self.step = step + 1;
+                }
                 self.state = State::Diagnosed;
             }
             Entry::Observed { reading } => self.readings.push(reading.clone()),
@@ -256,6 +270,9 @@ impl Incident {
                 self.resolved_at = None;
                 self.verified = None;
                 self.state = State::Diagnosed;
+                if self.effects.is_empty() {
+                    self.begin_again();
+                }
                 self.report_is_current = false;
             }
             Entry::Escalated { reason } => {
@@ -267,6 +284,7 @@ impl Incident {
             Entry::FalseAlarm { .. } => {
                 self.waiting = None;
                 self.state = State::FalseAlarm;
+                self.report_is_current = false;
             }
             Entry::Closed { .. } => self.state = State::Closed,
             _ => {}
@@ -280,6 +298,9 @@ impl Incident {
         if now != before || self.verdict_since.is_none() {
             self.verdict_since = Some(at);
         }
+        if now != before && self.attempts().next().is_some() {
+            self.refuted.extend(before);
+        }
         if now.is_some() {
             self.first_verdict_at.get_or_insert(at);
         }
@@ -288,6 +309,16 @@ impl Incident {
         if matches!(self.state, State::Correlating | State::Investigating | State::Diagnosed) {
             self.state = if now.is_some() { State::Diagnosed } else { State::Investigating };
         }
+    }
+
+    /// Nothing was done, so nothing is known of what came back: it is looked at anew.
+    fn begin_again(&mut self) {
+        self.verdict = None;
+        self.verdict_since = None;
+        self.plan = None;
+        self.step = 0;
+        self.gate = None;
+        self.state = State::Investigating;
     }
 
     /// A changed plan voids whatever was asked or approved for the old one.
@@ -315,8 +346,15 @@ impl Incident {
         self.readings.clear();
         if intent.undoes.is_none() {
             self.verified = None;
-            self.step = intent.step;
+            if self.last_effect_is_of_the_plan() {
+                self.step = intent.step;
+            }
         }
+    }
+
+    fn last_effect_is_of_the_plan(&self) -> bool {
+        let plan = self.plan.as_ref().map(|(_, hash)| hash);
+        self.last_effect().is_some_and(|effect| Some(&effect.intent.plan) == plan)
     }
 
     fn performed(&mut self, key: &ActionKey, outcome: &EffectOutcome, at: Timestamp) {
@@ -324,11 +362,12 @@ impl Incident {
         effect.outcome = Some(outcome.clone());
         effect.ended_at = Some(at);
         let undo = effect.intent.undoes.is_some();
+        let of_the_plan = self.last_effect_is_of_the_plan();
         self.state = match outcome {
             EffectOutcome::Unknown { .. } => State::Remediating,
             EffectOutcome::Applied { .. } if undo => {
                 // The undo ends the step; what comes next is the next step's business.
-                self.step += 1;
+                self.step += usize::from(of_the_plan);
                 State::Diagnosed
             }
             // An undo that was not done leaves the target changed: that is for a person.

@@ -211,7 +211,13 @@ pub async fn answer(
     let shown = client.get(&format!("/api/v1/incidents/{}", checked(incident)?)).await?;
     let waiting = &shown["waiting"];
     let plan = match plan {
-        Some(plan) => plan,
+        // The first characters are what is shown everywhere.
+        Some(plan) => {
+            match waiting["plan"].as_str().filter(|full| plan.len() >= 8 && full.starts_with(&plan)) {
+                Some(full) => full.to_owned(),
+                None => plan,
+            }
+        }
         None => waiting["plan"].as_str().map(str::to_owned).ok_or_else(|| {
             anyhow!("{incident} is {} and waits for nobody's approval", text(&shown, "state"))
         })?,

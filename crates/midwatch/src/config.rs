@@ -276,12 +276,27 @@ impl Config {
             }
         }
         for service in &self.services {
-            let url = service.health.as_deref().unwrap_or("http://");
-            if !(url.starts_with("http://") || url.starts_with("https://")) {
+            if service.health.as_deref().is_some_and(|url| !midwatch_connectors::may_be_probed(url)) {
                 return Err(format!(
-                    "health of [[service]] `{}` must be an http:// or https:// URL",
+                    "health of [[service]] `{}` must be an http:// or https:// URL of the service itself",
                     service.name
                 ));
+            }
+            if service.depends_on.contains(&service.name) {
+                return Err(format!("[[service]] `{}` depends on itself; remove that", service.name));
+            }
+        }
+        if self.store.path.as_os_str().is_empty() {
+            return Err("store.path is empty; name the database file".into());
+        }
+        for (field, value) in [
+            ("decision.approval_ttl_s", decision.approval_ttl_s),
+            ("incident.inconclusive_after_s", self.incident.inconclusive_after_s),
+            ("incident.self_resolve_s", self.incident.self_resolve_s),
+            ("alerts.resolve_timeout_s", self.alerts.resolve_timeout_s),
+        ] {
+            if value < 1.0 {
+                return Err(format!("{field} is {value}; it must be at least 1 second"));
             }
         }
         self.detection.validate().map_err(|e| e.to_string())?;
@@ -358,10 +373,7 @@ impl Config {
     /// # Errors
     /// When the file cannot be read or is not valid policy.
     pub fn load_policy(&self) -> Result<Policy> {
-        let Some(path) = &self.policy.file else { return Ok(Policy::built_in()) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|e| Usage(format!("cannot read the policy {}: {e}", path.display())))?;
-        Ok(Policy::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?)
+        self.policy.file.as_deref().map_or_else(|| Ok(Policy::built_in()), load_policy)
     }
 
     /// The API key, if one is set.
@@ -395,6 +407,16 @@ impl Config {
     pub fn shown(&self) -> Result<serde_json::Value> {
         serde_json::to_value(self).context("the configuration is plain data")
     }
+}
+
+/// The policy of a file.
+///
+/// # Errors
+/// When the file cannot be read or is not valid policy.
+pub fn load_policy(path: &Path) -> Result<Policy> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|e| Usage(format!("cannot read the policy {}: {e}", path.display())))?;
+    Ok(Policy::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?)
 }
 
 /// The line of the field that a problem begins with, such as `decision.rate_max is 0; …`.

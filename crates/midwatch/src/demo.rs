@@ -85,8 +85,11 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
     let seed = args.seed.unwrap_or_else(rand::random);
     let known_beforehand = args.scenario.is_some();
     let scenario = Scenario::choose(args.scenario.as_deref(), args.service.as_deref(), seed)?;
-    if !(0.0..=1.0).contains(&args.magnitude) {
-        return Err(Usage(format!("--magnitude {} is not within 0 and 1", args.magnitude)).into());
+    if !(args.magnitude > 0.0 && args.magnitude <= 1.0) {
+        return Err(Usage(format!("--magnitude {} is not above 0 and at most 1", args.magnitude)).into());
+    }
+    if let Some(policy) = &args.policy {
+        crate::config::load_policy(policy)?;
     }
     if args.duration.is_some_and(|s| !(s > 0.0 && s <= 86_400.0)) {
         return Err(Usage("--duration must be 1 to 86400 seconds".into()).into());
@@ -158,7 +161,7 @@ async fn play(
     let deadline = args.duration.unwrap_or(DURATION_S);
     let mut follower = Follower::new(injected_at, started);
     while started.elapsed().as_secs_f64() < deadline {
-        match follower.look(client).await {
+        match follower.look(client, &scenario.service).await {
             Ok(true) => break,
             Ok(false) => {}
             Err(error) => follower.server_gone(&error, processes),

@@ -165,6 +165,21 @@ impl Action {
         }
     }
 
+    /// Whether the target is already as the action would make it.
+    #[must_use]
+    pub fn changes_nothing(&self, before: &TargetState) -> bool {
+        match self {
+            Action::ResizeDbPool { size, .. } => before.pool_size == *size,
+            Action::Scale { replicas, .. } => before.replicas == *replicas,
+            Action::CircuitBreak { open, .. } => before.circuit_open == *open,
+            Action::Rollback { to_version: Some(version), .. } => before.version == *version,
+            Action::Rollback { to_version: None, .. }
+            | Action::Restart { .. }
+            | Action::RestartDbPool { .. }
+            | Action::Escalate { .. } => false,
+        }
+    }
+
     /// The action as an imperative sentence.
     #[must_use]
     pub fn sentence(&self) -> String {

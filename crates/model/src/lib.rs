@@ -51,7 +51,10 @@ pub fn after(at: Timestamp, seconds: f64) -> Timestamp {
 }
 
 /// The member of a closed list that `text` names, or a sentence that says which there are.
-fn one_of<T>(all: &[T], what: &str, text: &str) -> Result<T, String>
+///
+/// # Errors
+/// That sentence.
+pub fn one_of<T>(all: &[T], what: &str, text: &str) -> Result<T, String>
 where
     T: Copy + Into<&'static str>,
 {

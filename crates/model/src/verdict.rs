@@ -67,6 +67,9 @@ pub struct Verdict {
     pub freshness: f64,
 }
 
+/// A hypothesis that is less likely than not is no conclusion.
+const INCONCLUSIVE_BELOW: f64 = 0.5;
+
 impl Verdict {
     /// The leading hypothesis, if the verdict is conclusive.
     #[must_use]
@@ -80,6 +83,14 @@ impl Verdict {
         match self.root() {
             Some(h) => {
                 let reason = h.reasons.first().map_or(String::new(), |r| format!(": {r}"));
+                if let Some(next) = self.next_query.as_ref().filter(|_| h.confidence < INCONCLUSIVE_BELOW) {
+                    return format!(
+                        "Inconclusive: {} may have {} ({:.0} %){reason}. Next best query: {next}",
+                        h.component,
+                        h.cause.phrase(),
+                        h.confidence * 100.0
+                    );
+                }
                 format!(
                     "{} has {} ({:.0} % confident){reason}",
                     h.component,

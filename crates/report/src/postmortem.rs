@@ -1,7 +1,7 @@
 //! The postmortem: blameless Markdown from the journal, also when midwatch failed.
 
 use crate::timeline::{headline, short, timeline};
-use midwatch_incident::{Incident, State};
+use midwatch_incident::{EffectRecord, Incident, State};
 use midwatch_model::journal::{EffectOutcome, Line, VerificationOutcome};
 use midwatch_model::verdict::Spread;
 use midwatch_model::{
@@ -69,7 +69,8 @@ fn summary(input: &PostmortemInput<'_>) -> String {
     if let Some((VerificationOutcome::Recovered, at, _)) = &incident.verified {
         let _ = writeln!(text, "| Recovery verified | {} |", stamp(*at));
     }
-    if let Some(mttr) = incident.mttr_ms {
+    // What ended by itself was not repaired.
+    if let Some(mttr) = incident.mttr_ms.filter(|ms| *ms > 0) {
         let _ = writeln!(text, "| MTTR (detection to verified recovery) | {:.1} s |", mttr as f64 / 1000.0);
     }
     let _ = writeln!(text, "| State when written | {} |\n", incident.state);
@@ -77,15 +78,29 @@ fn summary(input: &PostmortemInput<'_>) -> String {
 }
 
 fn outcome(incident: &Incident) -> String {
-    match (&incident.escalated, incident.state) {
-        (Some((_, reason)), _) => format!("handed to a person: {reason}."),
-        (None, State::Resolved | State::Closed) => match incident.last_effect() {
-            Some(effect) => format!("recovered after \"{}\".", effect.intent.action.sentence()),
-            None => "recovered by itself; midwatch did nothing.".into(),
+    let end = match incident.state {
+        State::FalseAlarm => "marked as a false alarm by a person".into(),
+        State::Resolved | State::Closed => match remedy(incident) {
+            Some(effect) => format!("recovered after \"{}\"", effect.intent.action.sentence()),
+            None if incident.effects.is_empty() => "recovered without anything that midwatch did".into(),
+            None => {
+                "recovered, and not by what was done here: that was not done, did not help or was taken back"
+                    .into()
+            }
         },
-        (None, State::FalseAlarm) => "marked as a false alarm.".into(),
-        _ => "still open.".into(),
+        State::Escalated => "not recovered when this was written".into(),
+        _ => "still open".into(),
+    };
+    match &incident.escalated {
+        Some((at, reason)) => format!("handed to a person at {} ({reason}); {end}.", stamp(*at)),
+        None => format!("{end}."),
     }
+}
+
+/// The effect that a verified recovery followed.
+fn remedy(incident: &Incident) -> Option<&EffectRecord> {
+    let verified = matches!(&incident.verified, Some((VerificationOutcome::Recovered, ..)));
+    incident.last_effect().filter(|effect| verified && incident.undo_of(&effect.intent.key).is_none())
 }
 
 fn impact(input: &PostmortemInput<'_>) -> String {
@@ -102,8 +117,14 @@ fn impact(input: &PostmortemInput<'_>) -> String {
             list.iter().map(|s| s.as_str()).collect::<Vec<_>>().join(", ")
         }
     };
-    let _ = writeln!(text, "- Services with symptoms: {}", names(&blast.affected));
-    let _ = writeln!(text, "- Services that could have followed: {}", names(&blast.at_risk));
+    // The verdict saw the beginning; what signalled later was hit as well.
+    let mut affected = blast.affected.clone();
+    affected.extend(input.incident.services());
+    affected.sort();
+    affected.dedup();
+    let spared: Vec<_> = blast.at_risk.iter().filter(|s| !affected.contains(s)).cloned().collect();
+    let _ = writeln!(text, "- Services with symptoms: {}", names(&affected));
+    let _ = writeln!(text, "- Services that could have followed: {}", names(&spared));
     let spread = match verdict.spread {
         Spread::Contained => "the fault stayed at the component",
         Spread::UpstreamDegradation => "calling services were degraded, none failed",
@@ -248,7 +269,7 @@ fn factors(incident: &Incident) -> String {
             add("telemetry was stale while the verdict was made".into());
         }
     }
-    if incident.recurred.is_some() {
+    if incident.recurred.is_some() && !incident.effects.is_empty() {
         add("the first remedy treated a symptom: the trouble came back".into());
     }
     let failed = incident.effects.iter().filter(|e| e.intent.undoes.is_some()).count();
@@ -277,7 +298,7 @@ fn action_items(input: &PostmortemInput<'_>) -> String {
         ));
     }
     if incident.escalated.is_some() {
-        items.push(("write a runbook for what was done by hand".into(), DUE_LATER_DAYS));
+        items.push(("write down what the person on call found and did, as a runbook".into(), DUE_LATER_DAYS));
     }
     items.push(("review this postmortem and correct what the journal could not know".into(), DUE_SOON_DAYS));
     let mut text = String::from("## Action items\n\n| what | owner | due |\n|---|---|---|\n");

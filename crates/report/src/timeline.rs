@@ -2,7 +2,7 @@
 
 use midwatch_model::artifact::Role;
 use midwatch_model::journal::{EffectOutcome, Entry, Line};
-use midwatch_model::{Timestamp, Verdict};
+use midwatch_model::{Signal, SignalKind, Timestamp, Verdict};
 use serde::Serialize;
 
 /// One row.
@@ -35,8 +35,8 @@ pub fn timeline(lines: &[Line]) -> Vec<TimelineRow> {
 /// An entry as a sentence.
 pub(crate) fn sentence(entry: &Entry) -> String {
     match entry {
-        Entry::Opened { signal, .. } => format!("Incident opened: {}", signal.summary),
-        Entry::SignalJoined { signal, reason } => format!("Joined: {} ({reason})", signal.summary),
+        Entry::Opened { signal, .. } => format!("Incident opened: {}", heard(signal)),
+        Entry::SignalJoined { signal, reason } => format!("Joined: {} ({reason})", heard(signal)),
         Entry::Diagnosed { verdict, .. } => format!("Verdict: {}", verdict.sentence()),
         Entry::Planned { plan, hash } => {
             let steps = plan.steps.iter().map(|s| s.action.sentence()).collect::<Vec<_>>().join("; else ");
@@ -57,8 +57,12 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             format!("Dry run: would now have done \"{}\". {how_to_arm}", action.sentence())
         }
         Entry::Intended { intent } => {
-            let word = if intent.undoes.is_some() { "Undoing" } else { "Doing" };
-            format!("{word}: {} (by {}, key {})", intent.action.sentence(), intent.principal, intent.key)
+            let (what, by, key) = (intent.action.sentence(), &intent.principal, &intent.key);
+            if intent.undoes.is_some() {
+                format!("Undoing: {what} (by midwatch, taking back what {by} did, key {key})")
+            } else {
+                format!("Doing: {what} (by {by}, key {key})")
+            }
         }
         Entry::Performed { outcome, reconciled, .. } => {
             let found = if *reconciled { " (found by looking at the target)" } else { "" };
@@ -82,7 +86,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             format!("Soaking until {}: the original signals must stay normal", until.strftime("%H:%M:%S"))
         }
         Entry::Resolved { by_itself: true, .. } => {
-            "Resolved by itself: the signals came back without an action".into()
+            "Resolved by itself: what had signalled is well again, without an action that was verified".into()
         }
         Entry::Resolved { mttr_ms, soak_ms, .. } => format!(
             "Resolved: {:.1} s from detection to verified recovery, then {:.1} s of soak",
@@ -105,6 +109,16 @@ pub(crate) fn sentence(entry: &Entry) -> String {
                 silence.comment
             )
         }
+    }
+}
+
+/// Somebody else's words stay theirs.
+fn heard(signal: &Signal) -> String {
+    match signal.kind {
+        SignalKind::Alert => {
+            format!("{} says of {}: \"{}\"", signal.origin, signal.service, signal.summary)
+        }
+        SignalKind::Anomaly => signal.summary.clone(),
     }
 }
 

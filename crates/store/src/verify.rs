@@ -2,6 +2,7 @@
 
 use crate::{StoreError, options, read};
 use midwatch_model::journal::VerifiedJournal;
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Row as _};
 use std::path::Path;
 
@@ -63,10 +64,30 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
     for stream in names {
         let (records, head) = read::load(&mut db, &stream).await?;
         let problem = match stream.parse() {
-            Ok(id) => VerifiedJournal::verify(id, &records, head).err().map(|e| e.to_string()),
+            Ok(id) => match VerifiedJournal::verify(id, &records, head) {
+                Ok(journal) => signal_not_taken_in(&mut db, &journal).await?,
+                Err(error) => Some(error.to_string()),
+            },
             Err(reason) => Some(reason),
         };
         streams.push(StreamReport { stream, records: records.len() as u64, problem });
     }
     Ok(VerifyReport { streams, database })
+}
+
+/// Every signal that a stream speaks of came in through the intake log.
+async fn signal_not_taken_in(
+    db: &mut SqliteConnection,
+    journal: &VerifiedJournal,
+) -> Result<Option<String>, StoreError> {
+    for id in journal.lines().iter().filter_map(|line| line.entry.signal_id()) {
+        let known = sqlx::query("SELECT 1 FROM intake WHERE id = ?")
+            .bind(id.as_str())
+            .fetch_optional(&mut *db)
+            .await?;
+        if known.is_none() {
+            return Ok(Some(format!("{}: signal {id} is not in the intake log", journal.stream())));
+        }
+    }
+    Ok(None)
 }

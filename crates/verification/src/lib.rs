@@ -72,7 +72,8 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
         .map(|w| {
             let value = w.now.map_or(f64::NAN, |(_, v)| v);
             let (value, bound) = (w.metric.show(value), w.metric.show(w.baseline.bound));
-            format!("{} {} is {value}, normal is up to {bound}", w.service, w.metric.title())
+            let limit = if w.metric == Metric::Up { "at least" } else { "up to" };
+            format!("{} {} is {value}, normal is {limit} {bound}", w.service, w.metric.title())
         })
         .collect();
     let missing: Vec<String> = watched
@@ -98,7 +99,14 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
         parts.push("the health endpoint could not be asked".into());
     }
     let detail = if parts.is_empty() {
-        format!("all {} triggering series are normal and the health endpoint answers", watched.len())
+        let mut well = Vec::new();
+        if !watched.is_empty() {
+            well.push(format!("all {} triggering series are normal", watched.len()));
+        }
+        if healthy == Some(Some(true)) {
+            well.push("the health endpoint answers".into());
+        }
+        if well.is_empty() { "there is nothing that could be read".into() } else { well.join(" and ") }
     } else {
         parts.join("; ")
     };

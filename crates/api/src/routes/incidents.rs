@@ -45,6 +45,9 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<Value>, ApiError> {
     let limit = query.limit.unwrap_or(100).min(LIST_MAX) as usize;
+    if let Some(state) = &query.state {
+        state.parse::<midwatch_incident::State>().map_err(ApiError::bad_request)?;
+    }
     let over = ["resolved", "closed", "false_alarm"];
     let rows: Vec<IncidentSummary> = api
         .engine

@@ -5,6 +5,7 @@ use crate::http::{Answer, Ask, parse_url};
 use crate::{ConnectorError, Http, Probe};
 use midwatch_model::{ServiceName, Timestamp};
 use serde_json::Value;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// A health endpoint that needs longer is not healthy: Kubernetes' probes give up after one second by default.
@@ -32,6 +33,20 @@ pub(crate) async fn probe(http: &Http, service: &ServiceName, url: &str, now: Ti
         detail,
         elapsed_ms: started.elapsed().as_secs_f64() * 1000.0,
         at: now,
+    }
+}
+
+/// Whether a URL may be asked for a service's health: over HTTP, and not at an address that only the machine's own
+/// metadata service or nobody answers.
+#[must_use]
+pub fn may_be_probed(url: &str) -> bool {
+    let Ok(parsed) = parse_url("health", url) else { return false };
+    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    match host.parse() {
+        Ok(IpAddr::V4(ip)) => !(ip.is_link_local() || ip.is_unspecified() || ip.is_multicast()),
+        Ok(IpAddr::V6(ip)) => !(ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast()),
+        // A name.
+        Err(_) => true,
     }
 }
 

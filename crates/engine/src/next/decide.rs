@@ -4,7 +4,7 @@ use super::{Step, is_calm};
 use crate::EngineConfig;
 use crate::gather::Facts;
 use midwatch_decision::{GateInput, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
-use midwatch_incident::Incident;
+use midwatch_incident::{EffectRecord, Incident};
 use midwatch_model::decision::{Decision, GateRecord, Guard, GuardResult, Mode, PolicyResult, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, VerificationOutcome};
 use midwatch_model::{
@@ -36,8 +36,8 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
     // After an action the world shows its effects, so the verdict that led to it stands, unless symptoms have joined
     // since that point elsewhere, or its remedy has failed and what is left has another cause.
     let news = untouched
-        || (incident.has_news() && points_elsewhere(incident, &fresh))
-        || is_refuted(incident, &fresh, config);
+        || (incident.has_news() && points_elsewhere(incident, facts, &fresh))
+        || is_refuted(incident, facts, &fresh, config);
     if news && differs(incident.verdict.as_ref(), &fresh) {
         return diagnosed(fresh, facts, incident);
     }
@@ -50,20 +50,31 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
     }
 }
 
-/// Whether the new verdict names a component that has not been acted upon yet.
-fn points_elsewhere(incident: &Incident, fresh: &Verdict) -> bool {
-    fresh.root().is_some_and(|root| incident.attempts().all(|e| *e.intent.action.target() != root.component))
+/// Whether the new verdict names a component that has not been acted upon yet, and that does not merely call one that
+/// has: callers feel a fault for a while after it is over.
+fn points_elsewhere(incident: &Incident, facts: &Facts, fresh: &Verdict) -> bool {
+    fresh.root().is_some_and(|root| {
+        incident.attempts().map(|e| e.intent.action.target()).all(|target| {
+            *target != root.component && !facts.graph.upstream(target).contains_key(&root.component)
+        })
+    })
 }
 
-/// Whether a remedy has failed and the symptoms that remain are credibly those of another cause.
-fn is_refuted(incident: &Incident, fresh: &Verdict, config: &EngineConfig) -> bool {
+/// Whether a remedy has failed and the symptoms that remain are credibly those of another cause. What was refuted once
+/// stays refuted, so that verdicts do not go round in circles.
+fn is_refuted(incident: &Incident, facts: &Facts, fresh: &Verdict, config: &EngineConfig) -> bool {
     let failed =
         matches!(&incident.verified, Some((outcome, ..)) if *outcome != VerificationOutcome::Recovered);
     let known = incident.verdict.as_ref().and_then(Verdict::root);
     let other = |a: &Hypothesis, b: &Hypothesis| (a.cause, &a.component) != (b.cause, &b.component);
     match (known, fresh.root()) {
         (Some(known), Some(now)) => {
-            failed && other(known, now) && now.confidence >= config.decision.min_confidence
+            failed
+                && other(known, now)
+                && now.confidence >= config.decision.min_confidence
+                && (now.component == known.component
+                    || !facts.graph.upstream(&known.component).contains_key(&now.component))
+                && !incident.refuted.contains(&(now.component.clone(), now.cause))
         }
         _ => false,
     }
@@ -156,7 +167,13 @@ fn next_in_plan(
     if tried >= config.decision.max_attempts || all_tried >= ATTEMPTS_FACTOR * config.decision.max_attempts {
         return Step::escalate(format!("{all_tried} remedies were tried and did not help"));
     }
-    match refusals(incident) {
+    if let Some(done) = incident.attempts().find(|e| e.intent.plan != *hash && e.intent.action == step.action)
+    {
+        let by = &done.intent.principal;
+        let reason = format!("{by} did this already, and the trouble is still there");
+        return Step::Record(vec![Entry::StepSkipped { step: incident.step, reason }]);
+    }
+    match refusals(incident, hash) {
         Some((count, _, reason)) if count >= REFUSALS_MAX => {
             let reason = format!("the target did not take it {count} times: {reason}");
             Step::Record(vec![Entry::StepSkipped { step: incident.step, reason }])
@@ -167,11 +184,12 @@ fn next_in_plan(
 }
 
 /// Calls for the present step that changed nothing: how many, when the last one ended, and what was said.
-fn refusals(incident: &Incident) -> Option<(u32, Timestamp, &str)> {
+fn refusals<'a>(incident: &'a Incident, plan: &PlanHash) -> Option<(u32, Timestamp, &'a str)> {
     let mut found = None;
-    for effect in
-        incident.effects.iter().filter(|e| e.intent.undoes.is_none() && e.intent.step == incident.step)
-    {
+    let of_this_step = |e: &&EffectRecord| {
+        e.intent.undoes.is_none() && e.intent.plan == *plan && e.intent.step == incident.step
+    };
+    for effect in incident.effects.iter().filter(of_this_step) {
         if let (Some(EffectOutcome::NotApplied { reason }), Some(at)) = (&effect.outcome, effect.ended_at) {
             found = Some((found.map_or(1, |(count, _, _)| count + 1), at, reason.as_str()));
         }

@@ -43,7 +43,7 @@ pub(super) fn soak(incident: &Incident, facts: &Facts, config: &EngineConfig) ->
     } else if facts.now >= until && last == Some(true) {
         let millis = |from: Timestamp, to: Timestamp| (seconds_between(from, to).max(0.0) * 1000.0) as u64;
         entries.push(Entry::Resolved {
-            mttr_ms: millis(incident.opened_at, since),
+            mttr_ms: millis(incident.recurred.as_ref().map_or(incident.opened_at, |(at, _)| *at), since),
             soak_ms: millis(since, facts.now),
             by_itself: false,
         });
@@ -94,6 +94,32 @@ pub(super) fn with_a_person(incident: &Incident, facts: &Facts, config: &EngineC
     Step::Wait
 }
 
+/// Series of the component that did not signal in this incident and are out of order now: it has not recovered while
+/// they are.
+fn also_wrong<'a>(
+    incident: &'a Incident,
+    facts: &'a Facts,
+    last: Timestamp,
+) -> impl Iterator<Item = Watched> + 'a {
+    let of_component = facts.series.iter().filter(|s| {
+        s.service == *incident.component()
+            && s.suspicious
+            && !s.stale
+            && s.metric != Metric::RequestRate
+            && !incident.signals.iter().any(|i| i.service == s.service && i.metric == Some(s.metric))
+    });
+    of_component.filter_map(move |s| {
+        let baseline = s.baseline?;
+        Some(Watched {
+            service: s.service.clone(),
+            metric: s.metric,
+            baseline,
+            value_before: f64::INFINITY,
+            now: (s.at > last).then_some((s.at, s.value)),
+        })
+    })
+}
+
 /// A reading of the triggering series, at most one per poll.
 fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Timestamp) -> Option<Reading> {
     let last = incident.readings.last().map_or(since, |r| r.at);
@@ -121,6 +147,7 @@ fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Tim
                 now: status.filter(|s| !s.stale && s.at > last).map(|s| (s.at, s.value)),
             })
         })
+        .chain(also_wrong(incident, facts, last))
         .collect();
     Some(read(&watched, facts.healthy(incident.component()), facts.now))
 }

@@ -182,11 +182,13 @@ impl State {
         for (index, (service, rest_ms)) in SERVICES.iter().enumerate() {
             // A few milliseconds of unrest that are the same in every run.
             let unrest = ((second * 37 + index as i64 * 17) % 11 - 5) as f64 * 0.4;
-            let full = self.pool_full.is_some_and(|(from, until)| from <= now && now < until);
+            let held = self.pool_full.is_some_and(|(from, until)| from <= now && now < until);
+            let full = held && *service == "payment";
             for (metric, value) in [
-                (Metric::DbPool, if full && *service == "payment" { 0.95 } else { 0.06 }),
+                (Metric::DbPool, if full { 0.95 } else { 0.06 }),
                 (Metric::LatencyP99, rest_ms + unrest + self.delay_ms(service, now)),
-                (Metric::ErrorRate, 0.001),
+                // A pool that is held turns requests away.
+                (Metric::ErrorRate, if full { 0.3 } else { 0.001 }),
                 (Metric::RequestRate, 30.0 + unrest / 4.0),
                 (Metric::Cpu, 0.20 + unrest / 400.0),
                 (Metric::Up, 1.0),

@@ -62,13 +62,17 @@ impl Follower {
     }
 
     /// Looks once; true when the incident has come to an end that has its report.
-    pub async fn look(&mut self, client: &Client) -> Result<bool> {
+    pub async fn look(&mut self, client: &Client, service: &str) -> Result<bool> {
         let list = client.get("/api/v1/incidents").await?;
         self.gone = false;
         let rows = list["incidents"].as_array().cloned().unwrap_or_default();
         self.incidents = rows.len();
-        // The first one: what came later was either joined to it or is one incident too many.
-        let Some(id) = rows.last().and_then(|row| row["id"].as_str()) else { return Ok(false) };
+        // The first one that names the broken service, else the first: every other is one incident too many.
+        let named = rows.iter().rev().find(|row| row["component"] == service || row["service"] == service);
+        let Some(id) = named.or(rows.last()).and_then(|row| row["id"].as_str()) else { return Ok(false) };
+        if self.incident.as_ref().is_some_and(|known| known["id"] != id) {
+            self.told = 0;
+        }
         let incident = client.get(&format!("/api/v1/incidents/{id}")).await?;
         for row in incident["timeline"].as_array().into_iter().flatten().skip(self.told) {
             let (role, what) =

@@ -39,6 +39,7 @@ impl Processes {
             }
             _ => {}
         }
+        set_aside(&dir)?;
         let log = std::fs::File::create(dir.join("lab.log")).context("cannot write the lab's log")?;
         let mut lab = Command::new(std::env::current_exe()?)
             .args(["lab", "up", "--die-with-parent", "--dir"])
@@ -140,6 +141,19 @@ impl Processes {
         }
         end(&mut self.lab).await;
     }
+}
+
+/// A demo begins without history: the store of an earlier one is kept under another name.
+fn set_aside(dir: &Path) -> Result<()> {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    for suffix in ["", "-wal", "-shm"] {
+        let old = dir.join(format!("midwatch.db{suffix}"));
+        if old.is_file() {
+            let kept = dir.join(format!("midwatch-until-{}.db{suffix}", since_epoch.as_secs()));
+            std::fs::rename(&old, &kept).with_context(|| format!("cannot set {} aside", old.display()))?;
+        }
+    }
+    Ok(())
 }
 
 async fn end(child: &mut Child) {

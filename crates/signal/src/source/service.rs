@@ -1,7 +1,7 @@
 //! What an alert is about: the service, the kind of trouble and a title, read off its labels.
 
 use midwatch_model::label::value_of;
-use midwatch_model::{Alert, Cause, ServiceName, Signal, SignalId, SignalKind, Timestamp};
+use midwatch_model::{Alert, Cause, ServiceName, Signal, SignalId, SignalKind, Timestamp, after};
 
 /// The label with which a rule may say what its alert looks like, from the catalogue of causes.
 pub const CAUSE_LABEL: &str = "midwatch_cause";
@@ -48,6 +48,9 @@ const CAUSE_WORDS: [(&str, Cause); 24] = [
     ("absent", Cause::DependencyFailure),
 ];
 
+/// Seconds before which an alert's start says nothing about the incident of now: a week. It is kept with the alert.
+const ONSET_S_MAX: f64 = 604_800.0;
+
 /// The service that an alert is about: a label that names one, else the alert's own name.
 #[must_use]
 pub fn service_of(alert: &Alert) -> ServiceName {
@@ -93,7 +96,7 @@ pub fn signal_of(alert: &Alert, id: SignalId, now: Timestamp) -> Signal {
         service: service_of(alert),
         metric: None,
         class: cause_of(alert),
-        onset_at: alert.starts_at.min(now),
+        onset_at: alert.starts_at.clamp(after(now, -ONSET_S_MAX), now),
         detected_at: now,
         value: 0.0,
         sigma: 0.0,
