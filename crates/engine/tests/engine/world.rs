@@ -22,6 +22,9 @@ const FAULT_MS: f64 = 1400.0;
 /// Seconds after which a fault of the payment service shows at each of its callers.
 const LAG_S: [(&str, f64); 2] = [("order", 0.0), ("gateway", 4.0)];
 
+/// Seconds for which a fault that is over still shows at the callers.
+const RATE_WINDOW_S: f64 = 10.0;
+
 /// How the control plane answers one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -51,8 +54,8 @@ struct Fault {
 struct State {
     targets: BTreeMap<ServiceName, TargetState>,
     faults: Vec<Fault>,
-    /// When the payment service's connection pool is full.
-    pool_full: Option<(Timestamp, Timestamp)>,
+    /// When the payment service's connection pool is full: from, until, and for how many seconds at a time.
+    pool_full: Option<(Timestamp, Timestamp, i64)>,
     answers: VecDeque<Answer>,
     calls: Vec<ActionKey>,
     applied: Vec<(ActionKey, Action)>,
@@ -100,7 +103,12 @@ impl World {
 
     /// Fills the payment service's connection pool for a while.
     pub fn fill_pool(&self, from: Timestamp, until: Timestamp) {
-        self.state().pool_full = Some((from, until));
+        self.state().pool_full = Some((from, until, i64::MAX));
+    }
+
+    /// Fills and empties the pool in turns of so many seconds.
+    pub fn flap_pool(&self, from: Timestamp, half_s: i64) {
+        self.state().pool_full = Some((from, Timestamp::MAX, half_s));
     }
 
     /// Ends every fault, as if by itself.
@@ -171,7 +179,10 @@ impl State {
             } else {
                 f64::INFINITY
             };
-            seconds_between(fault.from, now) >= lag && fault.until.is_none_or(|until| now < until)
+            // A caller's rate window holds what is past for a while.
+            let window_s = if fault.service.as_str() == service { 0.0 } else { RATE_WINDOW_S };
+            seconds_between(fault.from, now) >= lag
+                && fault.until.is_none_or(|until| seconds_between(until, now) < window_s)
         };
         if self.faults.iter().any(|fault| felt(&fault)) { FAULT_MS } else { 0.0 }
     }
@@ -182,7 +193,9 @@ impl State {
         for (index, (service, rest_ms)) in SERVICES.iter().enumerate() {
             // A few milliseconds of unrest that are the same in every run.
             let unrest = ((second * 37 + index as i64 * 17) % 11 - 5) as f64 * 0.4;
-            let held = self.pool_full.is_some_and(|(from, until)| from <= now && now < until);
+            let held = self.pool_full.is_some_and(|(from, until, half_s)| {
+                from <= now && now < until && (second - from.as_second()) / half_s % 2 == 0
+            });
             let full = held && *service == "payment";
             for (metric, value) in [
                 (Metric::DbPool, if full { 0.95 } else { 0.06 }),
