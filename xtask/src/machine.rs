@@ -24,8 +24,9 @@ impl Tool {
     }
 }
 
-pub const TOOLS: [Tool; 2] = [
-    Tool { program: "prometheus", package: "prometheus", tests: "on_a_real_prometheus" },
+pub const TOOLS: [Tool; 3] = [
+    Tool { program: "prometheus", package: "prometheus", tests: "a_real_prometheus" },
+    Tool { program: "amtool", package: "prometheus-alertmanager", tests: "amtool" },
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 

@@ -72,12 +72,13 @@ impl Silences {
         fresh_id: String,
         now: Timestamp,
     ) -> Result<Vec<Silence>, SilenceError> {
+        let now = to_millis(now);
         let known_id = wanted.id.clone().filter(|id| !id.is_empty());
         let silence = Silence {
             id: fresh_id,
             matchers: wanted.matchers,
-            starts_at: wanted.starts_at,
-            ends_at: wanted.ends_at,
+            starts_at: to_millis(wanted.starts_at),
+            ends_at: to_millis(wanted.ends_at),
             created_by: wanted.created_by,
             comment: wanted.comment,
             updated_at: now,
@@ -107,6 +108,11 @@ impl Silences {
             _ => Ok(ended(known, now)),
         }
     }
+}
+
+/// Clients see milliseconds: what they send back must be what is known.
+fn to_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 fn check(silence: &Silence) -> Result<(), SilenceError> {

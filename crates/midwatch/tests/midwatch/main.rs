@@ -1,5 +1,6 @@
 //! The binary as its user runs it, on the real lab.
 
+mod alertmanager;
 mod bad_input;
 mod demo;
 mod kill;

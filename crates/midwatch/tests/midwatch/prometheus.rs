@@ -3,7 +3,28 @@
 use crate::night::{Night, wait_for};
 use std::process::{Command, Stdio};
 
-struct Prometheus(std::process::Child);
+pub struct Prometheus(std::process::Child);
+
+impl Prometheus {
+    /// Starts one on the configuration at `config` in the night's folder.
+    pub fn start(night: &Night, config: &str, port: u16) -> Self {
+        let child = Command::new("prometheus")
+            .arg(format!("--config.file={}", night.path(config).display()))
+            .arg(format!("--storage.tsdb.path={}", night.path("tsdb").display()))
+            .arg(format!("--web.listen-address=127.0.0.1:{port}"))
+            // Alerts are repeated sooner than every minute.
+            .arg("--rules.alert.resend-delay=2s")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("prometheus is installed; the test command leaves this test out where it is not");
+        Self(child)
+    }
+}
+
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
@@ -14,8 +35,7 @@ impl Drop for Prometheus {
 
 #[test]
 fn the_same_detectors_run_on_a_real_prometheus() {
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let port = free_port();
     let changes = format!(
         "mode = \"auto\"\ndry_run = false\n[telemetry]\nkind = \"prometheus\"\nurl = \"http://127.0.0.1:{port}\"\n"
     );
@@ -25,15 +45,7 @@ fn the_same_detectors_run_on_a_real_prometheus() {
     let config: String =
         config.lines().filter(|l| !l.starts_with("service_discovery")).map(|l| format!("{l}\n")).collect();
     std::fs::write(night.config(), config).expect("written");
-    let prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", night.path("prometheus.yml").display()))
-        .arg(format!("--storage.tsdb.path={}", night.path("tsdb").display()))
-        .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("prometheus is installed; the test command leaves this test out where it is not");
-    let _prometheus = Prometheus(prometheus);
+    let _prometheus = Prometheus::start(&night, "prometheus.yml", port);
     night.serve();
     wait_for("samples from Prometheus", || (night.get("/health")?["samples"].as_u64()? > 20).then_some(()));
     night.wait_until_warm();
