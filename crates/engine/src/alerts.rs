@@ -142,7 +142,7 @@ impl Desk {
             let mut row = received(&signal_of(&alert, fresh.clone(), now), now, sender);
             row.alert = Some(alert.clone());
             if over {
-                let detail = "opens no incident and ends none: recovery is proven by readings";
+                let detail = "it was over when it came in, and opens no incident";
                 row.handling.push(step(&fresh, "resolved by its sender", detail.into(), now));
                 row.done = true;
             }

@@ -12,6 +12,7 @@ use midwatch_model::{
     Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph, ServiceName, Signal,
     Timestamp, Verdict, after, promql, seconds_between,
 };
+use midwatch_signal::source::service_of;
 use midwatch_signal::{SeriesStatus, is_normal};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,8 @@ pub(crate) struct Facts {
     pub namespaces: BTreeMap<ServiceName, Option<String>>,
     pub owners: BTreeMap<ServiceName, Option<String>>,
     pub has_health: BTreeSet<ServiceName>,
+    /// Services that an alert from outside fires about, silenced or not.
+    pub alerted: BTreeSet<ServiceName>,
     pub warm_up_ticks_left: u32,
     /// When this process began to watch.
     pub watching_since: Timestamp,
@@ -108,6 +111,11 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
 }
 
 async fn from_watch(engine: &Engine, now: Timestamp) -> Facts {
+    let alerted = {
+        let desk = engine.desk.lock().await;
+        let firing = desk.all().filter(|held| !held.alert.is_resolved(now));
+        firing.map(|held| service_of(&held.alert)).collect()
+    };
     let watch = engine.watch.lock().await;
     let registrations = watch.registrations();
     let name = |r: &midwatch_model::journal::Registration| ServiceName::new(&r.name);
@@ -123,6 +131,7 @@ async fn from_watch(engine: &Engine, now: Timestamp) -> Facts {
         past: Vec::new(),
         namespaces: registrations.iter().map(|r| (name(r), r.namespace.clone())).collect(),
         owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
+        alerted,
         has_health: registrations.iter().filter(|r| r.health.is_some()).map(name).collect(),
         warm_up_ticks_left: watch.warm_up_ticks_left(&engine.config),
         watching_since: watch.started_at,
@@ -211,9 +220,17 @@ impl Facts {
         Some(self.probes.iter().find(|p| p.service == *service).and_then(|p| p.healthy))
     }
 
+    /// Whether an alert that names no series has passed: no alert fires about its service any more, and nothing that
+    /// midwatch itself can see of the service, if anything, speaks against it.
+    pub(crate) fn has_passed(&self, service: &ServiceName) -> bool {
+        let is_watched =
+            self.has_health.contains(service) || self.series.iter().any(|s| s.service == *service);
+        !self.alerted.contains(service) && (!is_watched || self.is_well(service))
+    }
+
     /// Whether something shows that the service is well: its health endpoint or fresh series, and nothing against it.
-    /// An alert that names no series has passed only then; silence shows nothing.
-    pub(crate) fn is_well(&self, service: &ServiceName) -> bool {
+    /// Silence shows nothing.
+    fn is_well(&self, service: &ServiceName) -> bool {
         let mut fresh = self.series.iter().filter(|s| s.service == *service && !s.stale).peekable();
         let seen = fresh.peek().is_some();
         let disturbed = fresh.any(|s| s.suspicious);

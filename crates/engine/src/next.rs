@@ -139,7 +139,7 @@ pub(crate) fn wake_at(incident: &Incident, config: &EngineConfig) -> Option<Time
 /// since `calm_s` ago.
 fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
     let normal = |signal: &midwatch_model::Signal| {
-        let Some(metric) = signal.metric else { return facts.is_well(&signal.service) };
+        let Some(metric) = signal.metric else { return facts.has_passed(&signal.service) };
         facts.status(&signal.service, metric).is_some_and(|status| {
             let frozen =
                 signal.baseline.is_none_or(|b| midwatch_verification::is_normal(metric, status.value, &b));

@@ -80,7 +80,7 @@ impl Source {
         };
         match parsed.told.len() + parsed.refused.len() {
             0..=BATCH_MAX => Ok(parsed),
-            found => Err(PayloadError::TooMany { found }),
+            found => Err(PayloadError::TooMany { found, max: BATCH_MAX }),
         }
     }
 }
@@ -92,8 +92,8 @@ pub enum PayloadError {
     TooLarge { bytes: usize },
     #[error("the body is not what {source_name} sends: {reason}")]
     Malformed { source_name: &'static str, reason: String },
-    #[error("the body has {found} alerts; at most {BATCH_MAX} are allowed")]
-    TooMany { found: usize },
+    #[error("the body has {found} alerts; at most {max} are allowed")]
+    TooMany { found: usize, max: usize },
     #[error("alert {index}: {reason}")]
     Alert { index: usize, reason: String },
 }

@@ -95,8 +95,13 @@ async fn an_action_that_changes_nothing_is_refused() {
 async fn trouble_that_comes_back_untouched_is_looked_at_anew() {
     let rig = Rig::start().await;
     rig.ticks(20).await;
-    rig.tell(&[alert("a", "payment", Cause::LatencySpike, rig.now())]).await.expect("taken in");
-    rig.world.slow_down("payment", after(rig.now(), 70.0), None);
+    let mut told = alert("a", "payment", Cause::LatencySpike, rig.now());
+    rig.tell(std::slice::from_ref(&told)).await.expect("taken in");
+    rig.ticks(3).await;
+    told["status"] = "resolved".into();
+    rig.tell(&[told]).await.expect("taken in");
+    rig.until_state(State::Resolved).await;
+    rig.world.slow_down("payment", after(rig.now(), 20.0), None);
     rig.ticks(60).await;
     let lines = rig.lines(&rig.incidents().await[0].id).await;
     let verdict = lines.iter().rposition(|line| line.entry.type_name() == "diagnosed").expect("a verdict");

@@ -143,12 +143,18 @@ async fn an_alert_that_is_over_is_kept_on_record_and_neither_opens_nor_ends_anyt
 }
 
 #[tokio::test]
-async fn an_alert_about_a_service_that_shows_to_be_well_resolves_by_itself() {
-    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
-    rig.ticks(3).await;
-    let signal = alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now());
-    rig.tell(&[signal]).await.expect("acknowledged");
-    rig.until_state(State::Resolved).await;
+async fn an_incident_of_alerts_ends_when_they_are_over_and_nothing_speaks_against_it() {
+    for service in ["payment", "elsewhere"] {
+        let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+        rig.ticks(3).await;
+        let mut told = alert("a", service, Cause::ErrorRateSpike, rig.now());
+        rig.tell(std::slice::from_ref(&told)).await.expect("acknowledged");
+        rig.ticks(60).await;
+        assert!(rig.incident().await.state.is_open(), "{}", rig.story().await);
+        told["status"] = "resolved".into();
+        rig.tell(&[told]).await.expect("acknowledged");
+        rig.until_state(State::Resolved).await;
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,12 @@ use super::{Parsed, PayloadError, Source, Told, decode};
 use midwatch_model::{Cause, Labels, ServiceName, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// Most alerts of one request.
+const BATCH_MAX: usize = 1000;
+/// Most labels of one alert; Prometheus' own default limit is in the same range.
+const LABELS_MAX: usize = 64;
+/// Longest label name or value.
+const LABEL_CHARS_MAX: usize = 1024;
 /// Longest title; a sentence, not a log file.
 const TITLE_CHARS_MAX: usize = 500;
 /// Longest id of the sender's.
@@ -37,7 +43,7 @@ pub struct GenericAlert {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub starts_at: Option<Timestamp>,
-    /// Whatever else the sender knows, at most 128 pairs.
+    /// Whatever else the sender knows, at most 64 pairs.
     #[serde(default)]
     pub labels: Labels,
     /// What it looks like, from the catalogue of causes; an error rate spike if absent.
@@ -53,6 +59,9 @@ pub(super) fn parse(body: &[u8]) -> Result<Parsed, PayloadError> {
     let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
     let alerts: Vec<GenericAlert> =
         if is_array { decode(Source::Generic, body)? } else { vec![decode(Source::Generic, body)?] };
+    if alerts.len() > BATCH_MAX {
+        return Err(PayloadError::TooMany { found: alerts.len(), max: BATCH_MAX });
+    }
     let told = alerts
         .into_iter()
         .enumerate()
@@ -73,7 +82,16 @@ impl GenericAlert {
         if self.id.as_ref().is_some_and(|id| id.is_empty() || id.chars().count() > ID_CHARS_MAX) {
             return Err(format!("`id` must have 1 to {ID_CHARS_MAX} characters"));
         }
-        super::check_labels("label", &self.labels)?;
+        if self.labels.len() > LABELS_MAX {
+            return Err(format!(
+                "`labels` has {} pairs; at most {LABELS_MAX} are allowed",
+                self.labels.len()
+            ));
+        }
+        let too_long = |text: &String| text.chars().count() > LABEL_CHARS_MAX;
+        if self.labels.iter().any(|(name, value)| name.is_empty() || too_long(name) || too_long(value)) {
+            return Err(format!("`labels` has an empty name or a text above {LABEL_CHARS_MAX} characters"));
+        }
         let mut labels = self.labels;
         let mut annotations = Labels::new();
         labels.insert("service".into(), self.service.to_string());
