@@ -42,7 +42,7 @@ pub(crate) struct Facts {
     pub namespaces: BTreeMap<ServiceName, Option<String>>,
     pub owners: BTreeMap<ServiceName, Option<String>>,
     pub has_health: BTreeSet<ServiceName>,
-    /// Services that an alert from outside fires about, silenced or not.
+    /// Services of the incident that an alert from outside fires about, silenced or not.
     pub alerted: BTreeSet<ServiceName>,
     pub warm_up_ticks_left: u32,
     /// When this process began to watch.
@@ -82,7 +82,7 @@ pub(crate) fn needs(state: State) -> Needs {
 /// every suspect.
 pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts, EngineError> {
     let now = engine.now();
-    let mut facts = from_watch(engine, now).await;
+    let mut facts = from_watch(engine, incident, now).await;
     let component = incident.component().clone();
     match needs(incident.state) {
         Needs::Suspects => {
@@ -110,12 +110,20 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
     Ok(facts)
 }
 
-async fn from_watch(engine: &Engine, now: Timestamp) -> Facts {
-    let alerted = {
-        let desk = engine.desk.lock().await;
-        let firing = desk.all().filter(|held| !held.alert.is_resolved(now));
-        firing.map(|held| service_of(&held.alert)).collect()
-    };
+/// Services of the incident that an alert still fires about.
+async fn alerted(engine: &Engine, incident: &Incident, now: Timestamp) -> BTreeSet<ServiceName> {
+    let told: BTreeSet<&ServiceName> =
+        incident.signals.iter().filter(|s| s.metric.is_none()).map(|s| &s.service).collect();
+    if told.is_empty() {
+        return BTreeSet::new();
+    }
+    let desk = engine.desk.lock().await;
+    let firing = desk.all().filter(|held| !held.alert.is_resolved(now)).map(|held| service_of(&held.alert));
+    firing.filter(|service| told.contains(service)).collect()
+}
+
+async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Facts {
+    let alerted = alerted(engine, incident, now).await;
     let watch = engine.watch.lock().await;
     let registrations = watch.registrations();
     let name = |r: &midwatch_model::journal::Registration| ServiceName::new(&r.name);

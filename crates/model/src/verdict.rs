@@ -84,12 +84,8 @@ impl Verdict {
             Some(h) => {
                 let reason = h.reasons.first().map_or(String::new(), |r| format!(": {r}"));
                 if let Some(next) = self.next_query.as_ref().filter(|_| h.confidence < INCONCLUSIVE_BELOW) {
-                    return format!(
-                        "Inconclusive: {} may have {} ({:.0} %){reason}. Next best query: {next}",
-                        h.component,
-                        h.cause.phrase(),
-                        h.confidence * 100.0
-                    );
+                    // The best guess is in the ranking; as a sentence it would sound like more than it is.
+                    return format!("Inconclusive about {}{reason}. Next best query: {next}", h.component);
                 }
                 format!(
                     "{} has {} ({:.0} % confident){reason}",
