@@ -43,16 +43,10 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             format!("Plan {}: {steps}", short(hash.as_str()))
         }
         Entry::Gated { record } => format!("Gate: {} {}: {}", record.action, record.decision, record.because),
-        Entry::ApprovalRequested { plan, why, .. } => {
-            format!("Waiting for a person to approve plan {}: {why}", short(plan.as_str()))
-        }
-        Entry::ApprovalGiven { approval } => {
-            format!("{} approved plan {}", approval.by, short(approval.plan.as_str()))
-        }
-        Entry::ApprovalRefused { by, reason, .. } => format!("Refused by {by}: {reason}"),
-        Entry::ApprovalExpired { plan } => {
-            format!("Nobody answered in time; the request for plan {} expired", short(plan.as_str()))
-        }
+        Entry::ApprovalRequested { .. }
+        | Entry::ApprovalGiven { .. }
+        | Entry::ApprovalRefused { .. }
+        | Entry::ApprovalExpired { .. } => asked(entry),
         Entry::WouldHaveActed { action, how_to_arm } => {
             format!("Dry run: would now have done \"{}\". {how_to_arm}", action.sentence())
         }
@@ -109,6 +103,23 @@ pub(crate) fn sentence(entry: &Entry) -> String {
                 silence.comment
             )
         }
+    }
+}
+
+/// What people were asked and what they said.
+fn asked(entry: &Entry) -> String {
+    match entry {
+        Entry::ApprovalRequested { plan, why, .. } => {
+            format!("Waiting for a person to approve plan {}: {why}", short(plan.as_str()))
+        }
+        Entry::ApprovalGiven { approval } => {
+            format!("{} approved plan {}", approval.by, short(approval.plan.as_str()))
+        }
+        Entry::ApprovalRefused { by, reason, .. } => format!("Refused by {by}: {reason}"),
+        Entry::ApprovalExpired { plan } => {
+            format!("Nobody answered in time; the request for plan {} expired", short(plan.as_str()))
+        }
+        other => other.type_name().to_owned(),
     }
 }
 

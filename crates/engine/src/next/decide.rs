@@ -311,42 +311,40 @@ fn held_back(
         entries.push(Entry::StepSkipped { step: incident.step, reason: guard.reason.clone() });
         return Step::Record(entries);
     }
+    entries.extend(answered(incident, facts, config, step, &record));
+    wait_or(entries)
+}
+
+/// What follows from the policy's answer, or from the mode, once no guard stands against the step.
+fn answered(
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    step: &PlanStep,
+    record: &GateRecord,
+) -> Option<Entry> {
+    let (plan, because) = (record.plan.clone(), record.because.clone());
     match (&record.policy, record.decision) {
-        (PolicyResult::Failed { .. }, _) => {
-            entries.push(Entry::Escalated { reason: record.because.clone() });
-            Step::Record(entries)
-        }
+        (PolicyResult::Failed { .. }, _) => Some(Entry::Escalated { reason: because }),
         (PolicyResult::Denied { singled_out: false, .. }, _) => {
-            entries.push(Entry::StepSkipped { step: incident.step, reason: record.because.clone() });
-            Step::Record(entries)
+            Some(Entry::StepSkipped { step: incident.step, reason: because })
         }
         (PolicyResult::Denied { .. }, _) if incident.approval.is_some() => {
-            let (plan, reason) = (record.plan.clone(), record.because.clone());
-            entries.push(Entry::ApprovalRefused { plan, by: "policy".into(), reason });
-            Step::Record(entries)
+            Some(Entry::ApprovalRefused { plan, by: "policy".into(), reason: because })
         }
         (PolicyResult::Denied { .. }, _) | (_, Decision::NeedsApproval) => {
             let asked =
                 incident.waiting.as_ref().is_some_and(|w| w.plan == record.plan && w.step == incident.step);
-            if asked {
-                return wait_or(entries);
-            }
-            entries.push(Entry::ApprovalRequested {
-                plan: record.plan.clone(),
-                step: incident.step,
-                why: record.because.clone(),
-                expires_at: after(facts.now, config.decision.approval_ttl_s),
-            });
-            Step::Record(entries)
+            let expires_at = after(facts.now, config.decision.approval_ttl_s);
+            (!asked).then(|| Entry::ApprovalRequested { plan, step: incident.step, why: because, expires_at })
         }
         (_, Decision::DryRun) if !incident.would_have_acted => {
             let how_to_arm =
                 "To arm: set dry_run = false in the configuration (or MIDWATCH_DRY_RUN=false) and restart"
                     .into();
-            entries.push(Entry::WouldHaveActed { action: step.action.clone(), how_to_arm });
-            Step::Record(entries)
+            Some(Entry::WouldHaveActed { action: step.action.clone(), how_to_arm })
         }
-        _ => wait_or(entries),
+        _ => None,
     }
 }
 
