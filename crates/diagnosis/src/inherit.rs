@@ -104,19 +104,18 @@ impl Symptoms {
             Some(known) => {
                 known.onset = known.onset.min(symptom.onset);
                 known.normal = known.normal.or(symptom.normal);
-                // A reading speaks for itself; the words stay where there is none.
-                if known.said.is_some() && symptom.said.is_none() {
-                    let onset = known.onset;
-                    *known = Symptom { onset, ..symptom };
-                    return;
-                }
-                if known.said.is_none() && symptom.said.is_some() {
-                    return;
-                }
-                // Of equally strong ones the larger value, so that the order of arrival makes no difference.
-                if (symptom.sigma.abs(), symptom.value) > (known.sigma.abs(), known.value) {
-                    known.value = symptom.value;
-                    known.sigma = symptom.sigma;
+                match (known.said.is_some(), symptom.said.is_some()) {
+                    // A reading speaks for itself; words stay where there is none.
+                    (true, false) => *known = Symptom { onset: known.onset, ..symptom },
+                    // Of several the same, whatever came first.
+                    (_, true) => known.said = known.said.take().min(symptom.said),
+                    // Of equally strong ones the larger value, so that the order of arrival makes no difference.
+                    (false, false) => {
+                        if (symptom.sigma.abs(), symptom.value) > (known.sigma.abs(), known.value) {
+                            known.value = symptom.value;
+                            known.sigma = symptom.sigma;
+                        }
+                    }
                 }
             }
             None => {

@@ -67,7 +67,7 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     let onset = own.values().map(|s| s.onset).min()?;
     let change = suspect_change(input, service, onset);
     let blamed = change.as_ref().filter(|change| nearness(input, change, onset) >= BLAMED_FROM);
-    let (cause, because) = cause_of(&own, blamed);
+    let (cause, because) = cause_of(&own, blamed, turns_away(input, service, &own));
     let metrics: BTreeSet<Metric> = own.keys().copied().collect();
 
     let explained = symptoms.explained_by(service, &metrics, input.graph);
@@ -155,7 +155,7 @@ fn weight_of(symptom: &Symptom) -> f64 {
 }
 
 /// The cause that a service's own symptoms amount to, most specific first.
-fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>) -> (Cause, String) {
+fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>, turns_away: bool) -> (Cause, String) {
     let has = |metric| own.contains_key(&metric);
     let say = |metric: Metric| describe(own[&metric]);
     if has(Metric::Restarts) {
@@ -181,8 +181,8 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>) -> (Cause
         return (Cause::DeploymentFailure, format!("{} since {} was deployed", say(metric), change.to));
     }
     // A pool that is held turns requests away; one that slow work fills still serves them.
-    let turns_away = has(Metric::ErrorRate) || !has(Metric::LatencyP99);
-    if has(Metric::DbPool) && turns_away && !follows(own, Metric::DbPool, Metric::LatencyP99) {
+    let held = turns_away || !has(Metric::LatencyP99);
+    if has(Metric::DbPool) && held && !follows(own, Metric::DbPool, Metric::LatencyP99) {
         return (Cause::DbConnectionExhaustion, say(Metric::DbPool));
     }
     if has(Metric::LatencyP99) {
@@ -193,6 +193,14 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>) -> (Cause
     }
     let metric = own.keys().copied().find(|m| *m == Metric::ErrorRate).or_else(|| own.keys().next().copied());
     (Cause::ErrorRateSpike, metric.map_or_else(String::new, say))
+}
+
+/// Whether the service's own requests fail, or begin to: one bad sample is enough to doubt that it still serves them.
+fn turns_away(input: &DiagnosisInput<'_>, service: &ServiceName, own: &BTreeMap<Metric, &Symptom>) -> bool {
+    let mut failing = input.series.iter().filter(|s| {
+        s.service == *service && s.metric == Metric::ErrorRate && !s.stale && s.sigma >= STIRS_SIGMA
+    });
+    own.contains_key(&Metric::ErrorRate) || failing.next().is_some()
 }
 
 /// Whether `metric` became abnormal clearly after `other`: slow queries fill a pool, but a held pool is full first.

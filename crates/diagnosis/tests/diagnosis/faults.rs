@@ -67,6 +67,17 @@ fn latency_is_put_down_to_the_service_at_the_end_of_the_calls() {
     );
     check(&[("user", LatencyP99, 900.0, 0.0), ("gateway", LatencyP99, 990.0, 0.0)], None, "user", spike);
     check(&[("gateway", LatencyP99, 990.0, 0.0)], None, "gateway", spike);
+    // Slow queries fill the pool at once where there is much to do; they still answer.
+    check(
+        &[
+            ("user", LatencyP99, 2675.0, 0.0),
+            ("user", DbPool, 1.0, 0.0),
+            ("gateway", LatencyP99, 2046.0, 8.0),
+        ],
+        None,
+        "user",
+        spike,
+    );
     // Slow queries fill the pool a little later.
     check(
         &[
