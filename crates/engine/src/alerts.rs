@@ -9,7 +9,7 @@ use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::silence::Silence;
 use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, after, seconds_between};
 use midwatch_signal::source::{PayloadError, Source, signal_of};
-use midwatch_store::{Append, Commit, Delivery, IntakeRow, Retold, Store, StoreError};
+use midwatch_store::{Append, Commit, Delivery, IntakeRow, Retold, Store};
 use std::collections::HashMap;
 
 /// Seconds for which an alert that is over is still known: one that comes back meanwhile without a gap is the same
@@ -333,10 +333,4 @@ pub enum ReceiveError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Engine(#[from] EngineError),
-}
-
-impl From<StoreError> for ReceiveError {
-    fn from(error: StoreError) -> Self {
-        EngineError::from(error).into()
-    }
 }
