@@ -136,10 +136,15 @@ impl Desk {
     /// Takes an alert in and says what the store has to be told.
     fn take(&mut self, alert: Alert, fresh: SignalId, sender: &str, now: Timestamp) -> (SignalId, Change) {
         let fingerprint = alert.fingerprint();
-        let known = self.held.get_mut(&fingerprint).filter(|held| held.alert.overlaps(&alert));
-        let Some(held) = known else {
-            let over = alert.is_resolved(now);
-            let mut row = received(&signal_of(&alert, fresh.clone(), now), now, sender);
+        let over = alert.is_resolved(now);
+        let known = self.held.get_mut(&fingerprint);
+        let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
+        // What was over and fires again is an episode of its own, even if its sender calls it the old one.
+        let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
+        let Some(held) = known.filter(same) else {
+            let mut signal = signal_of(&alert, fresh.clone(), now);
+            signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
+            let mut row = received(&signal, now, sender);
             row.alert = Some(alert.clone());
             if over {
                 let detail = "it was over when it came in, and opens no incident";
@@ -149,15 +154,10 @@ impl Desk {
             self.held.insert(fingerprint, Held { id: fresh.clone(), alert, suppressed: false });
             return (fresh, Change::New(row));
         };
-        let was_over = held.alert.is_resolved(now);
         let merged = alert.merge(&held.alert, now);
-        let word = match (was_over, merged.is_resolved(now)) {
-            (false, true) => Some("resolved by its sender"),
-            (true, false) => Some("fires again"),
-            _ => None,
-        };
-        let step = word.map(|word| {
-            step(&held.id, word, format!("ends {}", merged.ends_at.strftime("%H:%M:%S UTC")), now)
+        let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
+        let step = ends.map(|at| {
+            step(&held.id, "resolved by its sender", format!("ends {}", at.strftime("%H:%M:%S UTC")), now)
         });
         held.alert = merged.clone();
         (held.id.clone(), Change::Again(Retold { id: held.id.to_string(), alert: merged, step }))

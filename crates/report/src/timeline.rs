@@ -80,7 +80,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             format!("Soaking until {}: the original signals must stay normal", until.strftime("%H:%M:%S"))
         }
         Entry::Resolved { by_itself: true, .. } => {
-            "Resolved by itself: what had signalled is well again, without an action that was verified".into()
+            "Resolved by itself: what had signalled is well again".into()
         }
         Entry::Resolved { mttr_ms, soak_ms, .. } => format!(
             "Resolved: {:.1} s from detection to verified recovery, then {:.1} s of soak",

@@ -188,6 +188,7 @@ async fn an_alert_that_is_told_again_is_one_episode_and_one_that_comes_back_anot
     let back = alert("a", "elsewhere", Cause::LatencySpike, rig.now());
     let back = rig.tell(&[back]).await.expect("acknowledged").accepted;
     assert_ne!(back[0], first[0]);
+    assert_eq!(rig.handling(back[0].as_str()).await, ["received"]);
     // What a restart knows of alerts is what was acknowledged.
     let rig = rig.reopen().await;
     let known: Vec<_> = rig.engine.alerts().await.into_iter().map(|(held, _)| held.id).collect();
@@ -244,4 +245,24 @@ async fn an_alert_that_another_one_explains_opens_nothing_while_that_one_fires()
     rig.tell(&[mended]).await.expect("acknowledged");
     rig.ticks(3).await;
     assert_eq!(rig.handling("a").await, ["received", "suppressed", "released", "opened"]);
+}
+
+#[tokio::test]
+async fn an_alert_whose_end_came_first_or_too_early_is_handled_when_it_fires() {
+    let rig = Rig::with(|config| config.resolve_timeout_s = 20.0, "").await;
+    rig.ticks(3).await;
+    let fires = alert("a", "elsewhere", Cause::LatencySpike, rig.now());
+    let mut over = fires.clone();
+    over["status"] = "resolved".into();
+    rig.tell(&[over]).await.expect("acknowledged");
+    rig.ticks(2).await;
+    let after_its_end = rig.tell(std::slice::from_ref(&fires)).await.expect("acknowledged").accepted;
+    rig.ticks(2).await;
+    assert_eq!(rig.handling(after_its_end[0].as_str()).await, ["received", "opened"]);
+    // Its sender was silent for longer than the timeout, and the incident ended with it.
+    rig.until_state(State::Resolved).await;
+    let again = rig.tell(&[fires]).await.expect("acknowledged").accepted;
+    rig.ticks(2).await;
+    let steps = rig.handling(again[0].as_str()).await;
+    assert!(matches!(steps[1].as_str(), "opened" | "recurred"), "{steps:?}");
 }
