@@ -12,8 +12,8 @@ use midwatch_model::{
     Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph, ServiceName, Signal,
     Timestamp, Verdict, after, promql, seconds_between,
 };
+use midwatch_signal::SeriesStatus;
 use midwatch_signal::source::service_of;
-use midwatch_signal::{SeriesStatus, is_normal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services that are asked at most for one incident: the nearest suspects.
@@ -346,7 +346,7 @@ impl Facts {
 
 /// Whether the last sample is normal by the given baseline.
 fn is_back(status: &SeriesStatus, baseline: Option<&FrozenBaseline>) -> bool {
-    baseline.is_some_and(|baseline| is_normal(status.metric, status.value, baseline))
+    baseline.is_some_and(|baseline| baseline.is_normal(status.metric, status.value))
 }
 
 fn probe_view(probe: &Probe) -> ProbeView {

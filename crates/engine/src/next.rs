@@ -141,8 +141,7 @@ fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
     let normal = |signal: &midwatch_model::Signal| {
         let Some(metric) = signal.metric else { return facts.has_passed(&signal.service) };
         facts.status(&signal.service, metric).is_some_and(|status| {
-            let frozen =
-                signal.baseline.is_none_or(|b| midwatch_verification::is_normal(metric, status.value, &b));
+            let frozen = signal.baseline.is_none_or(|b| b.is_normal(metric, status.value));
             !status.suspicious && !status.stale && frozen
         })
     };

@@ -31,6 +31,14 @@ pub struct FrozenBaseline {
     pub frozen_at: Timestamp,
 }
 
+impl FrozenBaseline {
+    /// Whether a reading is within what was normal when the series became suspicious. One that is not a number never is.
+    #[must_use]
+    pub fn is_normal(&self, metric: Metric, value: f64) -> bool {
+        if metric == Metric::Up { value >= self.bound } else { value <= self.bound }
+    }
+}
+
 /// A reason to look at a service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
 pub struct Signal {

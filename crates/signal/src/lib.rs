@@ -10,7 +10,6 @@ pub mod source;
 
 pub use detect::{
     BaselineKind, ConfigError, DetectionConfig, Detectors, DetectorsSnapshot, Rule, SeriesStatus, TrendRule,
-    is_normal,
 };
 pub use logs::{CriticalPatterns, PatternHit, UserPattern};
 pub use normalise::{LastGood, Normalised, normalise};

@@ -3,7 +3,7 @@
 use midwatch_model::{
     Cause, EvidenceSource, Metric, Sample, ServiceName, Signal, SignalId, Timestamp, after,
 };
-use midwatch_signal::{DetectionConfig, Detectors, DetectorsSnapshot, is_normal};
+use midwatch_signal::{DetectionConfig, Detectors, DetectorsSnapshot};
 
 /// Seconds between polls in these tests.
 const POLL_S: f64 = 15.0;
@@ -176,10 +176,7 @@ fn faults_signal_once_with_their_class() {
                 (frozen.mean - normal).abs() <= 0.06 * normal + 0.01,
                 "{name} ({baseline}): normal was {frozen:?}"
             );
-            assert!(
-                is_normal(metric, normal, &frozen) && !is_normal(metric, signal.value, &frozen),
-                "{name}"
-            );
+            assert!(frozen.is_normal(metric, normal) && !frozen.is_normal(metric, signal.value), "{name}");
             assert!(signal.summary.starts_with("payment-service "), "{name}: {}", signal.summary);
         }
     }

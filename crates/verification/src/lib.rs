@@ -42,22 +42,16 @@ pub struct Watched {
 
 impl Watched {
     fn normal(&self) -> Option<bool> {
-        self.now.map(|(_, value)| is_normal(self.metric, value, &self.baseline))
+        self.now.map(|(_, value)| self.baseline.is_normal(self.metric, value))
     }
 
     /// Clearly worse than before the action: a quarter further away from the bound, and abnormal.
     fn worse(&self) -> bool {
         self.now.is_some_and(|(_, value)| {
             let away = |v: f64| if self.metric == Metric::Up { 1.0 - v } else { v };
-            !is_normal(self.metric, value, &self.baseline) && away(value) > away(self.value_before) * 1.25
+            !self.baseline.is_normal(self.metric, value) && away(value) > away(self.value_before) * 1.25
         })
     }
-}
-
-/// Whether a reading is within what was normal when the series became suspicious.
-#[must_use]
-pub fn is_normal(metric: Metric, value: f64, baseline: &FrozenBaseline) -> bool {
-    if metric == Metric::Up { value >= baseline.bound } else { value <= baseline.bound }
 }
 
 /// Takes one reading. `healthy` is the probe's answer; `Some(None)` is a probe that could not be made, `None` means that

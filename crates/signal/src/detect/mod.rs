@@ -10,7 +10,6 @@ mod state;
 mod words;
 
 pub use config::{BaselineKind, ConfigError, DetectionConfig, Rule, TrendRule};
-pub use rules::is_normal;
 
 use crate::normalise::{LastGood, Normalised, normalise};
 use midwatch_model::{

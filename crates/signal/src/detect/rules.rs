@@ -110,13 +110,6 @@ impl Climb {
     }
 }
 
-/// Whether a value is back to normal by a frozen baseline: what verification asks.
-#[must_use]
-pub fn is_normal(metric: Metric, value: f64, baseline: &FrozenBaseline) -> bool {
-    // A reading that is not a number is never normal.
-    if metric == Metric::Up { value >= baseline.bound } else { value <= baseline.bound }
-}
-
 /// What a metric's anomaly looks like by itself.
 pub(super) fn class(metric: Metric) -> Cause {
     match metric {

@@ -1,7 +1,7 @@
 //! One series: its baseline, its run of suspicion, and what a new sample does to them.
 
 use super::config::{BaselineKind, DetectionConfig};
-use super::rules::{Judge, RISING_SHARE_MIN, is_normal};
+use super::rules::{Judge, RISING_SHARE_MIN};
 use super::words::ClimbSeen;
 use crate::normalise::LastGood;
 use midwatch_model::{FrozenBaseline, Metric, Timestamp, seconds_between};
@@ -188,7 +188,7 @@ impl SeriesState {
     fn continue_run(&mut self, value: f64, excused: bool, climb: Option<ClimbSeen>, judge: &Judge) -> bool {
         let Some(run) = &self.run else { return false };
         self.sigma = judge.distance(value, &run.frozen);
-        let abnormal = !is_normal(judge.metric, value, &run.frozen) && !excused;
+        let abnormal = !run.frozen.is_normal(judge.metric, value) && !excused;
         // Until it has signalled, a climb has to go on climbing (or pass the level); afterwards a plateau is no cure.
         let confirmed = run.ground == Ground::Level
             || run.signalled
