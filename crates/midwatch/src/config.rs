@@ -3,22 +3,26 @@
 //! `MIDWATCH_MODE=auto` sets `mode`, `MIDWATCH_SERVER__LISTEN=…` sets `listen` of `[server]`: two underscores step into
 //! a table.
 
+mod alerts;
+mod sections;
+mod text;
+
 use crate::exit::Usage;
+use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::ApiKey;
 use midwatch_connectors::{ConnectorsConfig, ControlPlaneConfig, LogsConfig, TelemetryConfig};
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, ReportConfig};
 use midwatch_incident::{IncidentConfig, InhibitRule};
-use midwatch_model::Matcher;
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
-use midwatch_model::label::parse_matchers;
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
+use sections::{LabConfig, LoopConfig, PolicyConfig, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use text::{describe, fits, line_of, set};
 
 /// Everything that `midwatch serve` is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -73,116 +77,6 @@ impl Default for Config {
             inhibit_rules: Vec::new(),
             services: Vec::new(),
         }
-    }
-}
-
-/// Where the API listens and who may call it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct ServerConfig {
-    /// Address and port. Off loopback an API key is needed.
-    #[schemars(with = "String")]
-    pub listen: SocketAddr,
-    /// File that holds the API key (first line). `MIDWATCH_SERVER__API_KEY` takes precedence.
-    pub api_key_file: Option<PathBuf>,
-    /// The API key itself; meant for the environment, never written to a dump.
-    #[serde(skip_serializing)]
-    pub api_key: Option<String>,
-}
-
-impl Default for ServerConfig {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7700)), api_key_file: None, api_key: None }
-    }
-}
-
-/// Where the journal is kept.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct StoreConfig {
-    /// The SQLite file; created when missing.
-    pub path: PathBuf,
-}
-
-impl Default for StoreConfig {
-    fn default() -> Self {
-        Self { path: "midwatch.db".into() }
-    }
-}
-
-/// The loop.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LoopConfig {
-    /// Seconds between ticks. Ticks between polls work on cached values.
-    pub tick_s: f64,
-}
-
-impl Default for LoopConfig {
-    fn default() -> Self {
-        Self { tick_s: 2.0 }
-    }
-}
-
-/// Cedar policy.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct PolicyConfig {
-    /// A file of Cedar policies. One that only forbids narrows what the guards let through; one that permits anything
-    /// allows only what it permits.
-    pub file: Option<PathBuf>,
-}
-
-/// The lab.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct LabConfig {
-    /// The lab supervisor's address; `/api/v1/lab/*` is handed to it only when this is set.
-    pub url: Option<String>,
-}
-
-/// How alerts from outside are taken.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct AlertsConfig {
-    /// Seconds after which an alert is over that its sender neither repeats nor ends.
-    pub resolve_timeout_s: f64,
-}
-
-impl Default for AlertsConfig {
-    fn default() -> Self {
-        // Alertmanager's own default.
-        Self { resolve_timeout_s: 300.0 }
-    }
-}
-
-/// While an alert that matches the source fires, those that match the target are kept quiet.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct InhibitRuleConfig {
-    /// Matchers such as `severity="critical"`; all must hold.
-    pub source_matchers: Vec<String>,
-    pub target_matchers: Vec<String>,
-    /// Labels that both alerts must have with the same value.
-    pub equal: Vec<String>,
-}
-
-impl InhibitRuleConfig {
-    fn rule(&self) -> Result<InhibitRule, String> {
-        let matchers = |side: &str, texts: &[String]| -> Result<Vec<Matcher>, String> {
-            if texts.is_empty() {
-                return Err(format!("[[inhibit_rule]] needs {side}; an empty list would match every alert"));
-            }
-            let parsed = texts
-                .iter()
-                .map(|text| parse_matchers(text).map_err(|e| format!("[[inhibit_rule]] {side}: {e}")));
-            Ok(parsed.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-        };
-        Ok(InhibitRule {
-            source: matchers("source_matchers", &self.source_matchers)?,
-            target: matchers("target_matchers", &self.target_matchers)?,
-            equal: self.equal.clone(),
-        })
     }
 }
 
@@ -417,64 +311,6 @@ pub fn load_policy(path: &Path) -> Result<Policy> {
     let text = std::fs::read_to_string(path)
         .map_err(|e| Usage(format!("cannot read the policy {}: {e}", path.display())))?;
     Ok(Policy::parse(&text).map_err(|e| Usage(format!("{}: {e}", path.display())))?)
-}
-
-/// The line of the field that a problem begins with, such as `decision.rate_max is 0; …`.
-fn line_of(text: &str, problem: &str) -> Option<usize> {
-    let path = problem.split_whitespace().next()?;
-    let (section, field) = path.rsplit_once('.')?;
-    let mut current = String::new();
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if let Some(header) = line.strip_prefix('[').and_then(|l| l.split(']').next()) {
-            current = header.trim_matches('[').trim().to_owned();
-        } else if current == section && line.split('=').next().is_some_and(|key| key.trim() == field) {
-            return Some(index + 1);
-        }
-    }
-    None
-}
-
-/// Sets a field by its path of lower-case names joined by two underscores.
-fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
-    let Some((first, rest)) = path.split_once("__") else {
-        // A value that reads as TOML is one; anything else is text.
-        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"));
-        let value = parsed.ok().and_then(|mut t| t.remove("value")).unwrap_or_else(|| value.into());
-        table.insert(path.to_owned(), value);
-        return Ok(());
-    };
-    match table.entry(first).or_insert_with(|| toml::Table::new().into()) {
-        toml::Value::Table(inner) => set(inner, rest, value),
-        _ => Err(format!("`{first}` is not a section")),
-    }
-}
-
-/// Whether the fields laid over the file so far are of their types.
-fn fits(table: &toml::Table) -> Result<(), String> {
-    let read: Result<Config, _> = table.clone().try_into();
-    read.map(|_| ()).map_err(|error| {
-        format!("{} (`midwatch config sample` shows what is expected)", error.message().replace('\n', " "))
-    })
-}
-
-/// A TOML error with file, line and column, and the fix where one is known.
-fn describe(text: &str, name: &str, error: &toml::de::Error) -> String {
-    let place = error.span().map_or_else(String::new, |span| {
-        let before = &text[..span.start.min(text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
-        format!(":{line}:{column}")
-    });
-    let message = error.message().replace('\n', " ");
-    let fix = if message.contains("unknown field") {
-        " (correct the name or remove the line; `midwatch config sample` shows every field)"
-    } else if message.contains("unknown variant") || message.contains("invalid type") {
-        " (`midwatch config sample` shows what is expected)"
-    } else {
-        ""
-    };
-    format!("{name}{place}: {message}{fix}")
 }
 
 /// A commented sample.

@@ -1,0 +1,70 @@
+//! The sections that are the program's own: server, store, loop, policy, lab.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Where the API listens and who may call it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ServerConfig {
+    /// Address and port. Off loopback an API key is needed.
+    #[schemars(with = "String")]
+    pub listen: SocketAddr,
+    /// File that holds the API key (first line). `MIDWATCH_SERVER__API_KEY` takes precedence.
+    pub api_key_file: Option<PathBuf>,
+    /// The API key itself; meant for the environment, never written to a dump.
+    #[serde(skip_serializing)]
+    pub api_key: Option<String>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7700)), api_key_file: None, api_key: None }
+    }
+}
+
+/// Where the journal is kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StoreConfig {
+    /// The SQLite file; created when missing.
+    pub path: PathBuf,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: "midwatch.db".into() }
+    }
+}
+
+/// The loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LoopConfig {
+    /// Seconds between ticks. Ticks between polls work on cached values.
+    pub tick_s: f64,
+}
+
+impl Default for LoopConfig {
+    fn default() -> Self {
+        Self { tick_s: 2.0 }
+    }
+}
+
+/// Cedar policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyConfig {
+    /// A file of Cedar policies. One that only forbids narrows what the guards let through; one that permits anything
+    /// allows only what it permits.
+    pub file: Option<PathBuf>,
+}
+
+/// The lab.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct LabConfig {
+    /// The lab supervisor's address; `/api/v1/lab/*` is handed to it only when this is set.
+    pub url: Option<String>,
+}

@@ -1,0 +1,61 @@
+//! The file as text: where a problem is, and what the environment lays over it.
+
+use super::Config;
+
+/// The line of the field that a problem begins with, such as `decision.rate_max is 0; …`.
+pub fn line_of(text: &str, problem: &str) -> Option<usize> {
+    let path = problem.split_whitespace().next()?;
+    let (section, field) = path.rsplit_once('.')?;
+    let mut current = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if let Some(header) = line.strip_prefix('[').and_then(|l| l.split(']').next()) {
+            current = header.trim_matches('[').trim().to_owned();
+        } else if current == section && line.split('=').next().is_some_and(|key| key.trim() == field) {
+            return Some(index + 1);
+        }
+    }
+    None
+}
+
+/// Sets a field by its path of lower-case names joined by two underscores.
+pub fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), String> {
+    let Some((first, rest)) = path.split_once("__") else {
+        // A value that reads as TOML is one; anything else is text.
+        let parsed = toml::from_str::<toml::Table>(&format!("value = {value}"));
+        let value = parsed.ok().and_then(|mut t| t.remove("value")).unwrap_or_else(|| value.into());
+        table.insert(path.to_owned(), value);
+        return Ok(());
+    };
+    match table.entry(first).or_insert_with(|| toml::Table::new().into()) {
+        toml::Value::Table(inner) => set(inner, rest, value),
+        _ => Err(format!("`{first}` is not a section")),
+    }
+}
+
+/// Whether the fields laid over the file so far are of their types.
+pub fn fits(table: &toml::Table) -> Result<(), String> {
+    let read: Result<Config, _> = table.clone().try_into();
+    read.map(|_| ()).map_err(|error| {
+        format!("{} (`midwatch config sample` shows what is expected)", error.message().replace('\n', " "))
+    })
+}
+
+/// A TOML error with file, line and column, and the fix where one is known.
+pub fn describe(text: &str, name: &str, error: &toml::de::Error) -> String {
+    let place = error.span().map_or_else(String::new, |span| {
+        let before = &text[..span.start.min(text.len())];
+        let line = before.matches('\n').count() + 1;
+        let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+        format!(":{line}:{column}")
+    });
+    let message = error.message().replace('\n', " ");
+    let fix = if message.contains("unknown field") {
+        " (correct the name or remove the line; `midwatch config sample` shows every field)"
+    } else if message.contains("unknown variant") || message.contains("invalid type") {
+        " (`midwatch config sample` shows what is expected)"
+    } else {
+        ""
+    };
+    format!("{name}{place}: {message}{fix}")
+}
