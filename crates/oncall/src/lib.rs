@@ -1,0 +1,19 @@
+//! Who is told of which alerts, and when: the routing tree, groups and their timers, time intervals, what a receiver
+//! already knows, cooldown and retries.
+//!
+//! Owns: Prometheus Alertmanager's routing semantics. Must never: send anything, read a clock, or know what keeps an
+//! alert quiet (that is an input).
+
+mod cooldown;
+mod group;
+mod interval;
+mod log;
+mod retry;
+mod route;
+
+pub use cooldown::Cooldown;
+pub use group::{Group, GroupId, Groups};
+pub use interval::{TimeInterval, TimeIntervalConfig, TimeRangeConfig};
+pub use log::{Logged, Seen, Why, needs_update};
+pub use retry::{GIVE_UP_AFTER_S, retry_after_s};
+pub use route::{Muted, Route, RouteConfig, RouteId, RoutingConfig, RoutingError, RoutingTree};

@@ -1,0 +1,101 @@
+//! What a receiver has been told of a group, and whether there is anything new to tell.
+
+use midwatch_model::{Fingerprint, Timestamp, seconds_between};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The last notification of a receiver about a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Logged {
+    pub at: Timestamp,
+    pub firing: BTreeSet<Fingerprint>,
+    pub resolved: BTreeSet<Fingerprint>,
+}
+
+/// What a group holds now, without what is kept quiet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    pub firing: BTreeSet<Fingerprint>,
+    pub resolved: BTreeSet<Fingerprint>,
+}
+
+/// Why a receiver is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+pub enum Why {
+    #[strum(to_string = "first notification of the group")]
+    First,
+    #[strum(to_string = "alerts fire that it was not told of")]
+    MoreFire,
+    #[strum(to_string = "all alerts are over")]
+    AllOver,
+    #[strum(to_string = "some alerts are over")]
+    SomeOver,
+    #[strum(to_string = "still firing after the repeat interval")]
+    Repeat,
+}
+
+/// Whether, and why, the receiver has to be told again. Semantics of Alertmanager's `DedupStage.needsUpdate`.
+#[must_use]
+pub fn needs_update(
+    logged: Option<&Logged>,
+    seen: &Seen,
+    send_resolved: bool,
+    repeat_interval_s: f64,
+    now: Timestamp,
+) -> Option<Why> {
+    let Some(logged) = logged else {
+        return (!seen.firing.is_empty()).then_some(Why::First);
+    };
+    if !seen.firing.is_subset(&logged.firing) {
+        return Some(Why::MoreFire);
+    }
+    if seen.firing.is_empty() {
+        // If it knows of none that fire, some have come and gone in between: it need not hear of them.
+        return (!logged.firing.is_empty()).then_some(Why::AllOver);
+    }
+    if send_resolved && !seen.resolved.is_subset(&logged.resolved) {
+        return Some(Why::SomeOver);
+    }
+    (seconds_between(logged.at, now) > repeat_interval_s).then_some(Why::Repeat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(numbers: &[u64]) -> BTreeSet<Fingerprint> {
+        numbers.iter().map(|n| format!("{n:016x}").parse().expect("a fingerprint")).collect()
+    }
+
+    fn check(logged: Option<(&[u64], &[u64])>, seen: (&[u64], &[u64]), since_s: i64, expected: Option<Why>) {
+        let at = Timestamp::UNIX_EPOCH;
+        let logged = logged.map(|(f, r)| Logged { at, firing: set(f), resolved: set(r) });
+        let seen = Seen { firing: set(seen.0), resolved: set(seen.1) };
+        let now = Timestamp::from_second(since_s).expect("a time");
+        assert_eq!(needs_update(logged.as_ref(), &seen, true, 60.0, now), expected, "{logged:?} {seen:?}");
+    }
+
+    #[test]
+    fn a_receiver_is_told_what_it_does_not_know() {
+        check(None, (&[], &[1]), 0, None);
+        check(None, (&[1], &[]), 0, Some(Why::First));
+        check(Some((&[1], &[])), (&[1], &[]), 60, None);
+        check(Some((&[1], &[])), (&[1], &[]), 61, Some(Why::Repeat));
+        check(Some((&[1], &[])), (&[1, 2], &[]), 1, Some(Why::MoreFire));
+        check(Some((&[1, 2], &[])), (&[1], &[2]), 1, Some(Why::SomeOver));
+        check(Some((&[1, 2], &[])), (&[1], &[]), 1, None);
+        check(Some((&[1], &[])), (&[], &[1]), 1, Some(Why::AllOver));
+        check(Some((&[], &[1])), (&[], &[1, 2]), 999, None);
+    }
+
+    #[test]
+    fn who_does_not_want_to_hear_of_ends_hears_only_that_all_is_over() {
+        let logged = Logged { at: Timestamp::UNIX_EPOCH, firing: set(&[1, 2]), resolved: set(&[]) };
+        let tell = |firing: &[u64]| {
+            let seen = Seen { firing: set(firing), resolved: set(&[2]) };
+            needs_update(Some(&logged), &seen, false, 60.0, Timestamp::UNIX_EPOCH)
+        };
+        // The log has to be cleared in any case; what is sent is the notifier's business.
+        assert_eq!((tell(&[1]), tell(&[])), (None, Some(Why::AllOver)));
+    }
+}
