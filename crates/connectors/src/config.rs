@@ -1,6 +1,6 @@
 //! What the outside is: one small struct per concern, as written in the configuration file.
 
-use crate::ConnectorError;
+use crate::{ConnectorError, ReceiverConfig};
 use midwatch_model::{Metric, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +16,9 @@ pub struct ConnectorsConfig {
     pub logs: LogsConfig,
     /// What carries out actions and knows versions and changes.
     pub control_plane: ControlPlaneConfig,
+    /// Who can be told of alerts.
+    #[serde(rename = "receiver")]
+    pub receivers: Vec<ReceiverConfig>,
 }
 
 /// How metrics are fetched.

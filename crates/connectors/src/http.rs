@@ -25,6 +25,8 @@ pub struct Http {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub status: u16,
+    /// Seconds that it asks to wait before the next request.
+    pub retry_after_s: Option<f64>,
     pub body: Vec<u8>,
 }
 
@@ -37,6 +39,8 @@ pub(crate) struct Ask<'a> {
     pub headers: Vec<(&'static str, String)>,
     pub query: Vec<(&'static str, String)>,
     pub json: Option<&'a serde_json::Value>,
+    /// A body as it is, in place of `json`.
+    pub body: Option<Vec<u8>>,
 }
 
 impl<'a> Ask<'a> {
@@ -49,6 +53,7 @@ impl<'a> Ask<'a> {
             headers: Vec::new(),
             query: Vec::new(),
             json: None,
+            body: None,
         }
     }
 }
@@ -90,8 +95,13 @@ impl Http {
         if let Some(json) = ask.json {
             request = request.json(json);
         }
+        if let Some(body) = ask.body {
+            request = request.body(body);
+        }
         let mut response = request.send().await.map_err(|error| failed(&shown, &error, ask.timeout))?;
         let status = response.status().as_u16();
+        let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
+        let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&shown, &error, ask.timeout))? {
             if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
@@ -99,7 +109,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body })
+        Ok(Answer { status, retry_after_s, body })
     }
 
     /// Like [`Http::ask`], and anything but a 2xx is an error.

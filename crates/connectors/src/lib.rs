@@ -1,7 +1,7 @@
 //! All I/O with the outside.
 //!
-//! Owns: how midwatch asks telemetry, logs, health endpoints and the control plane, and how it asks the control plane to
-//! act. Every call has a timeout and a size limit, follows no redirect, goes only to an http(s) URL that a person
+//! Owns: how midwatch asks telemetry, logs, health endpoints and the control plane, how it asks the control plane to
+//! act, and how it tells people. Every call has a timeout and a size limit, follows no redirect, goes only to an http(s) URL that a person
 //! configured or that configured discovery named, and leaves no secret in an error.
 //!
 //! Must never: decide anything, retry a mutation, or act without an [`midwatch_action::Effect`], which only the gate's
@@ -13,6 +13,7 @@ mod error;
 mod health;
 mod http;
 mod logs;
+mod notifiers;
 mod outside;
 pub mod telemetry;
 mod world;
@@ -24,5 +25,6 @@ pub use config::{
 pub use error::ConnectorError;
 pub use health::may_be_probed;
 pub use http::{Http, RESPONSE_BYTES_MAX};
+pub use notifiers::{NotifyError, ReceiverConfig, WebhookConfig, webhook_target};
 pub use outside::{LogDigest, Outside, Poll, Probe, SourceFailure};
 pub use world::{CriticalMatcher, World};

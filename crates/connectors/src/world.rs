@@ -3,8 +3,9 @@
 use crate::actuators::ControlPlane;
 use crate::config::ConnectorsConfig;
 use crate::logs::Logs;
+use crate::notifiers::Notifiers;
 use crate::telemetry::Telemetry;
-use crate::{ConnectorError, Http, LogDigest, Outside, Poll, Probe, health};
+use crate::{ConnectorError, Http, LogDigest, NotifyError, Outside, Poll, Probe, health};
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
@@ -20,6 +21,7 @@ pub struct World {
     telemetry: Telemetry,
     logs: Logs,
     control_plane: ControlPlane,
+    notifiers: Notifiers,
 }
 
 impl World {
@@ -34,6 +36,7 @@ impl World {
             telemetry: Telemetry::new(&config.telemetry, http.clone())?,
             logs: Logs::new(&config.logs, config.telemetry.rate_window_s),
             control_plane: ControlPlane::new(&config.control_plane, http.clone())?,
+            notifiers: Notifiers::new(&config.receivers, &http)?,
             http,
         };
         world.set_services(services);
@@ -102,5 +105,15 @@ impl Outside for World {
 
     fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
         Box::pin(self.control_plane.reconcile(intent))
+    }
+
+    fn notify<'a>(
+        &'a self,
+        target: &'a str,
+        id: &'a str,
+        body: &'a [u8],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<String, NotifyError>> {
+        Box::pin(self.notifiers.notify(target, id, body, now))
     }
 }

@@ -1,59 +1,23 @@
-//! The alert desk: alerts from outside in, durable before they are acknowledged, one episode each however often told.
-//!
-//! What is held in memory can be rebuilt from the store at any time, and is after a write that failed.
+//! Alerts from outside: taken in, durable before they are acknowledged, one episode each however often told; and the
+//! silences that people put up against them.
 
-use crate::observe::{received, step};
-use crate::{Engine, EngineError};
-use midwatch_incident::{Inhibitor, SilenceError, Silences, WantedSilence};
+use crate::desk::{Change, Desk, Known, KnownGroup};
+use crate::observe::step;
+use crate::{Engine, EngineConfig, EngineError};
+use midwatch_incident::{SilenceError, Silences, WantedSilence};
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::silence::Silence;
-use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, after, seconds_between};
-use midwatch_signal::source::{PayloadError, Source, signal_of};
-use midwatch_store::{Append, Commit, Delivery, IntakeRow, Retold, Store};
+use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp};
+use midwatch_oncall::Muted;
+use midwatch_signal::source::{PayloadError, Source};
+use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow};
 use std::collections::HashMap;
 
-/// Seconds for which an alert that is over is still known: one that comes back meanwhile without a gap is the same
-/// episode, and clients can still see how it ended. Alertmanager forgets at the same pace.
-const KEPT_S: f64 = 900.0;
+/// Rows of alerts that one commit catches up with at most: bounds for how long others wait for it.
+const CATCH_UP_MAX: usize = 2_000;
 
-/// Alerts that are held at most; beyond it the oldest that are over are forgotten at once. About 1.5 KB each.
-const HELD_MAX: usize = 200_000;
-
-/// Seconds between two looks for alerts that can be forgotten.
-const SWEEP_EVERY_S: f64 = 10.0;
-
-/// An alert's episode.
-#[derive(Clone, Debug)]
-pub struct Held {
-    pub id: SignalId,
-    pub alert: Alert,
-    /// Set while a silence or another alert keeps it from opening or joining an incident.
-    pub suppressed: bool,
-}
-
-/// What keeps an alert quiet at present.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Suppression {
-    /// Ids of the silences that mute it.
-    pub silenced_by: Vec<String>,
-    /// The alert that explains it.
-    pub inhibited_by: Option<Fingerprint>,
-}
-
-impl Suppression {
-    #[must_use]
-    pub fn is_none(&self) -> bool {
-        self.silenced_by.is_empty() && self.inhibited_by.is_none()
-    }
-
-    fn sentence(&self) -> String {
-        match (self.silenced_by.first(), self.inhibited_by) {
-            (Some(silence), _) => format!("muted by silence {silence}"),
-            (None, Some(source)) => format!("inhibited by the firing alert {source}"),
-            (None, None) => "nothing keeps it quiet".into(),
-        }
-    }
-}
+/// Alerts whose rows are behind from which the next catch-up does not wait for its tick.
+const BEHIND_MAX: usize = 20_000;
 
 /// What was done with a request.
 #[derive(Clone, Debug, Default)]
@@ -64,110 +28,40 @@ pub struct Received {
     pub refused: Vec<(usize, String)>,
 }
 
-/// All alerts that are known now, and what may keep them quiet.
-#[derive(Default)]
-pub struct Desk {
-    held: HashMap<Fingerprint, Held>,
-    pub silences: Silences,
-    inhibitor: Inhibitor,
-    /// Whether a write failed, so that memory may say more than the store.
-    stale: bool,
-    /// When alerts that are over were last forgotten.
-    swept_at: Option<Timestamp>,
+/// Why a request with alerts was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiveError {
+    #[error(transparent)]
+    Payload(#[from] PayloadError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
 }
 
-impl Desk {
-    pub(crate) async fn load(
-        store: &Store,
-        inhibitor: Inhibitor,
+/// The alerts of a body, and those that cannot be used with their place and why.
+type Alerts = (Vec<Alert>, Vec<(usize, String)>);
+
+impl EngineConfig {
+    /// Reads a body that came at `now`.
+    pub(crate) fn alerts_of(
+        &self,
+        source: &str,
+        body: &[u8],
         now: Timestamp,
-    ) -> Result<Self, EngineError> {
-        let mut desk = Self { inhibitor, ..Self::default() };
-        for line in store.read(&StreamId::Silences).await?.lines() {
-            if let Entry::SilenceSet { silence } = &line.entry {
-                desk.silences.put(silence.clone());
+    ) -> Result<Alerts, PayloadError> {
+        let unknown =
+            || PayloadError::Malformed { source_name: "nobody", reason: format!("`{source}` is no source") };
+        let source = Source::any(source).ok_or_else(unknown)?;
+        let parsed = source.parse(body)?;
+        let mut refused = parsed.refused;
+        let mut alerts = Vec::with_capacity(parsed.told.len());
+        for (index, told) in parsed.told.into_iter().enumerate() {
+            match told.settle(source, now, self.resolve_timeout_s) {
+                Ok(alert) => alerts.push(alert),
+                Err(reason) => refused.push((index, reason)),
             }
         }
-        desk.reload(store, now).await?;
-        Ok(desk)
+        Ok((alerts, refused))
     }
-
-    async fn reload(&mut self, store: &Store, now: Timestamp) -> Result<(), EngineError> {
-        self.held.clear();
-        for row in store.alerts_since(after(now, -KEPT_S)).await? {
-            let suppressed = row.done && row.incident.is_none();
-            if let Some(alert) = row.alert {
-                let held = Held { id: SignalId::new(row.id), alert, suppressed };
-                self.held.insert(held.alert.fingerprint(), held);
-            }
-        }
-        self.stale = false;
-        Ok(())
-    }
-
-    /// Every alert that is known, in no particular order.
-    pub fn all(&self) -> impl Iterator<Item = &Held> {
-        self.held.values()
-    }
-
-    /// What keeps a label set quiet now.
-    #[must_use]
-    pub fn suppression(&self, alert: &Alert, now: Timestamp) -> Suppression {
-        let silenced_by = self.silences.muting(&alert.labels, now).map(|s| s.id.clone()).collect();
-        let inhibited_by = if self.inhibitor.is_empty() {
-            None
-        } else {
-            let others = self.held.values().map(|held| &held.alert);
-            self.inhibitor.inhibited_by(&alert.labels, others, now)
-        };
-        Suppression { silenced_by, inhibited_by }
-    }
-
-    fn forget_old(&mut self, now: Timestamp) {
-        if self.swept_at.is_some_and(|at| seconds_between(at, now) < SWEEP_EVERY_S) {
-            return;
-        }
-        self.swept_at = Some(now);
-        let kept_s = if self.held.len() < HELD_MAX { KEPT_S } else { 0.0 };
-        let since = after(now, -kept_s);
-        self.held.retain(|_, held| held.alert.ends_at > since);
-    }
-
-    /// Takes an alert in and says what the store has to be told.
-    fn take(&mut self, alert: Alert, fresh: SignalId, sender: &str, now: Timestamp) -> (SignalId, Change) {
-        let fingerprint = alert.fingerprint();
-        let over = alert.is_resolved(now);
-        let known = self.held.get_mut(&fingerprint);
-        let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
-        // What was over and fires again is an episode of its own, even if its sender calls it the old one.
-        let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
-        let Some(held) = known.filter(same) else {
-            let mut signal = signal_of(&alert, fresh.clone(), now);
-            signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
-            let mut row = received(&signal, now, sender);
-            row.alert = Some(alert.clone());
-            if over {
-                let detail = "it was over when it came in, and opens no incident";
-                row.handling.push(step(&fresh, "resolved by its sender", detail.into(), now));
-                row.done = true;
-            }
-            self.held.insert(fingerprint, Held { id: fresh.clone(), alert, suppressed: false });
-            return (fresh, Change::New(row));
-        };
-        let merged = alert.merge(&held.alert, now);
-        let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
-        let step = ends.map(|at| {
-            step(&held.id, "resolved by its sender", format!("ends {}", at.strftime("%H:%M:%S UTC")), now)
-        });
-        held.alert = merged.clone();
-        (held.id.clone(), Change::Again(Retold { id: held.id.to_string(), alert: merged, step }))
-    }
-}
-
-/// What the store has to be told of an alert.
-enum Change {
-    New(IntakeRow),
-    Again(Retold),
 }
 
 impl Engine {
@@ -177,56 +71,79 @@ impl Engine {
     /// When the body cannot be read, or the store takes nothing now; then nothing is acknowledged.
     pub async fn receive(&self, source: Source, body: &[u8], sender: &str) -> Result<Received, ReceiveError> {
         let now = self.now();
-        let parsed = source.parse(body)?;
-        let mut outcome = Received { refused: parsed.refused, ..Received::default() };
-        let mut alerts = Vec::with_capacity(parsed.told.len());
-        for (index, told) in parsed.told.into_iter().enumerate() {
-            match told.settle(source, now, self.config.resolve_timeout_s) {
-                Ok(alert) => alerts.push(alert),
-                Err(reason) => outcome.refused.push((index, reason)),
-            }
-        }
-        let delivery = Delivery {
-            id: format!("dlv-{}", self.ids.next(now)),
-            received_at: now,
-            source: source.name().to_owned(),
-            sender: sender.to_owned(),
-            body: body.to_vec(),
-        };
-        let from = format!("{source} ({sender}) in delivery {}", delivery.id);
-        let mut commit = Commit { deliveries: vec![delivery], ..Commit::default() };
+        let (alerts, refused) = self.config.alerts_of(source.name(), body, now)?;
+        let mut outcome = Received { refused, accepted: Vec::with_capacity(alerts.len()) };
+        let body = Compressed::new(body);
         // One at a time from here on: the order in which alerts are taken in is the order in which they are written.
         let mut desk = self.desk.lock().await;
-        if desk.stale {
-            desk.reload(&self.store, now).await.map_err(ReceiveError::Engine)?;
-        }
+        self.refresh(&mut desk, now).await?;
         desk.forget_old(now);
-        let mut news = false;
+        let seq = desk.next_delivery();
+        let from = format!("{source} ({sender}) in delivery {seq}");
+        let mut commit = Commit::default();
         for alert in alerts {
-            let fresh = SignalId::new(format!("alt-{}", self.ids.next(now)));
-            let (id, change) = desk.take(alert, fresh, &from, now);
-            outcome.accepted.push(id);
-            match change {
-                Change::New(row) => {
-                    news = true;
-                    commit.intake.push(row);
-                }
-                Change::Again(retold) => {
-                    news |= retold.step.is_some();
-                    commit.retold.push(retold);
-                }
+            let fingerprint = alert.fingerprint();
+            let fresh = || SignalId::new(format!("alt-{}", self.ids.next(now)));
+            match desk.take(alert, fresh, &from, now) {
+                Change::New(row) => commit.intake.push(*row),
+                Change::News(retold) => commit.retold.push(*retold),
+                Change::Repeated => {}
             }
+            outcome.accepted.extend(desk.get(fingerprint).map(|held| held.id.clone()));
         }
+        let news = !commit.intake.is_empty() || !commit.retold.is_empty();
+        let (source, sender) = (source.name().to_owned(), sender.to_owned());
+        commit.deliveries.push(Delivery { seq, received_at: now, source, sender, news, body });
+        let many = desk.behind() > BEHIND_MAX;
         let written = self.store.enqueue(commit).await;
         drop(desk);
         if let Err(error) = written.wait().await {
             self.desk.lock().await.stale = true;
             return Err(EngineError::from(error).into());
         }
-        if news {
+        if news || many {
             self.wake.notify_one();
+            self.tell.notify_one();
         }
         Ok(outcome)
+    }
+
+    /// Reads the desk from the store again if a write has failed.
+    pub(crate) async fn refresh(&self, desk: &mut Desk, now: Timestamp) -> Result<(), EngineError> {
+        if !desk.stale {
+            return Ok(());
+        }
+        let lost = desk.reload(&self.config, &self.store, now).await?;
+        if !lost.is_empty() {
+            let written = self.store.commit(Commit { intake: lost, ..Commit::default() }).await;
+            desk.stale = written.is_err();
+            written?;
+        }
+        Ok(())
+    }
+
+    /// Lets the alerts' rows say how they were last told. What was told since is in the deliveries.
+    pub(crate) async fn catch_up(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        let behind = {
+            let mut desk = self.desk.lock().await;
+            self.refresh(&mut desk, now).await?;
+            desk.catch_up()
+        };
+        let Some((mut rows, seq)) = behind else { return Ok(()) };
+        loop {
+            let rest = rows.split_off(rows.len().min(CATCH_UP_MAX));
+            let told_up_to = rest.is_empty().then_some(seq);
+            let commit = Commit { retold: rows, told_up_to, ..Commit::default() };
+            if let Err(error) = self.store.commit(commit).await {
+                self.desk.lock().await.stale = true;
+                return Err(error.into());
+            }
+            if told_up_to.is_some() {
+                return Ok(());
+            }
+            rows = rest;
+        }
     }
 
     /// Creates or changes a silence; the answer is the silence that holds from now on.
@@ -269,23 +186,33 @@ impl Engine {
         last.ok_or_else(|| EngineError::Refused("the silence changes nothing".into()))
     }
 
-    /// Whether an alert is kept quiet; if so, that is put on record and it waits.
-    pub(crate) async fn hold_back(&self, row: &IntakeRow) -> Result<bool, EngineError> {
-        let Some(alert) = &row.alert else { return Ok(false) };
+    /// Takes what is kept quiet out of what waits; that is put on record.
+    pub(crate) async fn hold_back(&self, pending: Vec<IntakeRow>) -> Result<Vec<IntakeRow>, EngineError> {
         let now = self.now();
         let mut desk = self.desk.lock().await;
-        let suppression = desk.suppression(alert, now);
-        if suppression.is_none() {
-            return Ok(false);
+        let (mut free, mut commit) = (Vec::with_capacity(pending.len()), Commit::default());
+        let mut quiet: HashMap<Fingerprint, SignalId> = HashMap::new();
+        for row in pending {
+            let suppression =
+                row.alert.as_ref().map(|alert| desk.suppression(alert, now)).unwrap_or_default();
+            let Some(alert) = row.alert.as_ref().filter(|_| !suppression.is_none()) else {
+                free.push(row);
+                continue;
+            };
+            let id = SignalId::new(&row.id);
+            let step = step(&id, "suppressed", suppression.sentence(), now);
+            commit.handled.push((row.id.clone(), step, None, true));
+            quiet.insert(alert.fingerprint(), id);
         }
-        let id = SignalId::new(&row.id);
-        let step = step(&id, "suppressed", suppression.sentence(), now);
-        let commit = Commit { handled: vec![(row.id.clone(), step, None, true)], ..Commit::default() };
-        self.store.commit(commit).await?;
-        if let Some(held) = desk.held.get_mut(&alert.fingerprint()).filter(|held| held.id == id) {
-            held.suppressed = true;
+        if !commit.handled.is_empty() {
+            self.store.commit(commit).await?;
         }
-        Ok(true)
+        for (fingerprint, id) in quiet {
+            if let Some(held) = desk.get_mut(fingerprint).filter(|held| held.id == id) {
+                held.suppressed = true;
+            }
+        }
+        Ok(free)
     }
 
     /// Alerts that still fire and that nothing keeps quiet any more are handled after all.
@@ -306,31 +233,39 @@ impl Engine {
         });
         self.store.commit(Commit { released: released.collect(), ..Commit::default() }).await?;
         for (fingerprint, _) in free {
-            if let Some(held) = desk.held.get_mut(&fingerprint) {
+            if let Some(held) = desk.get_mut(fingerprint) {
                 held.suppressed = false;
             }
         }
         Ok(())
     }
 
-    /// A look at the desk: every alert with what keeps it quiet.
-    pub async fn alerts(&self) -> Vec<(Held, Suppression)> {
+    /// The alerts that are wanted, with what keeps them quiet and who is told of them.
+    pub async fn alerts(&self, wanted: impl Fn(&Alert) -> bool) -> Vec<Known> {
         let now = self.now();
         let desk = self.desk.lock().await;
-        desk.all().map(|held| (held.clone(), desk.suppression(&held.alert, now))).collect()
+        let wanted = desk.all().filter(|held| wanted(&held.alert));
+        wanted.map(|held| desk.known(held, now)).collect()
+    }
+
+    /// The groups in which alerts are told of, each with those of its alerts that are wanted.
+    pub async fn alert_groups(&self, wanted: impl Fn(&Alert) -> bool) -> Vec<KnownGroup> {
+        let now = self.now();
+        let desk = self.desk.lock().await;
+        let groups = desk.groups.all().into_iter().map(|(id, route, group)| {
+            let alerts = group.alerts.iter().filter_map(|fingerprint| desk.get(*fingerprint));
+            KnownGroup {
+                receiver: route.receiver.clone(),
+                labels: group.labels.clone(),
+                muted_by: desk.groups.tree().muted(id.route, now).map(Muted::into_names).unwrap_or_default(),
+                alerts: alerts.filter(|held| wanted(&held.alert)).map(|held| desk.known(held, now)).collect(),
+            }
+        });
+        groups.collect()
     }
 
     /// Every silence that is known.
     pub async fn silences(&self) -> Vec<Silence> {
         self.desk.lock().await.silences.all().cloned().collect()
     }
-}
-
-/// Why a request with alerts was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum ReceiveError {
-    #[error(transparent)]
-    Payload(#[from] PayloadError),
-    #[error(transparent)]
-    Engine(#[from] EngineError),
 }

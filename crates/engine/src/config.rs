@@ -4,10 +4,12 @@ use midwatch_decision::DecisionConfig;
 use midwatch_incident::{IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
+use midwatch_oncall::{Receiver, RoutingTree};
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where reports go.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -46,4 +48,9 @@ pub struct EngineConfig {
     pub resolve_timeout_s: f64,
     /// Which alerts explain which others.
     pub inhibit_rules: Vec<InhibitRule>,
+    /// Which receivers are told of which alerts.
+    pub routing: Arc<RoutingTree>,
+    pub receivers: Vec<Receiver>,
+    /// Where people reach this server; part of what receivers are told.
+    pub external_url: String,
 }

@@ -11,29 +11,32 @@ mod clock;
 mod commands;
 mod config;
 mod cycle;
+mod desk;
 mod dispatch;
 mod error;
 mod gather;
 mod next;
+mod notify;
 mod observe;
 mod perform;
 mod reconcile;
 mod views;
 mod watch;
 
-pub use alerts::{Held, ReceiveError, Received, Suppression};
+pub use alerts::{ReceiveError, Received};
 pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
 pub use commands::{ActRequest, ActResult};
 pub use config::{EngineConfig, ReportConfig};
+pub use desk::{Held, Known, KnownGroup, Suppression};
 pub use dispatch::run;
 pub use error::EngineError;
+pub use notify::tell;
 pub use views::{incident_row, rebuild};
 pub use watch::{Health, Watch};
 
-use alerts::Desk;
+use desk::Desk;
 use midwatch_connectors::Outside;
 use midwatch_decision::Policy;
-use midwatch_incident::Inhibitor;
 use midwatch_store::Store;
 use std::sync::Arc;
 use tokio::sync::{Mutex, Notify};
@@ -50,6 +53,8 @@ pub struct Engine {
     desk: Mutex<Desk>,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
+    /// Rung when there may be somebody to tell.
+    tell: Notify,
 }
 
 impl Engine {
@@ -66,11 +71,21 @@ impl Engine {
         ids: Arc<dyn Ids>,
     ) -> Result<Self, EngineError> {
         let watch = Watch::load(&config, &store, clock.now()).await?;
-        let inhibitor = Inhibitor::new(config.inhibit_rules.clone());
-        let desk = Desk::load(&store, inhibitor, clock.now()).await?;
+        let desk = Desk::load(&config, &store, clock.now()).await?;
         outside.set_services(&watch.registrations());
         let (watch, desk) = (Mutex::new(watch), Mutex::new(desk));
-        Ok(Self { config, policy, store, outside, clock, ids, watch, desk, wake: Notify::new() })
+        Ok(Self {
+            config,
+            policy,
+            store,
+            outside,
+            clock,
+            ids,
+            watch,
+            desk,
+            wake: Notify::new(),
+            tell: Notify::new(),
+        })
     }
 
     /// The present time, as the engine sees it.
@@ -93,6 +108,7 @@ impl Engine {
     /// # Errors
     /// When the store fails.
     pub async fn settle(&self) -> Result<(), EngineError> {
+        self.catch_up().await?;
         observe::correlate_pending(self).await?;
         reconcile::settle_services(self).await?;
         cycle::cycle_all(self).await

@@ -93,10 +93,7 @@ pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError
     }
     let graph = engine.watch.lock().await.graph.clone();
     let mut open = open_incidents(engine).await?;
-    for row in pending {
-        if engine.hold_back(&row).await? {
-            continue;
-        }
+    for row in engine.hold_back(pending).await? {
         match serde_json::from_slice::<Signal>(&row.payload) {
             Ok(signal) => match place(engine, &signal, &mut open, &graph).await {
                 // A person wrote to the incident meanwhile; the next tick places what is left on what they wrote.

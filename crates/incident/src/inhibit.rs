@@ -2,6 +2,7 @@
 
 use midwatch_model::label::{all_match, value_of};
 use midwatch_model::{Alert, Fingerprint, Labels, Matcher, Timestamp};
+use std::collections::{BTreeMap, HashMap};
 
 /// While a source alert fires, target alerts with equal labels stay quiet.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,19 +14,34 @@ pub struct InhibitRule {
 }
 
 impl InhibitRule {
-    fn links(&self, source: &Labels, target: &Labels) -> bool {
-        self.equal.iter().all(|name| value_of(source, name) == value_of(target, name))
+    /// The values of the equal labels.
+    fn values(&self, labels: &Labels) -> Vec<String> {
+        self.equal.iter().map(|name| value_of(labels, name).to_owned()).collect()
     }
 }
 
-/// Inhibition rules in the order of the configuration.
+/// Inhibition rules in the order of the configuration, with the alerts that can inhibit by each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Inhibitor(Vec<InhibitRule>);
+pub struct Inhibitor(Vec<Watched>);
+
+/// A rule with the source alerts that are known, by the values of its equal labels.
+#[derive(Clone, Debug, PartialEq)]
+struct Watched {
+    rule: InhibitRule,
+    sources: HashMap<Vec<String>, BTreeMap<Fingerprint, SourceAlert>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct SourceAlert {
+    ends_at: Timestamp,
+    /// Whether it is also a target of the rule.
+    is_target: bool,
+}
 
 impl Inhibitor {
     #[must_use]
     pub fn new(rules: Vec<InhibitRule>) -> Self {
-        Self(rules)
+        Self(rules.into_iter().map(|rule| Watched { rule, sources: HashMap::new() }).collect())
     }
 
     #[must_use]
@@ -33,23 +49,36 @@ impl Inhibitor {
         self.0.is_empty()
     }
 
+    /// Takes note of an alert as it is now told.
+    pub fn note(&mut self, alert: &Alert) {
+        for Watched { rule, sources } in &mut self.0 {
+            if all_match(&rule.source, &alert.labels) {
+                let is_target = all_match(&rule.target, &alert.labels);
+                let source = SourceAlert { ends_at: alert.ends_at, is_target };
+                sources.entry(rule.values(&alert.labels)).or_default().insert(alert.fingerprint(), source);
+            }
+        }
+    }
+
+    /// Forgets alerts that were over at `since`.
+    pub fn forget(&mut self, since: Timestamp) {
+        for watched in &mut self.0 {
+            watched.sources.retain(|_, alerts| {
+                alerts.retain(|_, source| source.ends_at > since);
+                !alerts.is_empty()
+            });
+        }
+    }
+
     /// The alert that keeps `labels` quiet now, if one does. An alert that matches both sides of a rule cannot be
     /// inhibited by another one of which the same is true, itself included.
-    pub fn inhibited_by<'a>(
-        &self,
-        labels: &Labels,
-        alerts: impl Iterator<Item = &'a Alert> + Clone,
-        now: Timestamp,
-    ) -> Option<Fingerprint> {
-        self.0.iter().filter(|rule| all_match(&rule.target, labels)).find_map(|rule| {
-            let both_sides = all_match(&rule.source, labels);
-            let source = alerts.clone().find(|alert| {
-                !alert.is_resolved(now)
-                    && all_match(&rule.source, &alert.labels)
-                    && rule.links(&alert.labels, labels)
-                    && !(both_sides && all_match(&rule.target, &alert.labels))
-            })?;
-            Some(source.fingerprint())
+    #[must_use]
+    pub fn inhibited_by(&self, labels: &Labels, now: Timestamp) -> Option<Fingerprint> {
+        self.0.iter().filter(|watched| all_match(&watched.rule.target, labels)).find_map(|watched| {
+            let both_sides = all_match(&watched.rule.source, labels);
+            let sources = watched.sources.get(&watched.rule.values(labels))?;
+            let inhibits = |source: &SourceAlert| source.ends_at > now && !(both_sides && source.is_target);
+            sources.iter().find(|(_, source)| inhibits(source)).map(|(fingerprint, _)| *fingerprint)
         })
     }
 }
@@ -82,9 +111,10 @@ mod tests {
             target: parse_matchers(rule.1).expect("matchers"),
             equal: rule.2.iter().map(|name| (*name).to_owned()).collect(),
         };
-        let alerts: Vec<Alert> = firing.iter().map(|text| alert(text, 200)).collect();
+        let mut inhibitor = Inhibitor::new(vec![rule]);
+        firing.iter().for_each(|text| inhibitor.note(&alert(text, 200)));
         let now = Timestamp::from_second(100).expect("a time");
-        let found = Inhibitor::new(vec![rule]).inhibited_by(&alert(target, 200).labels, alerts.iter(), now);
+        let found = inhibitor.inhibited_by(&alert(target, 200).labels, now);
         assert_eq!(found.is_some(), inhibited, "{target} under {firing:?}");
     }
 
@@ -95,19 +125,25 @@ mod tests {
         check(rule, &["severity=critical,cluster=a"], "severity=warning,cluster=b", false);
         check(rule, &["severity=critical"], "severity=warning", true);
         check(rule, &["severity=info,cluster=a"], "severity=warning,cluster=a", false);
-        let over = alert("severity=critical,cluster=a", 50);
-        let inhibitor = Inhibitor::new(vec![InhibitRule {
-            source: parse_matchers(rule.0).expect("matchers"),
-            target: parse_matchers(rule.1).expect("matchers"),
+    }
+
+    #[test]
+    fn a_source_that_is_over_explains_nothing() {
+        let mut inhibitor = Inhibitor::new(vec![InhibitRule {
+            source: parse_matchers("severity=critical").expect("matchers"),
+            target: parse_matchers("severity=warning").expect("matchers"),
             equal: vec!["cluster".into()],
         }]);
+        let source = |ends| alert("severity=critical,cluster=a", ends);
         let labels = alert("severity=warning,cluster=a", 200).labels;
-        let now = Timestamp::from_second(100).expect("a time");
-        assert_eq!(
-            inhibitor.inhibited_by(&labels, [over].iter(), now),
-            None,
-            "a resolved source explains nothing"
-        );
+        let at = |second| Timestamp::from_second(second).expect("a time");
+        let mut inhibited = |ends, now| {
+            inhibitor.note(&source(ends));
+            inhibitor.inhibited_by(&labels, at(now)).is_some()
+        };
+        assert!(inhibited(200, 100) && !inhibited(50, 100));
+        inhibitor.forget(at(50));
+        assert_eq!(inhibitor.0[0].sources.len(), 0);
     }
 
     #[test]

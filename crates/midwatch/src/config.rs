@@ -11,17 +11,21 @@ use crate::exit::Usage;
 use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::ApiKey;
-use midwatch_connectors::{ConnectorsConfig, ControlPlaneConfig, LogsConfig, TelemetryConfig};
+use midwatch_connectors::{
+    ConnectorsConfig, ControlPlaneConfig, LogsConfig, ReceiverConfig, TelemetryConfig, webhook_target,
+};
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, ReportConfig};
 use midwatch_incident::{IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
+use midwatch_oncall::{Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree};
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
+use std::sync::Arc;
 use text::{describe, fits, line_of, set};
 
 /// Everything that `midwatch serve` is told.
@@ -47,6 +51,14 @@ pub struct Config {
     pub verification: VerificationConfig,
     pub alerts: AlertsConfig,
     pub lab: LabConfig,
+    /// Who is told of which alerts; without it nobody is.
+    pub route: Option<RouteConfig>,
+    /// Who can be told.
+    #[serde(rename = "receiver")]
+    pub receivers: Vec<ReceiverConfig>,
+    /// Stretches of time that come back, for routes.
+    #[serde(rename = "time_interval")]
+    pub time_intervals: Vec<NamedIntervals>,
     /// Alerts that explain others.
     #[serde(rename = "inhibit_rule")]
     pub inhibit_rules: Vec<InhibitRuleConfig>,
@@ -74,6 +86,9 @@ impl Default for Config {
             verification: VerificationConfig::default(),
             alerts: AlertsConfig::default(),
             lab: LabConfig::default(),
+            route: None,
+            receivers: Vec::new(),
+            time_intervals: Vec::new(),
             inhibit_rules: Vec::new(),
             services: Vec::new(),
         }
@@ -152,6 +167,7 @@ impl Config {
         }
         self.check_seconds()?;
         self.inhibit_rules()?;
+        self.routing()?;
         if self.incident.recurrence_window_s < self.detection.dedup_s {
             return Err("incident.recurrence_window_s must not be below detection.dedup_s: a fault that returns after \
                         the one and within the other would go unseen"
@@ -231,11 +247,42 @@ impl Config {
             telemetry: self.telemetry.clone(),
             logs: self.logs.clone(),
             control_plane: self.control_plane.clone(),
+            receivers: self.receivers.clone(),
         }
     }
 
     fn inhibit_rules(&self) -> Result<Vec<InhibitRule>, String> {
         self.inhibit_rules.iter().map(InhibitRuleConfig::rule).collect()
+    }
+
+    fn routing(&self) -> Result<RoutingTree, String> {
+        let mut receivers = Vec::new();
+        for receiver in &self.receivers {
+            if receiver.name.is_empty() || receivers.contains(&receiver.name) {
+                return Err(format!("[[receiver]] `{}`: each needs a name of its own", receiver.name));
+            }
+            receivers.push(receiver.name.clone());
+        }
+        let (route, time_intervals) = (self.route.clone(), self.time_intervals.clone());
+        RoutingTree::new(&RoutingConfig { route, time_intervals, receivers }).map_err(|e| e.to_string())
+    }
+
+    /// Receivers as routing knows them: by which ways they are told, but not where.
+    fn receivers(&self) -> Vec<Receiver> {
+        let of = |receiver: &ReceiverConfig| Receiver {
+            name: receiver.name.clone(),
+            integrations: receiver
+                .webhooks
+                .iter()
+                .enumerate()
+                .map(|(number, webhook)| Integration {
+                    target: webhook_target(&receiver.name, number),
+                    send_resolved: webhook.send_resolved,
+                    max_alerts: webhook.max_alerts,
+                })
+                .collect(),
+        };
+        self.receivers.iter().map(of).collect()
     }
 
     /// The sections that the engine reads.
@@ -258,6 +305,9 @@ impl Config {
             resolve_timeout_s: self.alerts.resolve_timeout_s,
             // They were read once already, when the configuration was checked.
             inhibit_rules: self.inhibit_rules().unwrap_or_default(),
+            routing: Arc::new(self.routing().unwrap_or_default()),
+            receivers: self.receivers(),
+            external_url: self.server.external_url(),
             services: self.services.clone(),
         }
     }

@@ -80,6 +80,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let router = midwatch_api::router(engine.clone(), api);
     let (stop, stopped) = watch::channel(false);
     let watching = tokio::spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
+    let telling = tokio::spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
     let mut http_stopped = stopped;
     let serving = tokio::spawn(
         axum::serve(listener, router)
@@ -95,7 +96,8 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     signal().await?;
     tracing::info!("stopping");
     let _ = stop.send(true);
-    let ended = tokio::time::timeout(SHUTDOWN_MAX, async { (watching.await, serving.await) }).await;
+    let ended =
+        tokio::time::timeout(SHUTDOWN_MAX, async { (watching.await, telling.await, serving.await) }).await;
     if ended.is_err() {
         tracing::warn!("some work did not end in time; the journal knows how far it came");
     }

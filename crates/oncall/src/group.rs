@@ -43,6 +43,11 @@ impl Groups {
         &self.tree
     }
 
+    #[must_use]
+    pub fn shared_tree(&self) -> Arc<RoutingTree> {
+        self.tree.clone()
+    }
+
     /// Puts an alert into a group of each route that takes it. A group that was told of before waits for its interval;
     /// `told_at` says when a receiver was last told of a group that is not known here (after a restart).
     pub fn insert(
@@ -141,6 +146,19 @@ impl Groups {
         }
     }
 
+    /// Takes an alert whose labels have changed out of every group, so that it can be inserted anew.
+    pub fn remove(&mut self, alert: Fingerprint) {
+        let with: Vec<GroupId> = self
+            .groups
+            .iter()
+            .filter(|(_, group)| group.alerts.contains(&alert))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in with {
+            self.leave(id, std::iter::once(alert));
+        }
+    }
+
     /// Whether an alert is still in some group.
     #[must_use]
     pub fn holds(&self, alert: Fingerprint) -> bool {
@@ -154,11 +172,11 @@ impl Groups {
 
     /// Every group with its route, in the order of labels, then receivers.
     #[must_use]
-    pub fn all(&self) -> Vec<(&Route, &Group)> {
-        let mut all: BTreeMap<(&Labels, &str, GroupId), (&Route, &Group)> = BTreeMap::new();
+    pub fn all(&self) -> Vec<(GroupId, &Route, &Group)> {
+        let mut all: BTreeMap<(&Labels, &str, GroupId), (GroupId, &Route, &Group)> = BTreeMap::new();
         for (id, group) in &self.groups {
             if let Some(route) = self.tree.route(id.route) {
-                all.insert((&group.labels, &route.receiver, *id), (route, group));
+                all.insert((&group.labels, &route.receiver, *id), (*id, route, group));
             }
         }
         all.into_values().collect()

@@ -8,6 +8,7 @@ mod cooldown;
 mod group;
 mod interval;
 mod log;
+mod receiver;
 mod retry;
 mod route;
 
@@ -15,5 +16,8 @@ pub use cooldown::Cooldown;
 pub use group::{Group, GroupId, Groups};
 pub use interval::{TimeInterval, TimeIntervalConfig, TimeRangeConfig};
 pub use log::{Logged, Seen, Why, needs_update};
+pub use receiver::{Integration, Receiver};
 pub use retry::{GIVE_UP_AFTER_S, retry_after_s};
-pub use route::{Muted, Route, RouteConfig, RouteId, RoutingConfig, RoutingError, RoutingTree};
+pub use route::{
+    Muted, NamedIntervals, Route, RouteConfig, RouteId, RoutingConfig, RoutingError, RoutingTree,
+};

@@ -10,6 +10,8 @@ pub struct Logged {
     pub at: Timestamp,
     pub firing: BTreeSet<Fingerprint>,
     pub resolved: BTreeSet<Fingerprint>,
+    /// Seconds after which it says nothing any more: twice the repeat interval, as in Alertmanager.
+    pub valid_s: f64,
 }
 
 /// What a group holds now, without what is kept quiet.
@@ -69,7 +71,7 @@ mod tests {
 
     fn check(logged: Option<(&[u64], &[u64])>, seen: (&[u64], &[u64]), since_s: i64, expected: Option<Why>) {
         let at = Timestamp::UNIX_EPOCH;
-        let logged = logged.map(|(f, r)| Logged { at, firing: set(f), resolved: set(r) });
+        let logged = logged.map(|(f, r)| Logged { at, firing: set(f), resolved: set(r), valid_s: 120.0 });
         let seen = Seen { firing: set(seen.0), resolved: set(seen.1) };
         let now = Timestamp::from_second(since_s).expect("a time");
         assert_eq!(needs_update(logged.as_ref(), &seen, true, 60.0, now), expected, "{logged:?} {seen:?}");
@@ -90,7 +92,8 @@ mod tests {
 
     #[test]
     fn who_does_not_want_to_hear_of_ends_hears_only_that_all_is_over() {
-        let logged = Logged { at: Timestamp::UNIX_EPOCH, firing: set(&[1, 2]), resolved: set(&[]) };
+        let logged =
+            Logged { at: Timestamp::UNIX_EPOCH, firing: set(&[1, 2]), resolved: set(&[]), valid_s: 120.0 };
         let tell = |firing: &[u64]| {
             let seen = Seen { firing: set(firing), resolved: set(&[2]) };
             needs_update(Some(&logged), &seen, false, 60.0, Timestamp::UNIX_EPOCH)

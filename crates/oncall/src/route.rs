@@ -94,6 +94,13 @@ pub struct Route {
 }
 
 impl Route {
+    /// What a group of this route is known by, as Alertmanager writes it.
+    #[must_use]
+    pub fn group_key(&self, labels: &Labels) -> String {
+        let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        format!("{}:{{{}}}", self.key, pairs.join(", "))
+    }
+
     /// The labels that make an alert's group here.
     #[must_use]
     pub fn group_labels(&self, labels: &Labels) -> Labels {
@@ -113,17 +120,27 @@ pub struct RoutingTree {
 /// Why a route is quiet now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Muted {
-    /// Within this time interval nothing is told.
-    Within(String),
-    /// Outside of the active time intervals.
-    Outside,
+    /// Within these time intervals nothing is told.
+    Within(Vec<String>),
+    /// Outside of all of these, its active time intervals.
+    Outside(Vec<String>),
+}
+
+impl Muted {
+    /// The names of the time intervals.
+    #[must_use]
+    pub fn into_names(self) -> Vec<String> {
+        match self {
+            Muted::Within(names) | Muted::Outside(names) => names,
+        }
+    }
 }
 
 impl std::fmt::Display for Muted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Muted::Within(name) => write!(f, "muted by time interval {name}"),
-            Muted::Outside => write!(f, "outside of the route's active time intervals"),
+            Muted::Within(names) => write!(f, "muted by time interval {}", names.join(", ")),
+            Muted::Outside(names) => write!(f, "outside of the active time interval {}", names.join(", ")),
         }
     }
 }
@@ -283,9 +300,10 @@ impl RoutingTree {
             self.intervals.get(*name).is_some_and(|list| list.iter().any(|interval| interval.contains(now)))
         };
         if !route.active.is_empty() && !route.active.iter().any(|name| within(&name)) {
-            return Some(Muted::Outside);
+            return Some(Muted::Outside(route.active.clone()));
         }
-        route.mute.iter().find(within).map(|name| Muted::Within(name.clone()))
+        let mute: Vec<String> = route.mute.iter().filter(within).cloned().collect();
+        (!mute.is_empty()).then_some(Muted::Within(mute))
     }
 }
 
@@ -438,10 +456,10 @@ mod tests {
         let muted =
             |text: &str, at: &str| tree.muted(tree.matching(&labels(text))[0], at.parse().expect("a time"));
         let (night, day) = ("2026-01-01T03:00:00Z", "2026-01-01T12:00:00Z");
-        assert_eq!(muted("team=web", night), Some(Muted::Within("nights".into())));
+        assert_eq!(muted("team=web", night), Some(Muted::Within(vec!["nights".into()])));
         assert_eq!(muted("team=web", day), None);
         assert_eq!(muted("severity=critical", night), None);
-        assert_eq!(muted("severity=critical", day), Some(Muted::Outside));
+        assert_eq!(muted("severity=critical", day), Some(Muted::Outside(vec!["nights".into()])));
         assert_eq!(muted("x=y", night), None);
     }
 

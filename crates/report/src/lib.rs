@@ -3,9 +3,11 @@
 //! Owns: wording. Must never: state what the journal does not hold, or blame a person.
 
 mod lineage;
+mod message;
 mod postmortem;
 mod timeline;
 
 pub use lineage::{LineageStep, why};
+pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};

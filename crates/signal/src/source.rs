@@ -53,6 +53,12 @@ impl Source {
         Self::readable().find(|source| source.name() == name)
     }
 
+    /// Any source, by name.
+    #[must_use]
+    pub fn any(name: &str) -> Option<Self> {
+        <Self as strum::VariantArray>::VARIANTS.iter().copied().find(|source| source.name() == name)
+    }
+
     /// The sources that may be named.
     pub fn readable() -> impl Iterator<Item = Self> {
         let all = <Self as strum::VariantArray>::VARIANTS.iter().copied();

@@ -2,8 +2,12 @@
 
 use crate::{Store, StoreError};
 use midwatch_model::{Alert, Timestamp};
-use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::{QueryBuilder, Row as _};
+use std::collections::{HashMap, HashSet};
+
+/// Rows that one statement writes at most: few enough that the statement is worth keeping.
+const ROWS_MAX: usize = 32;
 
 /// One thing that came in.
 #[derive(Clone, Debug)]
@@ -23,54 +27,40 @@ pub struct IntakeRow {
     pub told: u64,
 }
 
-/// A request that brought alerts, whole and as it came.
-#[derive(Clone, Debug)]
-pub struct Delivery {
-    pub id: String,
-    pub received_at: Timestamp,
-    pub source: String,
-    pub sender: String,
-    pub body: Vec<u8>,
-}
-
-impl Delivery {
-    pub(crate) async fn write(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query(
-            "INSERT OR IGNORE INTO deliveries (id, received_ms, source, sender, body) VALUES (?, ?, ?, ?, ?)",
-        )
-        .bind(&self.id)
-        .bind(self.received_at.as_millisecond())
-        .bind(&self.source)
-        .bind(&self.sender)
-        .bind(&self.body)
-        .execute(db)
-        .await?;
-        Ok(())
-    }
-}
-
 /// An alert that was told again: its row's id and what it amounts to now.
 #[derive(Clone, Debug)]
 pub struct Retold {
     pub id: String,
     pub alert: Alert,
+    /// How often it was told so far.
+    pub told: u64,
     /// A handling step, where the telling changes something.
     pub step: Option<serde_json::Value>,
 }
 
 impl Retold {
-    /// Whether the alert's row is there to be told again.
-    pub(crate) async fn write(&self, db: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-        let updated = sqlx::query("UPDATE intake SET told = told + 1, alert = ?, ends_ms = ? WHERE id = ?")
-            .bind(json(&self.alert)?)
-            .bind(self.alert.ends_at.as_millisecond())
-            .bind(&self.id)
-            .execute(&mut *db)
-            .await?;
-        if let Some(step) = &self.step {
-            write_handling(db, &self.id, step, None, false).await?;
+    /// Writes many at once; where one is there twice, the later holds.
+    pub(crate) async fn write(db: &mut SqliteConnection, all: &[&Retold]) -> Result<(), sqlx::Error> {
+        let mut rows = Vec::with_capacity(all.len());
+        for Retold { id, alert, told, .. } in all {
+            rows.push((id, told, alert.ends_at.as_millisecond(), json(alert)?));
         }
-        Ok(updated.rows_affected() > 0)
+        let latest: HashMap<&String, usize> = rows.iter().enumerate().map(|(at, row)| (row.0, at)).collect();
+        let rows: Vec<_> =
+            rows.iter().enumerate().filter(|(at, row)| latest[row.0] == *at).map(|(_, row)| row).collect();
+        let rows = serde_json::to_string(&rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        sqlx::query(
+            "UPDATE intake SET told = MAX(intake.told, new.value ->> 1), ends_ms = new.value ->> 2, \
+             alert = new.value ->> 3 FROM json_each(?) AS new WHERE intake.id = new.value ->> 0",
+        )
+        .bind(rows)
+        .execute(&mut *db)
+        .await?;
+        let steps = all.iter().filter_map(|retold| Some((&retold.id, retold.step.as_ref()?)));
+        for (id, step) in steps {
+            write_handling(db, id, step, None, false).await?;
+        }
+        Ok(())
     }
 }
 
@@ -79,25 +69,32 @@ fn json(alert: &Alert) -> Result<String, sqlx::Error> {
 }
 
 impl IntakeRow {
-    pub(crate) async fn write(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        let handling = serde_json::Value::Array(self.handling.clone()).to_string();
-        sqlx::query(
-            "INSERT OR IGNORE INTO intake \
-             (id, received_ms, source, payload, handling, incident, done, alert, told, ends_ms) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&self.id)
-        .bind(self.received_at.as_millisecond())
-        .bind(&self.source)
-        .bind(&self.payload)
-        .bind(handling)
-        .bind(&self.incident)
-        .bind(self.done)
-        .bind(self.alert.as_ref().map(json).transpose()?)
-        .bind(self.told as i64)
-        .bind(self.alert.as_ref().map(|alert| alert.ends_at.as_millisecond()))
-        .execute(db)
-        .await?;
+    /// Writes many at once; a row whose id is there already is left as it is.
+    pub(crate) async fn write(db: &mut SqliteConnection, all: &[&IntakeRow]) -> Result<(), sqlx::Error> {
+        for rows in all.chunks(ROWS_MAX) {
+            let mut written = Vec::with_capacity(rows.len());
+            for row in rows {
+                let handling = serde_json::Value::Array(row.handling.clone()).to_string();
+                written.push((row, handling, row.alert.as_ref().map(json).transpose()?));
+            }
+            let mut insert = QueryBuilder::new(
+                "INSERT OR IGNORE INTO intake \
+                 (id, received_ms, source, payload, handling, incident, done, alert, told, ends_ms) ",
+            );
+            insert.push_values(&written, |mut into, (row, handling, alert)| {
+                into.push_bind(&row.id)
+                    .push_bind(row.received_at.as_millisecond())
+                    .push_bind(&row.source)
+                    .push_bind(&row.payload)
+                    .push_bind(handling)
+                    .push_bind(&row.incident)
+                    .push_bind(row.done)
+                    .push_bind(alert)
+                    .push_bind(row.told as i64)
+                    .push_bind(row.alert.as_ref().map(|alert| alert.ends_at.as_millisecond()));
+            });
+            insert.build().execute(&mut *db).await?;
+        }
         Ok(())
     }
 
@@ -122,6 +119,30 @@ impl IntakeRow {
             id,
         })
     }
+}
+
+/// A step of what came in: id, step as JSON, incident, whether handling is complete.
+pub(crate) type Step = (String, serde_json::Value, Option<String>, bool);
+
+/// Writes many steps, in the order of each row.
+pub(crate) async fn write_steps(db: &mut SqliteConnection, steps: &[Step]) -> Result<(), sqlx::Error> {
+    let mut left: Vec<&Step> = steps.iter().collect();
+    while !left.is_empty() {
+        // One statement writes one step per row: the second step of a row has to wait for the next.
+        let mut ids = HashSet::new();
+        let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(id, ..)| ids.insert(id));
+        let rows = serde_json::to_string(&now).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        sqlx::query(
+            "UPDATE intake SET handling = json_insert(handling, '$[#]', json(new.value -> 1)), \
+             incident = COALESCE(new.value ->> 2, incident), done = MAX(done, new.value ->> 3) \
+             FROM json_each(?) AS new WHERE intake.id = new.value ->> 0",
+        )
+        .bind(rows)
+        .execute(&mut *db)
+        .await?;
+        left = later;
+    }
+    Ok(())
 }
 
 pub(crate) async fn write_handling(

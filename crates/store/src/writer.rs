@@ -1,7 +1,9 @@
 //! The one writer. Requests that wait together are committed together: one fdatasync covers all of them, and a request
 //! that conflicts is undone by its savepoint without touching its neighbours.
 
-use crate::intake::{Delivery, Retold};
+use crate::delivery::{self, Delivery};
+use crate::intake::Retold;
+use crate::notification::{self, Attempt, LogRow, Notification};
 use crate::{IncidentRow, IntakeRow, StoreError, name_of};
 use midwatch_model::Timestamp;
 use midwatch_model::artifact::Artifact;
@@ -49,6 +51,14 @@ pub struct Commit {
     pub intake: Vec<IntakeRow>,
     /// Alerts of the intake log that were told again.
     pub retold: Vec<Retold>,
+    /// The last delivery that the alerts' rows reflect once this commit is durable.
+    pub told_up_to: Option<u64>,
+    /// What receivers are to be told.
+    pub notifications: Vec<Notification>,
+    /// How it went to tell them.
+    pub attempts: Vec<Attempt>,
+    /// What receivers know from now on.
+    pub notification_log: Vec<LogRow>,
     /// Handling steps to append to intake rows: id, step as JSON, incident, whether handling is complete.
     pub handled: Vec<(String, serde_json::Value, Option<String>, bool)>,
     /// Intake rows that are to be handled after all: id and step.
@@ -175,6 +185,10 @@ impl Writer {
         self.connection.execute("BEGIN IMMEDIATE").await?;
         let mut results = Vec::with_capacity(commits.len());
         for commit in &commits {
+            if commit.appends.is_empty() {
+                results.push(Ok(()));
+                continue;
+            }
             self.connection.execute("SAVEPOINT one").await?;
             let result = self.apply(commit).await?;
             if result.is_err() {
@@ -183,6 +197,9 @@ impl Writer {
             self.connection.execute("RELEASE one").await?;
             results.push(result);
         }
+        // What appends to no stream conflicts with nobody: its rows are written together.
+        let plain: Vec<&Commit> = commits.iter().filter(|commit| commit.appends.is_empty()).collect();
+        self.write_rows(&plain).await?;
         self.connection.execute("COMMIT").await?;
         let done =
             self.shared.commits.fetch_add(commits.len() as u64, Ordering::SeqCst) + commits.len() as u64;
@@ -220,14 +237,7 @@ impl Writer {
             let head = self.append(&stream, head, &append.lines).await?;
             moved.insert(stream, head);
         }
-        self.write_rows(commit).await?;
-        for retold in &commit.retold {
-            // Its first telling may have failed to be written just before.
-            if !retold.write(&mut self.connection).await? {
-                let reason = format!("alert {} is not on record yet; send it again", retold.id);
-                return Ok(Err(StoreError::Unavailable { reason }));
-            }
-        }
+        self.write_rows(&[commit]).await?;
         self.heads.extend(moved);
         Ok(Ok(()))
     }
@@ -276,54 +286,71 @@ impl Writer {
         Ok(head)
     }
 
-    async fn write_rows(&mut self, commit: &Commit) -> Result<(), sqlx::Error> {
+    async fn write_rows(&mut self, commits: &[&Commit]) -> Result<(), sqlx::Error> {
         let db = &mut self.connection;
-        for timer in &commit.timers {
-            match timer.due {
-                Some(due) => {
-                    sqlx::query("INSERT OR REPLACE INTO timers (stream, kind, due_ms) VALUES (?, ?, ?)")
-                        .bind(name_of(&timer.stream))
-                        .bind(timer.kind)
-                        .bind(due.as_millisecond())
-                }
-                None => sqlx::query("DELETE FROM timers WHERE stream = ? AND kind = ?")
-                    .bind(name_of(&timer.stream))
-                    .bind(timer.kind),
-            }
-            .execute(&mut *db)
+        for commit in commits {
+            write_views(db, commit).await?;
+        }
+        delivery::write(db, &commits.iter().flat_map(|commit| &commit.deliveries).collect::<Vec<_>>())
             .await?;
+        IntakeRow::write(db, &commits.iter().flat_map(|commit| &commit.intake).collect::<Vec<_>>()).await?;
+        let retold: Vec<_> = commits.iter().flat_map(|commit| &commit.retold).collect();
+        if !retold.is_empty() {
+            Retold::write(db, &retold).await?;
         }
-        if commit.replace_views {
-            sqlx::query("DELETE FROM incidents").execute(&mut *db).await?;
-            sqlx::query("DELETE FROM artifacts").execute(&mut *db).await?;
+        for commit in commits {
+            write_steps(db, commit).await?;
+            notification::write(db, commit).await?;
         }
-        for row in &commit.incidents {
-            row.write(db).await?;
-        }
-        for artifact in &commit.artifacts {
-            crate::views::write_artifact(db, artifact).await?;
-        }
-        for delivery in &commit.deliveries {
-            delivery.write(db).await?;
-        }
-        for row in &commit.intake {
-            row.write(db).await?;
-        }
-        for (id, step, incident, done) in &commit.handled {
-            crate::intake::write_handling(db, id, step, incident.as_deref(), *done).await?;
-        }
-        for (id, step) in &commit.released {
-            crate::intake::write_handling(db, id, step, None, false).await?;
-            sqlx::query("UPDATE intake SET done = 0 WHERE id = ?").bind(id).execute(&mut *db).await?;
-        }
-        for (name, at, bytes) in &commit.snapshots {
-            sqlx::query("INSERT OR REPLACE INTO snapshots (name, saved_ms, bytes) VALUES (?, ?, ?)")
-                .bind(name)
-                .bind(at.as_millisecond())
-                .bind(bytes)
-                .execute(&mut *db)
-                .await?;
+        if let Some(seq) = commits.iter().filter_map(|commit| commit.told_up_to).max() {
+            delivery::mark_told(db, seq).await?;
         }
         Ok(())
     }
+}
+
+/// Timers, views and snapshots.
+async fn write_views(db: &mut SqliteConnection, commit: &Commit) -> Result<(), sqlx::Error> {
+    for timer in &commit.timers {
+        match timer.due {
+            Some(due) => sqlx::query("INSERT OR REPLACE INTO timers (stream, kind, due_ms) VALUES (?, ?, ?)")
+                .bind(name_of(&timer.stream))
+                .bind(timer.kind)
+                .bind(due.as_millisecond()),
+            None => sqlx::query("DELETE FROM timers WHERE stream = ? AND kind = ?")
+                .bind(name_of(&timer.stream))
+                .bind(timer.kind),
+        }
+        .execute(&mut *db)
+        .await?;
+    }
+    if commit.replace_views {
+        sqlx::query("DELETE FROM incidents").execute(&mut *db).await?;
+        sqlx::query("DELETE FROM artifacts").execute(&mut *db).await?;
+    }
+    for row in &commit.incidents {
+        row.write(db).await?;
+    }
+    for artifact in &commit.artifacts {
+        crate::views::write_artifact(db, artifact).await?;
+    }
+    for (name, at, bytes) in &commit.snapshots {
+        sqlx::query("INSERT OR REPLACE INTO snapshots (name, saved_ms, bytes) VALUES (?, ?, ?)")
+            .bind(name)
+            .bind(at.as_millisecond())
+            .bind(bytes)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Steps of what came in.
+async fn write_steps(db: &mut SqliteConnection, commit: &Commit) -> Result<(), sqlx::Error> {
+    crate::intake::write_steps(db, &commit.handled).await?;
+    for (id, step) in &commit.released {
+        crate::intake::write_handling(db, id, step, None, false).await?;
+        sqlx::query("UPDATE intake SET done = 0 WHERE id = ?").bind(id).execute(&mut *db).await?;
+    }
+    Ok(())
 }

@@ -1,15 +1,15 @@
 //! Alerts: what Prometheus sends, and what can be read of it.
 
-use super::status::RECEIVER;
+use super::status::receivers_or_own;
 use super::{Refusal, all, filters, flag, time};
 use crate::Api;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use midwatch_engine::{Held, ReceiveError, Suppression};
-use midwatch_model::Matcher;
+use midwatch_engine::{Known, KnownGroup, ReceiveError};
 use midwatch_model::label::{MatchOp, all_match};
+use midwatch_model::{Alert, Matcher, Timestamp};
 use midwatch_signal::source::Source;
 use serde_json::{Value, json};
 
@@ -50,18 +50,29 @@ impl Wanted {
         })
     }
 
-    fn takes(&self, held: &Held, suppression: &Suppression) -> bool {
+    /// What can be said without knowing what keeps the alert quiet.
+    fn may_take(&self, alert: &Alert, now: Timestamp) -> bool {
+        !alert.is_resolved(now) && all_match(&self.matchers, &alert.labels)
+    }
+
+    fn takes(&self, known: &Known, receivers: &[String]) -> bool {
+        let suppression = &known.suppression;
         (self.active || !suppression.is_none())
             && (self.silenced || suppression.silenced_by.is_empty())
             && (self.inhibited || suppression.inhibited_by.is_none())
-            && self.receiver.as_ref().is_none_or(|receiver| receiver.accepts(RECEIVER))
-            && all_match(&self.matchers, &held.alert.labels)
+            && self
+                .receiver
+                .as_ref()
+                .is_none_or(|wanted| receivers_or_own(receivers).iter().any(|name| wanted.accepts(name)))
     }
 }
 
-fn shown(held: &Held, suppression: &Suppression) -> Value {
-    let alert = &held.alert;
-    let state = if suppression.is_none() { "active" } else { "suppressed" };
+/// `muted_by` are the time intervals that keep its group quiet.
+fn shown(known: &Known, muted_by: &[String]) -> Value {
+    let (alert, suppression) = (&known.held.alert, &known.suppression);
+    let state = if suppression.is_none() && muted_by.is_empty() { "active" } else { "suppressed" };
+    let receivers: Vec<Value> =
+        receivers_or_own(&known.receivers).iter().map(|name| json!({ "name": name })).collect();
     json!({
         "fingerprint": alert.fingerprint().to_string(),
         "labels": alert.labels,
@@ -70,40 +81,43 @@ fn shown(held: &Held, suppression: &Suppression) -> Value {
         "endsAt": time(alert.ends_at),
         "updatedAt": time(alert.updated_at),
         "generatorURL": alert.generator_url,
-        "receivers": [{ "name": RECEIVER }],
+        "receivers": receivers,
         "status": {
             "state": state,
             "silencedBy": suppression.silenced_by,
             "inhibitedBy": suppression.inhibited_by.map(|f| f.to_string()).into_iter().collect::<Vec<_>>(),
-            "mutedBy": [],
+            "mutedBy": muted_by,
         },
     })
 }
 
 /// The alerts that fire now and that the query asks for, in the order of their fingerprints.
-async fn firing(api: &Api, query: &[(String, String)]) -> Result<Vec<Value>, Refusal> {
-    let (now, wanted) = (api.engine.now(), Wanted::of(query)?);
-    let mut alerts = api.engine.alerts().await;
-    alerts.retain(|(held, suppression)| !held.alert.is_resolved(now) && wanted.takes(held, suppression));
-    alerts.sort_by_cached_key(|(held, _)| held.alert.fingerprint());
-    Ok(alerts.iter().map(|(held, suppression)| shown(held, suppression)).collect())
-}
-
 pub(super) async fn list(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Refusal> {
-    Ok(Json(Value::Array(firing(&api, &query).await?)))
+    let (now, wanted) = (api.engine.now(), Wanted::of(&query)?);
+    let mut alerts = api.engine.alerts(|alert| wanted.may_take(alert, now)).await;
+    alerts.retain(|known| wanted.takes(known, &known.receivers));
+    alerts.sort_by_cached_key(|known| known.held.alert.fingerprint());
+    Ok(Json(alerts.iter().map(|known| shown(known, &[])).collect()))
 }
 
-/// Until alerts are routed to receivers of their own, all of them are one group.
+/// The groups in which receivers are told.
 pub(super) async fn groups(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, Refusal> {
-    let alerts = firing(&api, &query).await?;
-    if alerts.is_empty() {
-        return Ok(Json(json!([])));
-    }
-    Ok(Json(json!([{ "labels": {}, "receiver": { "name": RECEIVER }, "alerts": alerts }])))
+    let (now, wanted) = (api.engine.now(), Wanted::of(&query)?);
+    let groups = api.engine.alert_groups(|alert| wanted.may_take(alert, now)).await;
+    let muted = flag(&query, "muted", true)?;
+    let groups = groups.into_iter().filter_map(|KnownGroup { receiver, labels, muted_by, mut alerts }| {
+        let told = std::slice::from_ref(&receiver);
+        alerts.retain(|known| wanted.takes(known, told) && (muted || muted_by.is_empty()));
+        alerts.sort_by_cached_key(|known| known.held.alert.fingerprint());
+        let alerts: Vec<Value> = alerts.iter().map(|known| shown(known, &muted_by)).collect();
+        (!alerts.is_empty())
+            .then(|| json!({ "labels": labels, "receiver": { "name": receiver }, "alerts": alerts }))
+    });
+    Ok(Json(groups.collect()))
 }

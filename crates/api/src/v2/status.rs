@@ -7,8 +7,13 @@ use axum::extract::State;
 use midwatch_model::after;
 use serde_json::{Value, json};
 
-/// The one receiver that every alert goes to: the incident.
-pub(super) const RECEIVER: &str = "midwatch";
+/// Where alerts go that are routed to nobody: to the incident.
+const OWN: &str = "midwatch";
+
+/// The receivers of an alert; clients expect one.
+pub(super) fn receivers_or_own(receivers: &[String]) -> Vec<String> {
+    if receivers.is_empty() { vec![OWN.to_owned()] } else { receivers.to_vec() }
+}
 
 pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     let health = api.engine.health().await;
@@ -24,6 +29,8 @@ pub(super) async fn status(State(api): State<Api>) -> Json<Value> {
     }))
 }
 
-pub(super) async fn receivers() -> Json<Value> {
-    Json(json!([{ "name": RECEIVER }]))
+pub(super) async fn receivers(State(api): State<Api>) -> Json<Value> {
+    let names: Vec<String> =
+        api.engine.config.receivers.iter().map(|receiver| receiver.name.clone()).collect();
+    Json(receivers_or_own(&names).iter().map(|name| json!({ "name": name })).collect())
 }

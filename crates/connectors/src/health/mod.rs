@@ -130,7 +130,7 @@ mod tests {
             (404, "no such page", None, "may be wrong"),
             (302, "", None, "may be wrong"),
         ] {
-            let answer = Answer { status, body: body.as_bytes().to_vec() };
+            let answer = Answer { status, retry_after_s: None, body: body.as_bytes().to_vec() };
             let (found, detail) = judge(&answer);
             assert_eq!(found, healthy, "{status} {body}");
             assert!(detail.contains(part), "{status} {body}: {detail}");

@@ -62,6 +62,9 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         report: ReportConfig { dir: dir.join("postmortems") },
         resolve_timeout_s: 3600.0,
         inhibit_rules: Vec::new(),
+        routing: Arc::default(),
+        receivers: Vec::new(),
+        external_url: "http://midwatch".into(),
         services: vec![
             service("gateway", &["order", "payment"]),
             service("order", &["payment"]),

@@ -10,4 +10,5 @@ mod intake;
 mod modes;
 mod people;
 mod rules;
+mod tell;
 mod world;

@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
-use midwatch_connectors::{ConnectorError, LogDigest, Outside, Poll, Probe, SourceFailure};
+use midwatch_connectors::{ConnectorError, LogDigest, NotifyError, Outside, Poll, Probe, SourceFailure};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
 use midwatch_model::{
@@ -58,6 +58,10 @@ struct State {
     pool_full: Option<(Timestamp, Timestamp, i64)>,
     answers: VecDeque<Answer>,
     calls: Vec<ActionKey>,
+    /// What receivers were told: target, id, message. Also when they did not take it.
+    told: Vec<(String, String, serde_json::Value)>,
+    /// Whether receivers take nothing.
+    deaf: bool,
     applied: Vec<(ActionKey, Action)>,
     repeated_keys: usize,
     stale_calls: usize,
@@ -122,6 +126,15 @@ impl World {
     }
 
     /// Cuts telemetry and health endpoints off, or restores them.
+    /// Takes what receivers were told since the last look.
+    pub fn take_told(&self) -> Vec<(String, String, serde_json::Value)> {
+        std::mem::take(&mut self.state().told)
+    }
+
+    pub fn set_deaf(&self, deaf: bool) {
+        self.state().deaf = deaf;
+    }
+
     pub fn set_silent(&self, silent: bool) {
         self.state().silent = silent;
     }
@@ -387,5 +400,23 @@ impl Outside for World {
                 || EffectOutcome::NotApplied { reason: "the control plane does not know this key".into() };
             Ok(state.operations.get(&intent.key).cloned().unwrap_or_else(unknown))
         })
+    }
+
+    fn notify<'a>(
+        &'a self,
+        target: &'a str,
+        id: &'a str,
+        body: &'a [u8],
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<String, NotifyError>> {
+        let mut state = self.state();
+        let message = serde_json::from_slice(body).expect("JSON");
+        state.told.push((target.to_owned(), id.to_owned(), message));
+        let answer = if state.deaf {
+            Err(NotifyError { reason: "503".into(), may_retry: true, after_s: None })
+        } else {
+            Ok("200".to_owned())
+        };
+        Box::pin(async move { answer })
     }
 }

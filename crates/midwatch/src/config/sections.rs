@@ -11,6 +11,8 @@ pub struct ServerConfig {
     /// Address and port. Off loopback an API key is needed.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// Where people reach this server; part of what receivers are told. `http://` and `listen` if absent.
+    pub external_url: Option<String>,
     /// File that holds the API key (first line). `MIDWATCH_SERVER__API_KEY` takes precedence.
     pub api_key_file: Option<PathBuf>,
     /// The API key itself; meant for the environment, never written to a dump.
@@ -20,7 +22,19 @@ pub struct ServerConfig {
 
 impl Default for ServerConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7700)), api_key_file: None, api_key: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            external_url: None,
+            api_key_file: None,
+            api_key: None,
+        }
+    }
+}
+
+impl ServerConfig {
+    pub fn external_url(&self) -> String {
+        let own = || format!("http://{}", self.listen);
+        self.external_url.as_ref().map_or_else(own, |url| url.trim_end_matches('/').to_owned())
     }
 }
 

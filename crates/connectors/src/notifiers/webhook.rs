@@ -1,0 +1,155 @@
+//! A signed webhook, by the Standard Webhooks specification 1.0: the receiver can tell that it comes from here
+//! (`webhook-signature`), when it was sent (`webhook-timestamp`) and whether it was seen before (`webhook-id`).
+
+use super::NotifyError;
+use crate::http::{Ask, parse_url, shown};
+use crate::{ConnectorError, Http};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use midwatch_model::Timestamp;
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What a secret begins with.
+const SECRET_PREFIX: &str = "whsec_";
+
+/// Bytes that the specification allows for a secret.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// A URL that is told of alerts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WebhookConfig {
+    /// Where to send it.
+    pub url: String,
+    /// File whose first line is the signing secret, `whsec_` and 24 to 64 bytes in base64. Without one nothing is signed.
+    pub secret_file: Option<PathBuf>,
+    /// The secret itself; never written to a dump.
+    #[serde(skip_serializing)]
+    pub secret: Option<String>,
+    /// Whether it wants to hear that alerts are over.
+    pub send_resolved: bool,
+    /// Most alerts of one message; 0 for all. The message says how many were left out.
+    pub max_alerts: usize,
+    /// Seconds after which an attempt is given up.
+    pub timeout_s: f64,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            secret_file: None,
+            secret: None,
+            send_resolved: true,
+            max_alerts: 0,
+            timeout_s: 10.0,
+        }
+    }
+}
+
+pub(super) struct Webhook {
+    url: Url,
+    key: Option<Vec<u8>>,
+    timeout: Duration,
+    http: Http,
+}
+
+impl std::fmt::Debug for Webhook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Webhook({})", shown(&self.url))
+    }
+}
+
+impl Webhook {
+    pub fn new(config: &WebhookConfig, field: &str, http: Http) -> Result<Self, ConnectorError> {
+        let wrong = |name: &str, problem: String| ConnectorError::Config {
+            field: format!("{field} {name}"),
+            problem,
+        };
+        if !(0.1..=120.0).contains(&config.timeout_s) {
+            return Err(wrong(
+                "timeout_s",
+                format!("is {}; it must be 0.1 to 120 seconds", config.timeout_s),
+            ));
+        }
+        let secret = match (&config.secret, &config.secret_file) {
+            (Some(secret), _) => Some(secret.clone()),
+            (None, Some(path)) => Some(std::fs::read_to_string(path).map_err(|error| {
+                wrong("secret_file", format!("{} cannot be read: {error}", path.display()))
+            })?),
+            (None, None) => None,
+        };
+        let key = secret.as_deref().map(key_of).transpose().map_err(|problem| wrong("secret", problem))?;
+        let timeout = Duration::from_secs_f64(config.timeout_s);
+        Ok(Self { url: parse_url(&format!("{field} url"), &config.url)?, key, timeout, http })
+    }
+
+    pub async fn notify(&self, id: &str, body: &[u8], now: Timestamp) -> Result<String, NotifyError> {
+        let seconds = now.as_second();
+        let mut headers = vec![
+            ("content-type", "application/json".to_owned()),
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", seconds.to_string()),
+        ];
+        if let Some(key) = &self.key {
+            headers.push(("webhook-signature", sign(key, id, seconds, body)));
+        }
+        let ask = Ask {
+            method: Method::POST,
+            headers,
+            body: Some(body.to_vec()),
+            ..Ask::get(&self.url, self.timeout)
+        };
+        let answer = self.http.ask(ask).await.map_err(|error| NotifyError::of(&error))?;
+        if (200..300).contains(&answer.status) {
+            return Ok(format!("{} answered {}", shown(&self.url), answer.status));
+        }
+        // Gone, or more than it takes: the same again would be answered the same. Everything else may be repaired while
+        // the notification waits, a wrong secret or address included.
+        let may_retry = !matches!(answer.status, 410 | 413);
+        let reason = format!("{} answered {}: {}", shown(&self.url), answer.status, answer.excerpt());
+        Err(NotifyError { reason, may_retry, after_s: answer.retry_after_s })
+    }
+}
+
+fn key_of(secret: &str) -> Result<Vec<u8>, String> {
+    let text = secret.lines().next().unwrap_or_default().trim();
+    let problem =
+        || "must be whsec_ and 24 to 64 bytes in base64; `openssl rand -base64 32` makes them".to_owned();
+    let key = STANDARD.decode(text.strip_prefix(SECRET_PREFIX).unwrap_or(text)).map_err(|_| problem())?;
+    if SECRET_BYTES.contains(&key.len()) { Ok(key) } else { Err(problem()) }
+}
+
+/// `v1,` and the HMAC-SHA256 of id, time and body in base64.
+fn sign(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
+    // An HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+    mac.update(format!("{id}.{seconds}.").as_bytes());
+    mac.update(body);
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_specification() {
+        // The example of the specification's reference libraries.
+        let key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
+        let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
+        assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_secret_that_is_too_short_or_no_base64_is_refused() {
+        for secret in ["", "whsec_", "whsec_c2hvcnQ=", "whsec_!!!", "short"] {
+            assert!(key_of(secret).is_err(), "{secret}");
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! The desk: every alert that is known now, what may keep it quiet, and who is to be told of it.
+//!
+//! All of it is in memory and can be read from the store again at any time; it is after a write that failed, because
+//! memory may then say more than the store.
+
+use crate::observe::{received, step};
+use crate::{EngineConfig, EngineError};
+use midwatch_incident::{Inhibitor, Silences};
+use midwatch_model::journal::{Entry, StreamId};
+use midwatch_model::{Alert, Fingerprint, Labels, SignalId, Timestamp, after, seconds_between};
+use midwatch_oncall::{Cooldown, Groups, Logged, Receiver};
+use midwatch_report::{Message, MessageAlert};
+use midwatch_signal::source::signal_of;
+use midwatch_store::{Commit, IntakeRow, Retold, Store};
+use std::collections::{BTreeSet, HashMap};
+
+/// Seconds for which an alert that is over is still known: one that comes back meanwhile without a gap is the same
+/// episode, and clients can still see how it ended. Alertmanager forgets at the same pace.
+pub(crate) const KEPT_S: f64 = 900.0;
+
+/// Alerts that are held at most; beyond it the oldest that are over are forgotten at once. About 1.5 KB each.
+const HELD_MAX: usize = 200_000;
+
+/// Seconds between two looks for alerts that can be forgotten.
+const SWEEP_EVERY_S: f64 = 10.0;
+
+/// An alert's episode.
+#[derive(Clone, Debug)]
+pub struct Held {
+    pub id: SignalId,
+    pub alert: Alert,
+    /// Set while a silence or another alert keeps it from opening or joining an incident.
+    pub suppressed: bool,
+    /// How often it was told.
+    told: u64,
+    /// Whether its row does not say so yet.
+    behind: bool,
+    /// Why it was last not told of to a receiver, as put on record.
+    pub(crate) quiet: Option<String>,
+}
+
+/// What keeps an alert quiet at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Suppression {
+    /// Ids of the silences that mute it.
+    pub silenced_by: Vec<String>,
+    /// The alert that explains it.
+    pub inhibited_by: Option<Fingerprint>,
+}
+
+impl Suppression {
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.silenced_by.is_empty() && self.inhibited_by.is_none()
+    }
+
+    pub(crate) fn sentence(&self) -> String {
+        match (self.silenced_by.first(), self.inhibited_by) {
+            (Some(silence), _) => format!("muted by silence {silence}"),
+            (None, Some(source)) => format!("inhibited by the firing alert {source}"),
+            (None, None) => "nothing keeps it quiet".into(),
+        }
+    }
+}
+
+/// An alert with what keeps it quiet and who is told of it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub held: Held,
+    pub suppression: Suppression,
+    pub receivers: Vec<String>,
+}
+
+/// A group in which alerts are told of.
+#[derive(Clone, Debug)]
+pub struct KnownGroup {
+    pub receiver: String,
+    pub labels: Labels,
+    /// Names of the time intervals that keep it quiet.
+    pub muted_by: Vec<String>,
+    pub alerts: Vec<Known>,
+}
+
+/// A receiver's integration and a group's key.
+pub(crate) type TargetGroup = (String, String);
+
+/// A notification that has not arrived yet.
+pub(crate) struct Underway {
+    pub id: String,
+    pub alerts: Vec<MessageAlert>,
+}
+
+/// All alerts that are known now, what may keep them quiet, and who is told.
+#[derive(Default)]
+pub struct Desk {
+    held: HashMap<Fingerprint, Held>,
+    pub silences: Silences,
+    inhibitor: Inhibitor,
+    pub(crate) groups: Groups,
+    pub(crate) receivers: HashMap<String, Receiver>,
+    /// What each receiver knows of each group.
+    pub(crate) log: HashMap<TargetGroup, Logged>,
+    pub(crate) underway: HashMap<TargetGroup, Underway>,
+    pub(crate) cooldown: Cooldown,
+    /// Whether a write failed, so that memory may say more than the store.
+    pub(crate) stale: bool,
+    /// Alerts whose rows do not reflect yet how they were last told.
+    behind: Vec<Fingerprint>,
+    /// Number of the last delivery.
+    last_delivery: u64,
+    /// The delivery up to which rows were last asked to be written.
+    caught_up_to: u64,
+    /// When alerts that are over were last forgotten.
+    swept_at: Option<Timestamp>,
+}
+
+/// What the store has to be told of an alert.
+pub(crate) enum Change {
+    New(Box<IntakeRow>),
+    /// It is over, or otherwise news.
+    News(Box<Retold>),
+    /// What the store hears of later.
+    Repeated,
+}
+
+impl Desk {
+    pub(crate) async fn load(
+        config: &EngineConfig,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let receivers = config.receivers.iter().map(|r| (r.name.clone(), r.clone())).collect();
+        let mut desk = Self { receivers, groups: Groups::new(config.routing.clone()), ..Self::default() };
+        let lost = desk.reload(config, store, now).await?;
+        if !lost.is_empty() {
+            store.commit(Commit { intake: lost, ..Commit::default() }).await?;
+        }
+        Ok(desk)
+    }
+
+    /// Reads everything from the store. Gives the rows of alerts whose delivery is durable and whose row is not.
+    pub(crate) async fn reload(
+        &mut self,
+        config: &EngineConfig,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<Vec<IntakeRow>, EngineError> {
+        self.stale = true;
+        self.held.clear();
+        self.behind.clear();
+        self.caught_up_to = 0;
+        self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
+        self.read_silences(store).await?;
+        self.read_log(store).await?;
+        let deliveries = store.deliveries_not_told().await?;
+        let oldest = deliveries.first().map_or(now, |delivery| delivery.received_at.min(now));
+        for row in store.alerts_since(after(oldest, -KEPT_S)).await? {
+            self.put_back(row);
+        }
+        let mut lost = Vec::new();
+        for delivery in &deliveries {
+            let (alerts, _) =
+                match config.alerts_of(&delivery.source, &delivery.body.read()?, delivery.received_at) {
+                    Ok(read) => read,
+                    Err(error) => {
+                        tracing::error!(delivery.seq, %error, "a delivery cannot be read again; it is kept");
+                        continue;
+                    }
+                };
+            let from = format!("{} ({}) in delivery {}", delivery.source, delivery.sender, delivery.seq);
+            for (index, alert) in alerts.into_iter().enumerate() {
+                self.take_again(alert, format!("alt-{}-{index}", delivery.seq), &from, &mut lost);
+            }
+        }
+        self.last_delivery = store.last_delivery().await?;
+        self.regroup(now);
+        self.stale = false;
+        Ok(lost)
+    }
+
+    async fn read_silences(&mut self, store: &Store) -> Result<(), EngineError> {
+        self.silences = Silences::default();
+        for line in store.read(&StreamId::Silences).await?.lines() {
+            if let Entry::SilenceSet { silence } = &line.entry {
+                self.silences.put(silence.clone());
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_log(&mut self, store: &Store) -> Result<(), EngineError> {
+        self.log.clear();
+        self.underway.clear();
+        for row in store.notification_log().await? {
+            if let Ok(logged) = serde_json::from_str(&row.entry) {
+                self.log.insert((row.target, row.group_key), logged);
+            }
+        }
+        for pending in store.notifications_pending(u32::MAX).await? {
+            let message: Option<Message> = serde_json::from_slice(&pending.body).ok();
+            let alerts = message.map(|message| message.alerts).unwrap_or_default();
+            self.underway.insert((pending.target, pending.group_key), Underway { id: pending.id, alerts });
+        }
+        Ok(())
+    }
+
+    fn put_back(&mut self, row: IntakeRow) {
+        let suppressed = row.done && row.incident.is_none();
+        if let Some(alert) = row.alert {
+            self.inhibitor.note(&alert);
+            let id = SignalId::new(row.id);
+            let held = Held { id, alert, suppressed, told: row.told, behind: false, quiet: None };
+            self.held.insert(held.alert.fingerprint(), held);
+        }
+    }
+
+    /// Takes in what an earlier process, or this one before a failed write, has acknowledged.
+    fn take_again(&mut self, alert: Alert, fresh: String, from: &str, lost: &mut Vec<IntakeRow>) {
+        let at = alert.updated_at;
+        if self.held.get(&alert.fingerprint()).is_some_and(|held| held.alert.updated_at >= at) {
+            return;
+        }
+        match self.take(alert, || SignalId::new(fresh), from, at) {
+            Change::New(row) => lost.push(*row),
+            // The row hears of it with the next catch-up.
+            Change::News(retold) => {
+                if let Some(held) = self.held.values_mut().find(|held| held.id.as_str() == retold.id) {
+                    let fingerprint = held.alert.fingerprint();
+                    if !held.behind {
+                        held.behind = true;
+                        self.behind.push(fingerprint);
+                    }
+                }
+            }
+            Change::Repeated => {}
+        }
+    }
+
+    /// Puts every alert back into its groups: those that fire, and those of whose end somebody has yet to hear.
+    fn regroup(&mut self, now: Timestamp) {
+        let tree = self.groups.shared_tree();
+        self.groups = Groups::new(tree);
+        let log = &self.log;
+        let firing_in_log: BTreeSet<Fingerprint> =
+            log.values().flat_map(|logged| logged.firing.iter().copied()).collect();
+        for (fingerprint, held) in &self.held {
+            if !held.alert.is_resolved(now) || firing_in_log.contains(fingerprint) {
+                let receivers = &self.receivers;
+                self.groups.insert(&held.alert, now, |route, labels| {
+                    let key = route.group_key(labels);
+                    let integrations = receivers.get(&route.receiver)?.integrations.iter();
+                    let told = integrations.filter_map(|i| log.get(&(i.target.clone(), key.clone())));
+                    told.map(|logged| logged.at).max()
+                });
+            }
+        }
+    }
+
+    /// Every alert that is known, in no particular order.
+    pub fn all(&self) -> impl Iterator<Item = &Held> {
+        self.held.values()
+    }
+
+    #[must_use]
+    pub fn get(&self, fingerprint: Fingerprint) -> Option<&Held> {
+        self.held.get(&fingerprint)
+    }
+
+    pub(crate) fn get_mut(&mut self, fingerprint: Fingerprint) -> Option<&mut Held> {
+        self.held.get_mut(&fingerprint)
+    }
+
+    /// What keeps an alert quiet now.
+    #[must_use]
+    pub fn suppression(&self, alert: &Alert, now: Timestamp) -> Suppression {
+        let silenced_by = self.silences.muting(&alert.labels, now).map(|s| s.id.clone()).collect();
+        Suppression { silenced_by, inhibited_by: self.inhibitor.inhibited_by(&alert.labels, now) }
+    }
+
+    pub(crate) fn known(&self, held: &Held, now: Timestamp) -> Known {
+        let (suppression, receivers) = (self.suppression(&held.alert, now), self.receivers_of(&held.alert));
+        Known { held: held.clone(), suppression, receivers }
+    }
+
+    pub(crate) fn forget_old(&mut self, now: Timestamp) {
+        if self.swept_at.is_some_and(|at| seconds_between(at, now) < SWEEP_EVERY_S) {
+            return;
+        }
+        self.swept_at = Some(now);
+        let kept_s = if self.held.len() < HELD_MAX { KEPT_S } else { 0.0 };
+        let since = after(now, -kept_s);
+        let groups = &self.groups;
+        self.held.retain(|fingerprint, held| {
+            held.alert.ends_at > since || held.behind || groups.holds(*fingerprint)
+        });
+        self.inhibitor.forget(since);
+        self.log.retain(|_, logged| seconds_between(logged.at, now) < logged.valid_s);
+    }
+
+    pub(crate) fn next_delivery(&mut self) -> u64 {
+        self.last_delivery += 1;
+        self.last_delivery
+    }
+
+    /// Takes an alert in and says what the store has to be told.
+    pub(crate) fn take(
+        &mut self,
+        alert: Alert,
+        fresh: impl FnOnce() -> SignalId,
+        sender: &str,
+        now: Timestamp,
+    ) -> Change {
+        self.inhibitor.note(&alert);
+        let fingerprint = alert.fingerprint();
+        let over = alert.is_resolved(now);
+        let known = self.held.get_mut(&fingerprint);
+        let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
+        // What was over and fires again is an episode of its own, even if its sender calls it the old one.
+        let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
+        let Some(held) = known.filter(same) else {
+            return Change::New(Box::new(self.begin(alert, fresh(), sender, ended_at, now)));
+        };
+        let merged = alert.merge(&held.alert, now);
+        let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
+        let moved = merged.labels != held.alert.labels;
+        held.alert = merged;
+        held.told += 1;
+        let change = match ends {
+            Some(at) => {
+                let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
+                let step = step(&held.id, "resolved by its sender", detail, now);
+                Change::News(Box::new(held.retold(Some(step))))
+            }
+            None => {
+                if !held.behind {
+                    held.behind = true;
+                    self.behind.push(fingerprint);
+                }
+                Change::Repeated
+            }
+        };
+        if moved {
+            self.groups.remove(fingerprint);
+            self.groups.insert(&self.held[&fingerprint].alert, now, |_, _| None);
+        }
+        change
+    }
+
+    fn begin(
+        &mut self,
+        alert: Alert,
+        id: SignalId,
+        sender: &str,
+        ended_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> IntakeRow {
+        let over = alert.is_resolved(now);
+        let mut signal = signal_of(&alert, id.clone(), now);
+        signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
+        let mut row = received(&signal, now, sender);
+        row.alert = Some(alert.clone());
+        if over {
+            let detail = "it was over when it came in, and opens no incident";
+            row.handling.push(step(&id, "resolved by its sender", detail.into(), now));
+            row.done = true;
+        } else {
+            self.route(&mut row, &alert, &id, now);
+        }
+        let held = Held { id, alert, suppressed: false, told: 1, behind: false, quiet: None };
+        self.held.insert(held.alert.fingerprint(), held);
+        row
+    }
+
+    /// Puts a new alert into its groups, and on record where it goes.
+    fn route(&mut self, row: &mut IntakeRow, alert: &Alert, id: &SignalId, now: Timestamp) {
+        self.groups.insert(alert, now, |_, _| None);
+        let routes = self.routes_of(alert);
+        if !routes.is_empty() {
+            row.handling.push(step(id, "routed", format!("to {}", routes.join("; to ")), now));
+        }
+    }
+
+    fn routes_of(&self, alert: &Alert) -> Vec<String> {
+        let tree = self.groups.tree();
+        let routes = tree.matching(&alert.labels).into_iter().filter_map(|id| tree.route(id));
+        routes
+            .map(|route| {
+                format!("{} by {}", route.receiver, route.group_key(&route.group_labels(&alert.labels)))
+            })
+            .collect()
+    }
+
+    /// Names of the receivers that an alert goes to; none if nothing is routed.
+    #[must_use]
+    pub fn receivers_of(&self, alert: &Alert) -> Vec<String> {
+        let tree = self.groups.tree();
+        let routes = tree.matching(&alert.labels).into_iter().filter_map(|id| tree.route(id));
+        routes.map(|route| route.receiver.clone()).collect()
+    }
+
+    /// The rows that have to be written so that they say how alerts were last told, and up to which delivery they then
+    /// do.
+    pub(crate) fn catch_up(&mut self) -> Option<(Vec<Retold>, u64)> {
+        if self.caught_up_to == self.last_delivery {
+            return None;
+        }
+        self.caught_up_to = self.last_delivery;
+        let mut rows = Vec::with_capacity(self.behind.len());
+        for fingerprint in std::mem::take(&mut self.behind) {
+            if let Some(held) = self.held.get_mut(&fingerprint) {
+                held.behind = false;
+                rows.push(held.retold(None));
+            }
+        }
+        Some((rows, self.last_delivery))
+    }
+
+    /// How many alerts' rows are behind.
+    pub(crate) fn behind(&self) -> usize {
+        self.behind.len()
+    }
+}
+
+impl Held {
+    fn retold(&self, step: Option<serde_json::Value>) -> Retold {
+        Retold { id: self.id.to_string(), alert: self.alert.clone(), told: self.told, step }
+    }
+}

@@ -1,0 +1,338 @@
+//! The communicator: groups that are due become notifications in the outbox, and notifications are sent.
+//!
+//! A notification is durable before it is sent, and is sent until somebody takes it: at least once, and at most one of a
+//! receiver is under way at a time, so that a crash can repeat one and no more.
+
+use crate::desk::{Desk, TargetGroup, Underway};
+use crate::observe::step;
+use crate::{Engine, EngineError};
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use midwatch_connectors::NotifyError;
+use midwatch_model::{Fingerprint, ServiceName, Severity, SignalId, Timestamp, after, seconds_between};
+use midwatch_oncall::{
+    GIVE_UP_AFTER_S, GroupId, Integration, Logged, Route, Seen, Why, needs_update, retry_after_s,
+};
+use midwatch_report::{MessageAlert, message};
+use midwatch_signal::source::service_of;
+use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Longest wait of the loop: timers of groups and of the outbox are looked at at least this often.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// How long a notification that is under way may take when the process is told to stop.
+const STOP_MAX: Duration = Duration::from_secs(8);
+
+/// A group as it is now, sorted by what a receiver may hear.
+#[derive(Default)]
+struct Story {
+    seen: Seen,
+    /// Alerts that may be told of.
+    alerts: Vec<(SignalId, MessageAlert)>,
+    /// Services that alerts fire about, with the worst severity.
+    about: BTreeMap<ServiceName, Severity>,
+    /// Alerts that are kept quiet, and why.
+    quiet: Vec<(Fingerprint, SignalId, String)>,
+    /// Alerts of the group that are over.
+    over: Vec<Fingerprint>,
+}
+
+impl Desk {
+    fn story(&self, id: GroupId, now: Timestamp) -> Story {
+        let mut story = Story::default();
+        let Some((_, group)) = self.groups.get(id) else { return story };
+        let muted = self.groups.tree().muted(id.route, now).map(|muted| muted.to_string());
+        for fingerprint in &group.alerts {
+            let Some(held) = self.get(*fingerprint) else {
+                story.over.push(*fingerprint);
+                continue;
+            };
+            let over = held.alert.is_resolved(now);
+            if over {
+                story.over.push(*fingerprint);
+            }
+            let suppression = self.suppression(&held.alert, now);
+            let quiet = (!suppression.is_none()).then(|| suppression.sentence()).or_else(|| muted.clone());
+            if let Some(reason) = quiet {
+                story.quiet.push((*fingerprint, held.id.clone(), reason));
+                continue;
+            }
+            if over {
+                story.seen.resolved.insert(*fingerprint);
+            } else {
+                story.seen.firing.insert(*fingerprint);
+                let worst = story.about.entry(service_of(&held.alert)).or_insert(held.alert.severity);
+                *worst = held.alert.severity.max(*worst);
+            }
+            story.alerts.push((held.id.clone(), MessageAlert::of(&held.alert, now)));
+        }
+        story
+    }
+}
+
+impl Engine {
+    /// Puts what is due into the outbox.
+    pub(crate) async fn flush(&self) -> Result<(), EngineError> {
+        let now = self.now();
+        let mut desk = self.desk.lock().await;
+        self.refresh(&mut desk, now).await?;
+        let due = desk.groups.due(now);
+        if due.is_empty() {
+            return Ok(());
+        }
+        let mut commit = Commit::default();
+        for id in due {
+            self.tell_group(&mut desk, id, now, &mut commit);
+        }
+        let written = self.store.enqueue(commit).await;
+        drop(desk);
+        if let Err(error) = written.wait().await {
+            self.desk.lock().await.stale = true;
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {
+        let story = desk.story(id, now);
+        for (fingerprint, alert, reason) in &story.quiet {
+            let Some(held) = desk.get_mut(*fingerprint) else { continue };
+            if held.quiet.as_ref() != Some(reason) {
+                held.quiet = Some(reason.clone());
+                let step = step(alert, "not told", reason.clone(), now);
+                commit.handled.push((alert.to_string(), step, None, false));
+            }
+        }
+        let Some((route, group)) = desk.groups.get(id) else { return };
+        let (route, labels) = (route.clone(), group.labels.clone());
+        let key = route.group_key(&labels);
+        let integrations =
+            desk.receivers.get(&route.receiver).map(|r| r.integrations.clone()).unwrap_or_default();
+        let to_tell: Vec<(Integration, Why)> = integrations
+            .into_iter()
+            .filter_map(|integration| {
+                let logged = desk.log.get(&(integration.target.clone(), key.clone()));
+                let why = needs_update(
+                    logged,
+                    &story.seen,
+                    integration.send_resolved,
+                    route.repeat_interval_s,
+                    now,
+                )?;
+                Some((integration, why))
+            })
+            .collect();
+        let pages = to_tell.iter().any(|(_, why)| matches!(why, Why::First | Why::MoreFire | Why::Repeat));
+        if pages
+            && let Some(until) = desk.cooldown.until(&route.receiver, &story.about, route.cooldown_s, now)
+        {
+            desk.groups.put_off(id, until);
+            return;
+        }
+        if pages {
+            desk.cooldown.told(&route.receiver, &story.about, now);
+        }
+        for (integration, why) in to_tell {
+            let group = (integration.target.clone(), key.clone());
+            self.log(desk, &group, &story, &route, now, commit);
+            // Whoever does not want to hear of ends is not told of a group that is over; the log knows that it is.
+            if integration.send_resolved || !story.seen.firing.is_empty() {
+                let wanted = |alert: &MessageAlert| integration.send_resolved || alert.is_firing();
+                let alerts = story.alerts.iter().filter(|(_, alert)| wanted(alert)).cloned().collect();
+                self.put_out(desk, group, alerts, &integration, (&route, labels.clone(), why), now, commit);
+            }
+        }
+        desk.groups.leave(id, story.over.into_iter());
+    }
+
+    fn log(
+        &self,
+        desk: &mut Desk,
+        group: &TargetGroup,
+        story: &Story,
+        route: &Route,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) {
+        let valid_s = 2.0 * route.repeat_interval_s;
+        let (firing, resolved) = (story.seen.firing.clone(), story.seen.resolved.clone());
+        let logged = Logged { at: now, firing, resolved, valid_s };
+        commit.notification_log.push(LogRow {
+            target: group.0.clone(),
+            group_key: group.1.clone(),
+            at: now,
+            entry: serde_json::to_string(&logged).unwrap_or_default(),
+            until: after(now, valid_s),
+        });
+        desk.log.insert(group.clone(), logged);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "everything that a notification is made of")]
+    fn put_out(
+        &self,
+        desk: &mut Desk,
+        group: TargetGroup,
+        mut alerts: Vec<(SignalId, MessageAlert)>,
+        integration: &Integration,
+        (route, labels, why): (&Route, midwatch_model::Labels, Why),
+        now: Timestamp,
+        commit: &mut Commit,
+    ) {
+        let id = format!("ntf-{}", self.ids.next(now));
+        let ids = alerts.iter().map(|(id, _)| id.to_string()).collect();
+        let mut told: Vec<MessageAlert> = alerts.drain(..).map(|(_, alert)| alert).collect();
+        if let Some(earlier) = desk.underway.remove(&group) {
+            // What has not arrived yet is said by the new one, too.
+            let named: BTreeSet<String> = told.iter().map(|alert| alert.fingerprint.clone()).collect();
+            told.extend(earlier.alerts.into_iter().filter(|alert| !named.contains(&alert.fingerprint)));
+            commit.attempts.push(Attempt {
+                notification: earlier.id,
+                state: NotificationState::Superseded,
+                attempts: 0,
+                at: now,
+                next_at: None,
+                answer: format!("superseded by {id}"),
+            });
+        }
+        let message = message(
+            &route.receiver,
+            group.1.clone(),
+            labels,
+            told.clone(),
+            integration.max_alerts,
+            &self.config.external_url,
+        );
+        commit.notifications.push(Notification {
+            id: id.clone(),
+            target: group.0.clone(),
+            group_key: group.1.clone(),
+            why: why.to_string(),
+            created_at: now,
+            body: serde_json::to_vec(&message).unwrap_or_default(),
+            state: NotificationState::Pending,
+            attempts: 0,
+            next_at: Some(now),
+            ended_at: None,
+            answer: String::new(),
+            alerts: ids,
+        });
+        desk.underway.insert(group, Underway { id, alerts: told });
+    }
+
+    /// Sends one notification and records how it went.
+    async fn send(&self, notification: Notification) -> Result<(), EngineError> {
+        let answer =
+            self.outside.notify(&notification.target, &notification.id, &notification.body, self.now()).await;
+        let now = self.now();
+        let attempts = notification.attempts + 1;
+        let attempt = |state, next_at, answer| Attempt {
+            notification: notification.id.clone(),
+            state,
+            attempts,
+            at: now,
+            next_at,
+            answer,
+        };
+        let attempt = match answer {
+            Ok(answer) => attempt(NotificationState::Delivered, None, answer),
+            Err(NotifyError { reason, may_retry, after_s }) => {
+                let too_old = seconds_between(notification.created_at, now) > GIVE_UP_AFTER_S;
+                if may_retry && !too_old {
+                    let wait_s = retry_after_s(attempts, after_s, jitter(&notification.id));
+                    attempt(NotificationState::Pending, Some(after(now, wait_s)), reason)
+                } else {
+                    tracing::error!(notification.id, notification.target, "nobody was told: {reason}");
+                    attempt(NotificationState::Failed, None, reason)
+                }
+            }
+        };
+        let ended = attempt.next_at.is_none();
+        self.store.commit(Commit { attempts: vec![attempt], ..Commit::default() }).await?;
+        if ended {
+            let group = (notification.target, notification.group_key);
+            let mut desk = self.desk.lock().await;
+            if desk.underway.get(&group).is_some_and(|underway| underway.id == notification.id) {
+                desk.underway.remove(&group);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells receivers all that is due now. For what has no loop of its own.
+    ///
+    /// # Errors
+    /// When the store fails; what was not recorded is sent again.
+    pub async fn tell_due(&self) -> Result<(), EngineError> {
+        self.flush().await?;
+        loop {
+            let due = self.store.notifications_due(self.now()).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for notification in due {
+                self.send(notification).await?;
+            }
+        }
+    }
+}
+
+/// 0 to 1, always the same for a notification.
+fn jitter(id: &str) -> f64 {
+    let sum: u32 = id.bytes().map(u32::from).sum();
+    f64::from(sum % 100) / 100.0
+}
+
+/// Tells receivers until `stop` turns true. At most one notification of each is under way.
+pub async fn tell(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+    let mut underway: FuturesUnordered<BoxFuture<'_, (String, Result<(), EngineError>)>> =
+        FuturesUnordered::new();
+    let mut busy = BTreeSet::new();
+    let mut failing = false;
+    while !*stop.borrow() {
+        let due = match engine.flush().await {
+            Ok(()) => engine.store.notifications_due(engine.now()).await.map_err(EngineError::from),
+            Err(error) => Err(error),
+        };
+        failing = report(due.as_ref().err(), failing);
+        for notification in due.unwrap_or_default() {
+            if busy.insert(notification.target.clone()) {
+                let engine = &engine;
+                underway.push(Box::pin(async move {
+                    (notification.target.clone(), engine.send(notification).await)
+                }));
+            }
+        }
+        let wait = if failing { WAIT_MAX } else { engine.until_due().await };
+        tokio::select! {
+            Some((target, result)) = underway.next() => {
+                failing = report(result.as_ref().err(), failing);
+                busy.remove(&target);
+            }
+            () = tokio::time::sleep(wait) => {}
+            () = engine.tell.notified() => {}
+            _ = stop.changed() => {}
+        }
+    }
+    let _ = tokio::time::timeout(STOP_MAX, async { while underway.next().await.is_some() {} }).await;
+}
+
+/// Says once that the store fails. Gives whether it does.
+fn report(error: Option<&EngineError>, failing: bool) -> bool {
+    if let (Some(error), false) = (error, failing) {
+        tracing::error!(%error, "receivers cannot be told; it is tried again");
+    }
+    error.is_some()
+}
+
+impl Engine {
+    /// How long nothing is due.
+    async fn until_due(&self) -> Duration {
+        let next_at = self.desk.lock().await.groups.next_at();
+        let wait_s = next_at.map_or(f64::MAX, |at| seconds_between(self.now(), at));
+        Duration::from_secs_f64(wait_s.clamp(0.001, WAIT_MAX.as_secs_f64()))
+    }
+}

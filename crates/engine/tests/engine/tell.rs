@@ -1,0 +1,207 @@
+//! Receivers are told what is routed to them: once, also over restarts, and until they take it.
+
+use crate::harness::{Rig, alert};
+use midwatch_engine::EngineConfig;
+use midwatch_incident::WantedSilence;
+use midwatch_model::label::parse_matchers;
+use midwatch_model::{Cause, after};
+use midwatch_oncall::{
+    Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree, TimeIntervalConfig,
+};
+use midwatch_store::{CrashPoint, NotificationState};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Everything goes to `ops`, by service; what concerns `nightly` is muted at all times.
+fn routed(config: &mut EngineConfig, cooldown_s: f64) {
+    let muted = RouteConfig {
+        matchers: vec!["service=nightly".into()],
+        mute_time_intervals: vec!["always".into()],
+        ..RouteConfig::default()
+    };
+    let route = RouteConfig {
+        receiver: Some("ops".into()),
+        group_by: Some(vec!["service".into()]),
+        group_wait_s: Some(4.0),
+        group_interval_s: Some(10.0),
+        repeat_interval_s: Some(100.0),
+        cooldown_s: Some(cooldown_s),
+        routes: vec![muted],
+        ..RouteConfig::default()
+    };
+    let always =
+        NamedIntervals { name: "always".into(), time_intervals: vec![TimeIntervalConfig::default()] };
+    let routing =
+        RoutingConfig { route: Some(route), time_intervals: vec![always], receivers: vec!["ops".into()] };
+    config.routing = Arc::new(RoutingTree::new(&routing).expect("a tree"));
+    let webhook = Integration { target: "ops/webhook/0".into(), send_resolved: true, max_alerts: 0 };
+    config.receivers = vec![Receiver { name: "ops".into(), integrations: vec![webhook] }];
+}
+
+async fn rig() -> Rig {
+    Rig::with(|config| routed(config, 0.0), "").await
+}
+
+fn fires(rig: &Rig, id: &str, service: &str) -> Value {
+    alert(id, service, Cause::LatencySpike, rig.now())
+}
+
+fn over(fires: &Value) -> Value {
+    let mut over = fires.clone();
+    over["status"] = "resolved".into();
+    over
+}
+
+/// Ticks, and gives what receivers were told meanwhile: `ids of firing alerts | ids of those that are over`.
+async fn told(rig: &Rig, ticks: usize) -> Vec<String> {
+    for _ in 0..ticks {
+        rig.tick().await;
+        rig.engine.tell_due().await.expect("told");
+    }
+    let ids = |message: &Value, status: &str| {
+        let alerts = message["alerts"].as_array().expect("alerts").iter();
+        let of = alerts.filter(|a| a["status"] == status).filter_map(|a| a["labels"]["id"].as_str());
+        let mut ids: Vec<&str> = of.collect();
+        ids.sort_unstable();
+        ids.join(",")
+    };
+    let told = rig.world.take_told();
+    told.iter().map(|(_, _, m)| format!("{}|{}", ids(m, "firing"), ids(m, "resolved"))).collect()
+}
+
+#[tokio::test]
+async fn a_group_is_told_of_once_it_waited_then_of_news_and_of_its_end() {
+    let rig = rig().await;
+    let (a, b) = (fires(&rig, "a", "pay"), fires(&rig, "b", "pay"));
+    rig.tell(&[a.clone(), b.clone(), fires(&rig, "c", "shop")]).await.expect("taken");
+    assert_eq!(told(&rig, 1).await, [""; 0]);
+    let mut first = told(&rig, 1).await;
+    first.sort();
+    assert_eq!(first, ["a,b|", "c|"]);
+    assert_eq!(told(&rig, 10).await, [""; 0], "nothing new");
+    rig.tell(&[over(&a)]).await.expect("taken");
+    assert_eq!(told(&rig, 6).await, ["b|a"]);
+    rig.tell(&[over(&b)]).await.expect("taken");
+    assert_eq!(told(&rig, 6).await, ["|b"]);
+    // Two rounds of the repeat interval: only what still fires is told again.
+    assert_eq!(told(&rig, 60).await, ["c|"]);
+}
+
+#[tokio::test]
+async fn a_restart_neither_tells_again_nor_forgets() {
+    let rig = rig().await;
+    let (a, b) = (fires(&rig, "a", "pay"), fires(&rig, "b", "pay"));
+    rig.tell(&[a.clone(), b.clone()]).await.expect("taken");
+    assert_eq!(told(&rig, 3).await, ["a,b|"]);
+    let rig = rig.reopen().await;
+    assert_eq!(told(&rig, 10).await, [""; 0]);
+    rig.tell(&[over(&a)]).await.expect("taken");
+    let rig = rig.reopen().await;
+    assert_eq!(told(&rig, 6).await, ["b|a"]);
+    // What waited when the server went down is told by the next one.
+    rig.tell(&[fires(&rig, "d", "shop")]).await.expect("taken");
+    let rig = rig.reopen().await;
+    assert_eq!(told(&rig, 3).await, ["d|"]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_takes_nothing_hears_later_of_everything_once() {
+    let rig = rig().await;
+    rig.world.set_deaf(true);
+    let a = fires(&rig, "a", "pay");
+    rig.tell(std::slice::from_ref(&a)).await.expect("taken");
+    let tries = told(&rig, 4).await;
+    assert!(tries.len() >= 2 && tries.iter().all(|tried| tried == "a|"), "{tries:?}");
+    rig.tell(&[over(&a), fires(&rig, "b", "pay")]).await.expect("taken");
+    told(&rig, 10).await;
+    let rig = rig.reopen().await;
+    rig.tell(&[fires(&rig, "c", "pay")]).await.expect("taken");
+    told(&rig, 10).await;
+    rig.world.set_deaf(false);
+    assert_eq!(told(&rig, 30).await, ["b,c|a"]);
+    let states: Vec<_> =
+        rig.engine.store.notifications(10).await.expect("rows").into_iter().map(|n| n.state).collect();
+    use NotificationState::{Delivered, Superseded};
+    assert_eq!(states, [Delivered, Superseded, Superseded]);
+}
+
+#[tokio::test]
+async fn what_is_kept_quiet_is_not_told_and_the_record_says_why() {
+    let rig = rig().await;
+    let wanted = WantedSilence {
+        id: None,
+        matchers: parse_matchers("id=a").expect("matchers"),
+        starts_at: rig.now(),
+        ends_at: after(rig.now(), 30.0),
+        created_by: "ann".into(),
+        comment: "known".into(),
+    };
+    rig.engine.silence(wanted).await.expect("a silence");
+    rig.tell(&[fires(&rig, "a", "pay"), fires(&rig, "b", "pay"), fires(&rig, "n", "nightly")])
+        .await
+        .expect("taken");
+    assert_eq!(told(&rig, 12).await, ["b|"]);
+    assert_eq!(rig.handling("a").await, ["received", "routed", "suppressed", "not told"]);
+    assert_eq!(rig.handling("n").await, ["received", "routed", "opened", "not told"]);
+    // The silence ends, and the alert still fires.
+    assert_eq!(told(&rig, 12).await, ["a,b|"]);
+}
+
+#[tokio::test]
+async fn the_same_service_is_not_told_of_again_at_once_unless_it_gets_worse() {
+    let rig = Rig::with(|config| routed(config, 60.0), "").await;
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    assert_eq!(told(&rig, 3).await, ["a|"]);
+    rig.tell(&[fires(&rig, "b", "pay")]).await.expect("taken");
+    assert_eq!(told(&rig, 20).await, [""; 0]);
+    let mut worse = fires(&rig, "c", "pay");
+    worse["severity"] = "critical".into();
+    rig.tell(&[worse]).await.expect("taken");
+    // It waits with the group, which was put off until the pause is over.
+    assert_eq!(told(&rig, 12).await, ["a,b,c|"]);
+}
+
+/// What a receiver hears of two alerts, one of which ends, if the server dies at its `nth` commit.
+async fn crashed(nth: u64, point: CrashPoint) -> (Vec<String>, bool) {
+    let mut rig = rig().await;
+    let (a, b) = (fires(&rig, "a", "pay"), fires(&rig, "b", "pay"));
+    let steps = [(0, a.clone()), (1, b), (9, over(&a))];
+    let (mut sent, mut heard, mut crashed) = (0, Vec::new(), false);
+    rig.engine.store.crash_at(nth, point);
+    for tick in 0..25 {
+        // Whoever gets no acknowledgement sends again.
+        while let Some((_, alert)) = steps.get(sent).filter(|(at, _)| *at <= tick) {
+            match rig.tell(std::slice::from_ref(alert)).await {
+                Ok(_) => sent += 1,
+                Err(_) => (rig, crashed) = (rig.reopen().await, true),
+            }
+        }
+        let result = match rig.try_tick().await {
+            Ok(()) => rig.engine.tell_due().await,
+            Err(error) => Err(error),
+        };
+        heard.extend(told(&rig, 0).await);
+        if result.is_err() {
+            (rig, crashed) = (rig.reopen().await, true);
+        }
+    }
+    (heard, crashed)
+}
+
+#[tokio::test]
+async fn a_crash_at_any_write_tells_everything_and_at_most_one_thing_twice() {
+    for point in [CrashPoint::Before, CrashPoint::After] {
+        for nth in 1.. {
+            let (heard, was_crashed) = crashed(nth, point).await;
+            if !was_crashed {
+                assert!(nth > 8, "{nth} commits are too few");
+                break;
+            }
+            let mut distinct = heard.clone();
+            distinct.dedup();
+            assert!(heard.len() - distinct.len() <= 1, "crash {point:?} {nth}: {heard:?}");
+            assert_eq!(distinct.last().map(String::as_str), Some("b|a"), "crash {point:?} {nth}: {heard:?}");
+            assert!(distinct.len() <= 3, "crash {point:?} {nth}: {heard:?}");
+        }
+    }
+}
