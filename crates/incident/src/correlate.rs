@@ -184,6 +184,8 @@ mod tests {
             baseline: None,
             summary: "moved".into(),
             evidence: None,
+            entity: None,
+            alert_name: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! How strongly an alert is related to a group of others, by place, time and shared cause.
 
 use crate::{IncidentConfig, Symptom, Topology};
-use midwatch_model::{Cause, Entity, Owner, PartKind, Place, Score, Timestamp, seconds_between};
+use midwatch_model::{
+    Cause, Entity, EntityKind, Owner, PartKind, Place, Score, Signal, Timestamp, seconds_between,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// From here on an alert belongs to the group. Whoever shares the owner belongs by that alone; whoever shares only the
@@ -37,6 +39,24 @@ pub struct Subject {
     pub class: Cause,
     pub symptom: Symptom,
     pub onset_at: Timestamp,
+}
+
+impl Subject {
+    /// What a signal tells. Text of alerts says nothing here: only labels and the alert's own name do.
+    #[must_use]
+    pub fn of(signal: &Signal, topology: &Topology) -> Self {
+        let cluster = signal.entity.as_ref().and_then(|entity| entity.cluster.clone());
+        let named = signal.entity.as_ref().map(|entity| topology.resolve(entity));
+        let name = signal.alert_name.as_deref().unwrap_or_default();
+        let mentioned = || Some(topology.mentioned(name, cluster.as_deref())).filter(|all| !all.is_empty());
+        let service = || {
+            let (kind, name) = (EntityKind::Service, signal.service.to_string());
+            topology.resolve(&Entity { kind, cluster: None, namespace: None, name })
+        };
+        let symptom = signal.metric.map_or_else(|| Symptom::of_name(name), Symptom::of_metric);
+        let entities = named.or_else(mentioned).unwrap_or_else(service);
+        Self { entities, class: signal.class, symptom, onset_at: signal.onset_at }
+    }
 }
 
 /// What a group is made of, as far as relations need to know.
