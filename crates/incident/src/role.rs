@@ -71,12 +71,16 @@ const PART_LETTERS: usize = 5;
 
 impl Role {
     pub(crate) fn of(entity: &Entity) -> Option<Self> {
+        // What acts upon a store is named after it and is none.
+        if entity.kind.acts_on_others() {
+            return None;
+        }
         let name = entity.owner_name().to_lowercase();
         let key = name_key(&name);
         let says = |word: &&str| {
             name.split('-').any(|part| part == *word) || (word.len() >= PART_LETTERS && key.contains(*word))
         };
-        WORDS.iter().find(|(_, words)| words.iter().any(|word| says(word))).map(|(role, _)| *role)
+        WORDS.iter().find(|(_, words)| words.iter().any(says)).map(|(role, _)| *role)
     }
 
     /// What it is worth in the search for a root. A generator comes close to an experiment, a pod of one being 500 by

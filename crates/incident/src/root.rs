@@ -113,7 +113,8 @@ impl<'a> Ranking<'a> {
 
     fn score(&self, entity: &Entity) -> Score {
         let owner = entity.owner();
-        let base = Score::default().with(PartKind::Layer, layer(entity.kind), format!("a {}", entity.kind));
+        let kind = entity.kind.to_string().replace('_', " ");
+        let base = Score::default().with(PartKind::Layer, layer(entity.kind), format!("kind: {kind}"));
         let score = self.callers(self.target(role(base, entity), &owner), &owner);
         match self.heard.get(&owner) {
             Some(heard) => self.told(score, heard, &owner),
