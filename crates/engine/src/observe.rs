@@ -3,7 +3,7 @@
 use crate::append::{append, commit_new};
 use crate::watch::BASELINES;
 use crate::{Engine, EngineError};
-use midwatch_incident::{Belongs, Incident, Open, correlate};
+use midwatch_incident::{Belongs, Incident, Open, Topology, correlate, topology_of};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{IncidentId, Metric, ServiceGraph, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_report::LineageStep;
@@ -93,12 +93,13 @@ pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError
     }
     let graph = engine.watch.lock().await.graph.clone();
     let mut open = open_incidents(engine).await?;
+    let topology = topology_of(open.values().map(|(_, open)| open));
     for row in pending {
         if engine.hold_back(&row).await? {
             continue;
         }
         match serde_json::from_slice::<Signal>(&row.payload) {
-            Ok(signal) => match place(engine, &signal, &mut open, &graph).await {
+            Ok(signal) => match place(engine, &signal, &mut open, &graph, &topology).await {
                 // A person wrote to the incident meanwhile; the next tick places what is left on what they wrote.
                 Err(EngineError::Store(StoreError::Conflict { .. })) => return Ok(()),
                 placed => placed?,
@@ -131,23 +132,26 @@ async fn place(
     signal: &Signal,
     open: &mut BTreeMap<IncidentId, (VerifiedJournal, Open)>,
     graph: &ServiceGraph,
+    topology: &Topology,
 ) -> Result<(), EngineError> {
     let now = engine.now();
-    let candidates: Vec<Open> = open.values().map(|(_, o)| o.clone()).collect();
+    let candidates: Vec<&Open> = open.values().map(|(_, o)| o).collect();
     let (incident, entries, step, reason) = match correlate(
         signal,
         &candidates,
         graph,
+        topology,
         &engine.config.incident,
     ) {
-        Belongs::Opens { reason } => {
+        Belongs::Opens { parent, score, reason } => {
             let id = IncidentId::new(format!("inc-{}", engine.ids.next(now)));
             tracing::info!(incident.id = %id, service = %signal.service, "incident opened: {}", signal.summary);
             let opened =
                 Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
-            (id, vec![opened], "opened", reason)
+            let linked = parent.map(|parent| Entry::Linked { parent, score });
+            (id, std::iter::once(opened).chain(linked).collect(), "opened", reason)
         }
-        Belongs::Joins { incident, reason } => {
+        Belongs::Joins { incident, reason, .. } => {
             let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
             (incident, vec![joined], "joined", reason)
         }

@@ -16,7 +16,7 @@ mod symptom;
 mod topology;
 
 pub use config::IncidentConfig;
-pub use correlate::{Belongs, Open, correlate};
+pub use correlate::{Belongs, Open, correlate, topology_of};
 pub use fold::{EffectRecord, Incident, State, Waiting};
 pub use group::{Group, Grouping, Placed, group};
 pub use inhibit::{InhibitRule, Inhibitor};

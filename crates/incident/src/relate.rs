@@ -14,11 +14,11 @@ pub const JOIN_POINTS: i32 = 600;
 pub const LINK_POINTS: i32 = 400;
 
 /// What a common place is worth. Only the nearest counts: the others follow from it.
-const SAME_ENTITY: i32 = 800;
+pub(crate) const SAME_ENTITY: i32 = 800;
 const ALIAS: i32 = 700;
 const SAME_OWNER: i32 = 600;
 /// Joins what begins within three minutes, and is linked later on.
-const DEPENDS_ON: i32 = 500;
+pub(crate) const DEPENDS_ON: i32 = 500;
 /// Joins what begins at once, is linked for some minutes, and says nothing later.
 const SAME_NAMESPACE: i32 = 350;
 /// Neither says where it is, as on a site without namespaces: joins only what looks alike and begins at once.
@@ -152,11 +152,11 @@ fn place(entity: &Entity, members: &Members, topology: &Topology) -> Score {
         Some(name) => {
             score.with(PartKind::SameNamespace, SAME_NAMESPACE, format!("both in namespace {name}"))
         }
-        None => score.with(PartKind::SameNamespace, NO_NAMESPACE, "neither names a namespace"),
+        None => score.with(PartKind::NoNamespace, NO_NAMESPACE, "neither names a namespace"),
     }
 }
 
-fn close_in_time(score: Score, gap_s: f64) -> Score {
+pub(crate) fn close_in_time(score: Score, gap_s: f64) -> Score {
     let share = TOGETHER_S / gap_s.max(TOGETHER_S);
     // At most 300, so that the cast is exact.
     let points = (f64::from(CLOSE_IN_TIME) * share).round() as i32;

@@ -30,6 +30,8 @@ pub enum PartKind {
     SameOwner,
     DependsOn,
     SameNamespace,
+    /// Neither says where it is.
+    NoNamespace,
     // Of a relation: when and what.
     CloseInTime,
     SharedCause,
