@@ -39,7 +39,10 @@ const NO_DATA: u8 = 2;
 
 fn main() -> ExitCode {
     let Cli { eval: Eval::Storms(args) } = Cli::parse();
-    let folder = args.data.clone().unwrap_or_else(default_data).join("alert-storms");
+    let data = args.data.unwrap_or_else(default_data);
+    let inside = data.join("alert-storms");
+    // Whoever names the folder of the storms itself means it.
+    let folder = if !inside.is_dir() && storms::holds_files(&data) { data } else { inside };
     if !folder.is_dir() {
         eprintln!(
             "there are no alert storms in {}: name the folder that holds `alert-storms/` with --data DIR; the set is the \

@@ -10,6 +10,8 @@ mod speed;
 mod tests;
 mod together;
 
+pub use load::holds_files;
+
 use anyhow::Result;
 use serde::Serialize;
 use std::path::Path;

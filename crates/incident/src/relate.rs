@@ -117,15 +117,17 @@ pub fn relate<'a>(
     config: &IncidentConfig,
 ) -> Option<(Score, Option<&'a Entity>)> {
     let gap_s = members.gap_s(subject.onset_at).filter(|gap_s| *gap_s <= config.window_s)?;
-    let along = |score: Score| shared_cause(close_in_time(score, gap_s), subject, members);
-    let about = |entity: &'a Entity| (along(place(entity, members, topology)), Some(entity));
+    let along = |score: Score, about: Option<&Entity>| {
+        shared_cause(close_in_time(score, gap_s), subject.class, about, members)
+    };
+    let about = |entity: &'a Entity| (along(place(entity, members, topology), Some(entity)), Some(entity));
     // The first of equals: entities are sorted, so that the answer does not depend on who asked before.
     let best = subject
         .entities
         .iter()
         .map(about)
         .reduce(|best, next| if next.0.total > best.0.total { next } else { best });
-    Some(best.unwrap_or_else(|| (along(Score::default()), None)))
+    Some(best.unwrap_or_else(|| (along(Score::default(), None), None)))
 }
 
 /// The nearest common place.
@@ -163,10 +165,13 @@ pub(crate) fn close_in_time(score: Score, gap_s: f64) -> Score {
     score.with(PartKind::CloseInTime, points, format!("began {gap_s:.0} s apart"))
 }
 
-fn shared_cause(score: Score, subject: &Subject, members: &Members) -> Score {
-    if members.classes.contains(&subject.class) {
-        let detail = format!("both look like {}", subject.class.phrase());
-        return score.with(PartKind::SharedCause, SHARED_CAUSE, detail);
+/// Two clusters that look alike are a coincidence until something says otherwise, so they share nothing by that.
+fn shared_cause(score: Score, class: Cause, about: Option<&Entity>, members: &Members) -> Score {
+    let here = |entity: &Entity| {
+        members.places.is_empty() || members.places.iter().any(|place| place.cluster == entity.cluster)
+    };
+    if members.classes.contains(&class) && about.is_none_or(here) {
+        return score.with(PartKind::SharedCause, SHARED_CAUSE, format!("both look like {}", class.phrase()));
     }
     score
 }
@@ -227,6 +232,8 @@ mod tests {
         check(Some(entity(Service, Some("bank"), "desk")), other, 0.0, "apart");
         check(Some(entity(Service, Some("bank"), "desk")), alike, 0.0, "linked");
         check(None, alike, 0.0, "linked");
+        let far = Entity { cluster: Some("far".into()), ..entity(Service, Some("shop"), "desk") };
+        check(Some(far), alike, 0.0, "apart");
         check(Some(entity(Service, Some("shop"), "desk")), alike, 901.0, "apart");
         check(Some(entity(Service, Some("shop"), "till")), other, -50.0, "joins");
     }

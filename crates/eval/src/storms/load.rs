@@ -61,15 +61,25 @@ fn or_none<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<Vec<
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Whether a folder holds files that storms may be in.
+#[must_use]
+pub fn holds_files(folder: &Path) -> bool {
+    json_files(folder).is_ok_and(|files| !files.is_empty())
+}
+
+fn json_files(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    Ok(files)
+}
+
 /// Reads every JSON file of a folder, by name.
 ///
 /// # Errors
 /// Which file cannot be read, and why; or that there is none.
 pub fn load(folder: &Path) -> Result<Vec<Case>> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
-    files.sort();
+    let files = json_files(folder).with_context(|| format!("cannot list {}", folder.display()))?;
     if files.is_empty() {
         bail!("{} holds no JSON file", folder.display());
     }
