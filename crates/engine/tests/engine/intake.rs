@@ -80,7 +80,7 @@ async fn what_the_graph_does_not_know_joins_by_score_or_becomes_a_child() {
     let incidents = rig.incidents().await;
     let parents: Vec<_> = incidents.iter().filter_map(|incident| incident.parent.clone()).collect();
     let parent = incidents.iter().find(|incident| incident.signals.len() == 2).expect("of two signals");
-    assert_eq!(parents, [parent.id.clone()], "{}", rig.story().await);
+    assert_eq!(parents, std::slice::from_ref(&parent.id), "{}", rig.story().await);
 }
 
 #[tokio::test]
