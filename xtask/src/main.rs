@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask demo | test | ci | bench | soak`.
+//! The project's chores: `cargo xtask demo | test | ci | bench | eval | soak`.
 
 mod ci;
 mod machine;
@@ -16,6 +16,7 @@ cargo xtask <chore>
   test          set up what the tests need, run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
+  eval WHAT     score a stage on labelled data (storms --data DIR --json)
   soak [ARGS]   long runs: every scenario many times, quiet hours, kills (--runs N --only NAME --quiet-s S)";
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "test" => test::run(),
         "ci" => ci::run(),
         "bench" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args),
+        "eval" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], args),
         "soak" => soak::run(args),
         "" | "help" | "--help" => {
             println!("{USAGE}");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The crates that each crate may know, besides itself. Direction: programs → api → engine → {stages, connectors,
 /// store} → model, series; and the two edges that make safety a matter of types: action → decision, connectors → action.
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("midwatch-model", &[]),
     ("midwatch-series", &[]),
     ("midwatch-signal", &["model", "series"]),
@@ -57,6 +57,8 @@ const EDGES: [(&str, &[&str]); 18] = [
         ],
     ),
     ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "store"]),
+    // Scores what stages make of labelled data; nothing that runs may know the labels.
+    ("midwatch-eval", &["model", "signal", "incident"]),
     ("xtask", &[]),
 ];
 

@@ -173,6 +173,8 @@ fn signal(service: &ServiceName, metric: Metric, onset_at: Timestamp) -> Signal 
         baseline: Some(baseline()),
         summary: format!("{service} {} is abnormal", metric.title()),
         evidence: None,
+        entity: None,
+        alert_name: None,
     }
 }
 

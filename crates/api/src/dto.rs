@@ -110,6 +110,8 @@ pub struct ActBody {
 pub struct IncidentDetail {
     pub id: String,
     pub state: String,
+    /// The incident that this one is a child of: related, but not strongly enough to be one with it.
+    pub parent: Option<String>,
     pub component: String,
     pub cause: Option<String>,
     pub confidence: Option<f64>,
@@ -145,6 +147,7 @@ impl IncidentDetail {
         Self {
             id: incident.id.to_string(),
             state: incident.state.to_string(),
+            parent: incident.parent.as_ref().map(ToString::to_string),
             component: incident.component().to_string(),
             cause: root.map(|r| r.cause.name().to_owned()),
             confidence: root.map(|r| r.confidence),

@@ -16,33 +16,25 @@ pub(crate) async fn append(
     extra: Commit,
 ) -> Result<VerifiedJournal, EngineError> {
     let stream = journal.stream().clone();
-    let commit = with_derived(engine, &stream, journal.lines(), entries, extra);
+    let commit = with_derived(engine, &stream, journal.lines(), written(engine, entries), extra);
     engine.store.commit(commit).await?;
     Ok(engine.store.read(&stream).await?)
 }
 
-/// Starts a new stream.
-pub(crate) async fn commit_new(
-    engine: &Engine,
-    stream: StreamId,
-    entries: Vec<Entry>,
-    extra: Commit,
-) -> Result<VerifiedJournal, EngineError> {
-    let commit = with_derived(engine, &stream, &[], entries, extra);
-    engine.store.commit(commit).await?;
-    Ok(engine.store.read(&stream).await?)
+/// Entries as lines that are written now.
+pub(crate) fn written(engine: &Engine, entries: Vec<Entry>) -> Vec<Line> {
+    let now = engine.now();
+    entries.into_iter().map(|entry| Line::new(now, entry)).collect()
 }
 
-/// The commit that appends `entries` after `before`, with view row, artifacts and wake-up.
+/// The commit that appends `lines` after `before`, with view row, artifacts and wake-up.
 pub(crate) fn with_derived(
     engine: &Engine,
     stream: &StreamId,
     before: &[Line],
-    entries: Vec<Entry>,
+    lines: Vec<Line>,
     mut commit: Commit,
 ) -> Commit {
-    let now = engine.now();
-    let lines: Vec<Line> = entries.into_iter().map(|entry| Line::new(now, entry)).collect();
     let mut all = before.to_vec();
     all.extend(lines.iter().cloned());
     commit.appends.push(Append { stream: stream.clone(), expected: before.len() as u64, lines });

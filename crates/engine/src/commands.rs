@@ -1,6 +1,6 @@
 //! What people tell the watch: approve, deny, act, register, mark a false alarm, hand in an alert.
 
-use crate::append::append;
+use crate::append::{append, with_derived, written};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
@@ -260,7 +260,8 @@ impl Engine {
         let mut commit = reservation(self, &service, intended(), Commit::default());
         if let Some(journal) = &journal {
             let entries = vec![Entry::Gated { record: gate }, intended()];
-            commit = crate::append::with_derived(self, journal.stream(), journal.lines(), entries, commit);
+            let lines = written(self, entries);
+            commit = with_derived(self, journal.stream(), journal.lines(), lines, commit);
         }
         self.store.commit(commit).await?;
         let effect = Effect::new(authorized, intent.clone())?;

@@ -10,6 +10,7 @@ mod artifacts;
 mod clock;
 mod commands;
 mod config;
+mod correlate;
 mod cycle;
 mod desk;
 mod dispatch;
@@ -109,7 +110,7 @@ impl Engine {
     /// When the store fails.
     pub async fn settle(&self) -> Result<(), EngineError> {
         self.catch_up().await?;
-        observe::correlate_pending(self).await?;
+        correlate::correlate_pending(self).await?;
         reconcile::settle_services(self).await?;
         cycle::cycle_all(self).await
     }

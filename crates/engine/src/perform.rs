@@ -1,6 +1,6 @@
 //! Performing: the effects and reports that a step asks for, each intended, then done, then recorded.
 
-use crate::append::{append, with_derived};
+use crate::append::{append, with_derived, written};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend, intend_undo};
 use midwatch_decision::{Authorized, ServiceHistory};
@@ -73,7 +73,7 @@ async fn carry_out(
 ) -> Result<(), EngineError> {
     let intended = Entry::Intended { intent: intent.clone() };
     let reserve = reservation(engine, service, intended, Commit::default());
-    let commit = with_derived(engine, journal.stream(), journal.lines(), entries, reserve);
+    let commit = with_derived(engine, journal.stream(), journal.lines(), written(engine, entries), reserve);
     engine.store.commit(commit).await?;
 
     let effect = Effect::new(authorized, intent.clone())?;
@@ -111,7 +111,13 @@ pub(crate) async fn record(
         let mut commit = reservation(engine, &service, performed(), Commit::default());
         if let Some(incident) = &intent.incident {
             let journal = engine.store.read(&StreamId::Incident(incident.clone())).await?;
-            commit = with_derived(engine, journal.stream(), journal.lines(), vec![performed()], commit);
+            commit = with_derived(
+                engine,
+                journal.stream(),
+                journal.lines(),
+                written(engine, vec![performed()]),
+                commit,
+            );
         }
         match engine.store.commit(commit).await {
             Err(error @ StoreError::Conflict { .. }) => last = Some(error),

@@ -1,7 +1,12 @@
 //! Which incident a signal belongs to.
 
-use crate::{IncidentConfig, State};
-use midwatch_model::{IncidentId, Metric, ServiceGraph, ServiceName, Signal, Timestamp, seconds_between};
+use crate::relate::{DEPENDS_ON, SAME_ENTITY, close_in_time};
+use crate::{IncidentConfig, JOIN_POINTS, LINK_POINTS, Members, State, Subject, Topology, relate};
+use midwatch_model::{
+    Entity, IncidentId, Metric, Owner, PartKind, Score, ServiceGraph, ServiceName, Signal, Timestamp,
+    seconds_between,
+};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// What correlation needs to know of an incident.
@@ -21,17 +26,22 @@ pub struct Open {
     pub series: BTreeSet<String>,
     /// Last time a signal joined.
     pub last_signal_at: Timestamp,
+    /// What its signals are about, for what the service graph does not know.
+    pub members: Members,
 }
 
 /// Where a signal goes, with the reason that is put on record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Belongs {
-    /// No open incident explains it.
+    /// No open incident explains it. A parent is related, but not strongly enough; the score is the relation's.
     Opens {
+        parent: Option<IncidentId>,
+        score: Score,
         reason: String,
     },
     Joins {
         incident: IncidentId,
+        score: Score,
         reason: String,
     },
     /// The same series already spoke in this incident.
@@ -51,24 +61,108 @@ pub enum Belongs {
     },
 }
 
-/// Places a signal. Of several incidents that could explain it the nearest on the graph wins, then the newest.
+/// Places a signal. Of several incidents that could explain it the nearest on the graph wins, then the newest. What the
+/// graph does not know is placed by how strongly it is related: see `relate`.
 #[must_use]
-pub fn correlate(signal: &Signal, open: &[Open], graph: &ServiceGraph, config: &IncidentConfig) -> Belongs {
+pub fn correlate(
+    signal: &Signal,
+    open: &[&Open],
+    graph: &ServiceGraph,
+    topology: &Topology,
+    config: &IncidentConfig,
+) -> Belongs {
     let near = open
         .iter()
         .filter(|incident| in_time(signal, incident, config))
+        .filter(|incident| graph.contains(&signal.service) || !elsewhere(signal, incident))
         .filter_map(|incident| Some((hops(signal, incident, graph)?, incident)))
         .filter(|(hops, _)| *hops <= config.max_hops)
-        .min_by_key(|(hops, incident)| (*hops, std::cmp::Reverse(incident.opened_at)));
-    let Some((hops, incident)) = near else {
-        return Belongs::Opens {
-            reason: format!(
-                "no open incident within {} hops and {:.0} s that the same fault could reach",
-                config.max_hops, config.window_s
-            ),
-        };
+        .min_by_key(|(hops, incident)| (*hops, Reverse(incident.opened_at)));
+    match near {
+        Some((hops, incident)) => place(signal, incident, hops),
+        None if graph.contains(&signal.service) => apart(config),
+        None => place_stranger(signal, open, graph, topology, config),
+    }
+}
+
+/// Whether the incident is only about namesakes of the signal's entity, in other namespaces or clusters.
+fn elsewhere(signal: &Signal, incident: &Open) -> bool {
+    let Some(entity) = signal.entity.as_ref().filter(|entity| entity.namespace.is_some()) else {
+        return false;
     };
-    place(signal, incident, hops)
+    let owner = entity.owner();
+    let namesakes: Vec<_> = incident.members.owners.iter().filter(|other| other.key == owner.key).collect();
+    !namesakes.is_empty()
+        && namesakes.iter().all(|other| other.place.namespace.is_some() && other.place != owner.place)
+}
+
+fn apart(config: &IncidentConfig) -> Belongs {
+    let reason = format!(
+        "no open incident within {} hops and {:.0} s that the same fault could reach",
+        config.max_hops, config.window_s
+    );
+    Belongs::Opens { parent: None, score: Score::default(), reason }
+}
+
+/// Places a signal of what the graph does not know.
+fn place_stranger(
+    signal: &Signal,
+    open: &[&Open],
+    graph: &ServiceGraph,
+    topology: &Topology,
+    config: &IncidentConfig,
+) -> Belongs {
+    let subject = Subject::of(signal, topology);
+    let related = |incident: &&&Open| {
+        let (score, _) = relate(&subject, &incident.members, topology, config)?;
+        // The graph knows who these are: only what is at one place with them can be of their trouble.
+        let known = incident.services.iter().any(|service| graph.contains(service));
+        (!known || has_place(&score)).then_some(score)
+    };
+    let best = open
+        .iter()
+        .filter(|incident| incident.recovered_at.is_none())
+        .filter_map(|incident| Some((related(&incident)?, *incident)))
+        .max_by(|(a, x), (b, y)| (a.total, x.opened_at, &x.id).cmp(&(b.total, y.opened_at, &y.id)));
+    match best {
+        // What a person has already does not grow by what is only near to it.
+        Some((score, incident)) if score.total >= JOIN_POINTS && incident.state != State::Escalated => {
+            Belongs::Joins { reason: score.sentence(), score, incident: incident.id.clone() }
+        }
+        Some((score, incident)) if score.total >= LINK_POINTS => {
+            let reason = format!("related to {}: {}", incident.id, score.sentence());
+            Belongs::Opens { parent: Some(incident.id.clone()), score, reason }
+        }
+        _ => apart(config),
+    }
+}
+
+fn has_place(score: &Score) -> bool {
+    use PartKind::{Alias, DependsOn, SameEntity, SameNamespace, SameOwner};
+    [SameEntity, Alias, SameOwner, DependsOn, SameNamespace].into_iter().any(|kind| score.has(kind))
+}
+
+/// What the open incidents are about, so that names can be told to speak of it, and how many alert where: they and what
+/// has just come in.
+pub fn topology_of<'a>(
+    open: impl Iterator<Item = &'a Open>,
+    coming: impl Iterator<Item = &'a Signal>,
+) -> Topology {
+    let entities: Vec<Entity> = open.flat_map(|incident| incident.members.entities()).cloned().collect();
+    let mut alerting: BTreeSet<Owner> = entities.iter().map(Entity::owner).collect();
+    let topology = Topology::new(entities, &[], &ServiceGraph::default());
+    alerting.extend(coming.filter_map(|signal| Some(signal.entity.as_ref()?.owner())));
+    topology.alerting(alerting.into_iter())
+}
+
+/// The score that is put on record where the graph decides.
+fn score_on_graph(hops: usize, lag_s: f64) -> Score {
+    let score = Score::default();
+    let score = match hops {
+        0 => score.with(PartKind::SameEntity, SAME_ENTITY, "same service"),
+        _ => score.with(PartKind::DependsOn, DEPENDS_ON, format!("{hops} hops away on the service graph")),
+    };
+    close_in_time(score, lag_s.abs())
 }
 
 fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
@@ -87,10 +181,10 @@ fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
         }
         if incident.state == State::Soaking {
             let reason = format!("{series} moved while {id} soaks, {hops} hops away");
-            return Belongs::Joins { incident: id, reason };
+            return Belongs::Joins { incident: id, score: score_on_graph(hops, since), reason };
         }
         let reason = format!("{series} is {hops} hops from {id}, which recovered {since:.0} s earlier");
-        return Belongs::Opens { reason };
+        return Belongs::Opens { parent: Some(id), score: score_on_graph(hops, since), reason };
     }
     if incident.series.contains(&series) {
         return Belongs::Duplicate { reason: format!("{series} already signalled in {id}"), incident: id };
@@ -99,7 +193,8 @@ fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
         if hops == 0 { "same service".to_owned() } else { format!("{hops} hops away on the service graph") };
     let lag = seconds_between(incident.opened_at, signal.onset_at);
     let when = if lag < 0.0 { format!("{:.0} s before", -lag) } else { format!("{lag:.0} s after") };
-    Belongs::Joins { reason: format!("{place}, began {when} {id} was opened"), incident: id }
+    let reason = format!("{place}, began {when} {id} was opened");
+    Belongs::Joins { incident: id, score: score_on_graph(hops, lag), reason }
 }
 
 fn in_time(signal: &Signal, incident: &Open, config: &IncidentConfig) -> bool {
@@ -184,6 +279,8 @@ mod tests {
             baseline: None,
             summary: "moved".into(),
             evidence: None,
+            entity: None,
+            alert_name: None,
         }
     }
 
@@ -199,11 +296,64 @@ mod tests {
             loaded: names(loaded),
             series: BTreeSet::new(),
             last_signal_at: Timestamp::UNIX_EPOCH,
+            members: Members::default(),
         }
     }
 
+    fn alert(service: &str, namespace: Option<&str>, second: f64) -> Signal {
+        let entity = namespace.map(|namespace| midwatch_model::Entity {
+            kind: midwatch_model::EntityKind::Service,
+            cluster: None,
+            namespace: Some(namespace.into()),
+            name: service.into(),
+        });
+        let onset_at = midwatch_model::after(Timestamp::UNIX_EPOCH, second);
+        Signal {
+            kind: SignalKind::Alert,
+            entity,
+            onset_at,
+            metric: None,
+            ..signal(service, Metric::ErrorRate)
+        }
+    }
+
+    /// Where an alert of an unknown service goes when one incident is open, with that first alert.
+    fn check(state: State, first: &Signal, next: &Signal, expected: &str) {
+        let mut incident = open(state, first.service.as_str(), &[first.service.as_str()], &[]);
+        incident.component = None;
+        let subject = Subject::of(first, &Topology::default());
+        incident.members.add(&subject, subject.entities.first());
+        let topology = topology_of(std::iter::once(&incident), std::iter::empty());
+        let answer = correlate(next, &[&incident], &lab(), &topology, &IncidentConfig::default());
+        let found = match &answer {
+            Belongs::Joins { score, .. } if score.total >= JOIN_POINTS => "joins",
+            Belongs::Opens { parent: Some(_), score, .. } if score.total >= LINK_POINTS => "child",
+            Belongs::Opens { parent: None, .. } => "opens",
+            _ => "something else",
+        };
+        assert_eq!(found, expected, "{answer:?}");
+    }
+
+    #[test]
+    fn what_the_graph_does_not_know_is_placed_by_its_score() {
+        let diagnosed = State::Diagnosed;
+        let desk = alert("desk", Some("shop"), 0.0);
+        check(diagnosed, &desk, &alert("till", Some("shop"), 30.0), "joins");
+        check(diagnosed, &desk, &alert("till", Some("shop"), 240.0), "child");
+        check(diagnosed, &desk, &alert("till", Some("shop"), 800.0), "child");
+        check(diagnosed, &desk, &alert("till", Some("bank"), 30.0), "child");
+        check(diagnosed, &desk, &alert("till", Some("bank"), 200.0), "opens");
+        check(diagnosed, &alert("desk", None, 0.0), &alert("till", None, 30.0), "child");
+        check(diagnosed, &alert("payment", None, 0.0), &alert("till", None, 30.0), "opens");
+        check(State::Escalated, &desk, &alert("till", Some("shop"), 30.0), "child");
+        check(diagnosed, &desk, &alert("desk", Some("shop"), 800.0), "joins");
+        check(diagnosed, &desk, &alert("desk", Some("bank"), 200.0), "opens");
+        check(diagnosed, &desk, &alert("user", Some("shop"), 30.0), "opens");
+    }
+
     fn joins(incident: Open, service: &str, metric: Metric) -> bool {
-        let answer = correlate(&signal(service, metric), &[incident], &lab(), &IncidentConfig::default());
+        let (topology, config) = (Topology::default(), IncidentConfig::default());
+        let answer = correlate(&signal(service, metric), &[&incident], &lab(), &topology, &config);
         matches!(answer, Belongs::Joins { .. })
     }
 

@@ -1,5 +1,6 @@
 //! An incident as the fold of its journal.
 
+use crate::{Members, Subject, Topology};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
@@ -100,6 +101,8 @@ pub struct Incident {
     pub id: IncidentId,
     pub state: State,
     pub opened_at: Timestamp,
+    /// The incident that this one is a child of.
+    pub parent: Option<IncidentId>,
     pub signals: Vec<Signal>,
     pub last_signal_at: Timestamp,
     pub verdict: Option<Verdict>,
@@ -153,6 +156,7 @@ impl Incident {
             id,
             state: State::Correlating,
             opened_at: at,
+            parent: None,
             signals: vec![signal],
             last_signal_at: at,
             verdict: None,
@@ -189,6 +193,7 @@ impl Incident {
                 self.signals.push(signal.clone());
                 self.last_signal_at = at;
             }
+            Entry::Linked { parent, .. } => self.parent = Some(parent.clone()),
             Entry::Diagnosed { verdict, .. } => self.diagnosed(verdict, at),
             Entry::Planned { plan, hash } => self.planned(plan, hash),
             Entry::Gated { record } => self.gate = Some(record.clone()),
@@ -438,6 +443,16 @@ impl Incident {
         self.last_effect().map(|e| &e.intent.before)
     }
 
+    /// The entities of its signals, as relations see them.
+    fn members(&self) -> Members {
+        let mut members = Members::default();
+        for signal in &self.signals {
+            let subject = Subject::of(signal, &Topology::default());
+            members.add(&subject, subject.entities.first());
+        }
+        members
+    }
+
     /// What correlation needs to know.
     #[must_use]
     pub fn as_open(&self) -> crate::Open {
@@ -456,6 +471,7 @@ impl Incident {
                 .collect(),
             series: self.signals.iter().map(Signal::series_key).collect(),
             last_signal_at: self.last_signal_at,
+            members: self.members(),
         }
     }
 }

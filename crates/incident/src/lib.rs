@@ -6,11 +6,22 @@
 mod config;
 mod correlate;
 mod fold;
+mod group;
 mod inhibit;
+mod relate;
+mod role;
+mod root;
 mod silence;
+mod symptom;
+mod topology;
 
 pub use config::IncidentConfig;
-pub use correlate::{Belongs, Open, correlate};
+pub use correlate::{Belongs, Open, correlate, topology_of};
 pub use fold::{EffectRecord, Incident, State, Waiting};
+pub use group::{Group, Grouping, Placed, group};
 pub use inhibit::{InhibitRule, Inhibitor};
+pub use relate::{JOIN_POINTS, LINK_POINTS, Members, Subject, relate};
+pub use root::{Root, rank_roots};
 pub use silence::{SilenceError, Silences, WantedSilence};
+pub use symptom::Symptom;
+pub use topology::Topology;

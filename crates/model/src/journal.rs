@@ -9,7 +9,7 @@ use crate::decision::{Approval, GateRecord, Principal};
 use crate::evidence::hex;
 use crate::silence::Silence;
 use crate::{
-    Action, ActionKey, IncidentId, Plan, PlanHash, ServiceName, Signal, SignalId, Timestamp, Verdict,
+    Action, ActionKey, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId, Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -137,6 +137,11 @@ pub enum Entry {
     SignalJoined {
         signal: Signal,
         reason: String,
+    },
+    /// The incident is related to another, though not strongly enough to be one with it.
+    Linked {
+        parent: IncidentId,
+        score: Score,
     },
     Diagnosed {
         verdict: Verdict,
@@ -275,7 +280,7 @@ impl Entry {
     #[must_use]
     pub fn role(&self) -> Role {
         match self {
-            Entry::Opened { .. } | Entry::SignalJoined { .. } => Role::Observer,
+            Entry::Opened { .. } | Entry::SignalJoined { .. } | Entry::Linked { .. } => Role::Observer,
             Entry::Diagnosed { .. } => Role::Analyzer,
             Entry::Planned { .. } | Entry::StepSkipped { .. } => Role::Planner,
             Entry::Gated { .. }
@@ -302,6 +307,7 @@ impl Entry {
         match self {
             Entry::Opened { .. } => "opened",
             Entry::SignalJoined { .. } => "signal_joined",
+            Entry::Linked { .. } => "linked",
             Entry::Diagnosed { .. } => "diagnosed",
             Entry::Planned { .. } => "planned",
             Entry::Gated { .. } => "gated",

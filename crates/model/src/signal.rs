@@ -1,6 +1,6 @@
 //! Signals: everything that can make midwatch look.
 
-use crate::{Cause, Evidence, Metric, ServiceName, SignalId, Timestamp};
+use crate::{Cause, Entity, Evidence, Metric, ServiceName, SignalId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a signal comes from.
@@ -65,6 +65,12 @@ pub struct Signal {
     /// One sentence for a person.
     pub summary: String,
     pub evidence: Option<Evidence>,
+    /// The object that an alert's labels name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entity: Option<Entity>,
+    /// The name of the alert, which says what its rule looks at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alert_name: Option<String>,
 }
 
 impl Signal {

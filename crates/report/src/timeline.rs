@@ -37,6 +37,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
     match entry {
         Entry::Opened { signal, .. } => format!("Incident opened: {}", heard(signal)),
         Entry::SignalJoined { signal, reason } => format!("Joined: {} ({reason})", heard(signal)),
+        Entry::Linked { parent, score } => format!("Child of {parent}: {}", score.sentence()),
         Entry::Diagnosed { verdict, .. } => format!("Verdict: {}", verdict.sentence()),
         Entry::Planned { plan, hash } => {
             let steps = plan.steps.iter().map(|s| s.action.sentence()).collect::<Vec<_>>().join("; else ");

@@ -4,9 +4,11 @@
 //! it is looked up, expanded or obeyed.
 
 mod alertmanager;
+mod entity;
 mod generic;
 mod service;
 
+pub use entity::entity_of;
 pub use generic::GenericAlert;
 pub use service::{cause_of, service_of, signal_of, title_of};
 

@@ -123,6 +123,8 @@ pub fn signal((service, metric, value, onset): Abnormal) -> Signal {
         baseline: Some(normal(metric)),
         summary: format!("{service} {metric}"),
         evidence: None,
+        entity: None,
+        alert_name: None,
     }
 }
 

@@ -63,6 +63,27 @@ async fn the_same_alert_again_is_a_duplicate_and_a_neighbours_alert_joins() {
 }
 
 #[tokio::test]
+async fn what_the_graph_does_not_know_joins_by_score_or_becomes_a_child() {
+    let rig = Rig::start().await;
+    rig.ticks(3).await;
+    let at = |id: &str, service: &str, namespace: &str| {
+        let mut alert = alert(id, service, Cause::ErrorRateSpike, rig.now());
+        alert["labels"] = serde_json::json!({ "service": service, "namespace": namespace });
+        alert
+    };
+    let signals =
+        [at("sig-1", "desk", "shop"), at("sig-2", "till", "shop"), at("sig-3", "vault-door", "bank")];
+    rig.tell(&signals).await.expect("acknowledged");
+    rig.engine.settle().await.expect("settled");
+    assert_eq!(rig.handling("sig-2").await, ["received", "joined"]);
+    assert_eq!(rig.handling("sig-3").await, ["received", "opened"]);
+    let incidents = rig.incidents().await;
+    let parents: Vec<_> = incidents.iter().filter_map(|incident| incident.parent.clone()).collect();
+    let parent = incidents.iter().find(|incident| incident.signals.len() == 2).expect("of two signals");
+    assert_eq!(parents, std::slice::from_ref(&parent.id), "{}", rig.story().await);
+}
+
+#[tokio::test]
 async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
     let rig = Rig::start().await;
     let broken = midwatch_store::IntakeRow {

@@ -279,6 +279,8 @@ fn signal(
         baseline: Some(found.frozen),
         summary: words::summary(&said),
         evidence: Some(evidence(sample, found, newest, rate_window_s, &id)),
+        entity: None,
+        alert_name: None,
         id,
     }
 }

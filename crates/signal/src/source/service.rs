@@ -1,5 +1,6 @@
 //! What an alert is about: the service, the kind of trouble and a title, read off its labels.
 
+use super::entity::entity_of;
 use midwatch_model::label::value_of;
 use midwatch_model::{Alert, Cause, ServiceName, Signal, SignalId, SignalKind, Timestamp, after};
 
@@ -103,5 +104,7 @@ pub fn signal_of(alert: &Alert, id: SignalId, now: Timestamp) -> Signal {
         baseline: None,
         summary: title_of(alert),
         evidence: None,
+        entity: entity_of(alert),
+        alert_name: Some(value_of(&alert.labels, "alertname").to_owned()).filter(|name| !name.is_empty()),
     }
 }

@@ -1,0 +1,161 @@
+//! From the intake log into incidents: what waits is placed, a batch at a time, each batch in one commit.
+
+use crate::append::with_derived;
+use crate::observe::step;
+use crate::{Engine, EngineError};
+use midwatch_incident::{Belongs, Incident, Open, Topology, correlate, topology_of};
+use midwatch_model::journal::{Entry, Line, StreamId};
+use midwatch_model::{IncidentId, ServiceGraph, Signal, SignalId, Timestamp};
+use midwatch_store::{Commit, IntakeRow, StoreError};
+use std::collections::BTreeMap;
+
+/// Intake rows that one commit handles at most.
+const BATCH: u32 = 500;
+
+/// Batches that one round handles at most; the rest waits for the next, so that incidents are worked on meanwhile.
+const BATCHES_MAX: usize = 40;
+
+/// Puts every signal that waits in the intake log into an incident, or says why not.
+pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError> {
+    engine.release().await?;
+    let mut open = None;
+    for _ in 0..BATCHES_MAX {
+        let pending = engine.store.intake_pending(BATCH).await?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let is_last = pending.len() < BATCH as usize;
+        let pending = engine.hold_back(pending).await?;
+        let before = match open.take() {
+            Some(open) => open,
+            None => open_incidents(engine).await?,
+        };
+        open = match place_all(engine, pending, before).await {
+            Ok(after) => Some(after),
+            // A person wrote to an incident meanwhile; the batch is placed anew on what they wrote.
+            Err(EngineError::Store(StoreError::Conflict { .. })) => None,
+            Err(error) => return Err(error),
+        };
+        if is_last && open.is_some() {
+            return Ok(());
+        }
+    }
+    engine.wake.notify_one();
+    Ok(())
+}
+
+/// An open incident, as it is with what this round adds.
+struct Slot {
+    lines: Vec<Line>,
+    /// Lines that are on record.
+    recorded: usize,
+    open: Open,
+}
+
+impl Slot {
+    fn of(lines: Vec<Line>, recorded: usize) -> Option<Self> {
+        let open = Incident::fold(&lines)?.as_open();
+        Some(Self { lines, recorded, open })
+    }
+}
+
+type Slots = BTreeMap<IncidentId, Slot>;
+
+async fn open_incidents(engine: &Engine) -> Result<Slots, EngineError> {
+    let mut slots = Slots::new();
+    for row in engine.store.incidents(true, u32::MAX).await? {
+        let id = IncidentId::new(row.id);
+        let journal = engine.store.read(&StreamId::Incident(id.clone())).await?;
+        let lines = journal.lines().to_vec();
+        if let Some(slot) = Slot::of(lines, journal.lines().len()) {
+            slots.insert(id, slot);
+        }
+    }
+    Ok(slots)
+}
+
+/// Places a batch and commits it. Gives the open incidents as they are then.
+async fn place_all(engine: &Engine, pending: Vec<IntakeRow>, mut slots: Slots) -> Result<Slots, EngineError> {
+    let graph = engine.watch.lock().await.graph.clone();
+    let mut commit = Commit::default();
+    let mut signals = Vec::with_capacity(pending.len());
+    for row in pending {
+        match serde_json::from_slice::<Signal>(&row.payload) {
+            Ok(signal) => signals.push(signal),
+            Err(error) => {
+                let detail = format!("cannot be read: {error}; it is kept in the intake log");
+                let step = self::step(&SignalId::new(&row.id), "unreadable", detail, engine.now());
+                commit.handled.push((row.id, step, None, true));
+            }
+        }
+    }
+    let topology = topology_of(slots.values().map(|slot| &slot.open), signals.iter());
+    for signal in &signals {
+        let (step, detail, incident) = place(engine, signal, &mut slots, &graph, &topology);
+        let step = self::step(&signal.id, step, detail, engine.now());
+        commit.handled.push((signal.id.to_string(), step, Some(incident.to_string()), true));
+    }
+    for (id, slot) in &slots {
+        let (before, new) = slot.lines.split_at(slot.recorded);
+        if !new.is_empty() {
+            let stream = StreamId::Incident(id.clone());
+            commit = with_derived(engine, &stream, before, new.to_vec(), commit);
+        }
+    }
+    engine.store.commit(commit).await?;
+    for slot in slots.values_mut() {
+        slot.recorded = slot.lines.len();
+    }
+    Ok(slots)
+}
+
+/// Places one signal: the step, its reason and the incident.
+fn place(
+    engine: &Engine,
+    signal: &Signal,
+    slots: &mut Slots,
+    graph: &ServiceGraph,
+    topology: &Topology,
+) -> (&'static str, String, IncidentId) {
+    let now = engine.now();
+    let candidates: Vec<&Open> = slots.values().map(|slot| &slot.open).collect();
+    let (incident, entries, step, reason) = match correlate(
+        signal,
+        &candidates,
+        graph,
+        topology,
+        &engine.config.incident,
+    ) {
+        Belongs::Opens { parent, score, reason } => {
+            let id = IncidentId::new(format!("inc-{}", engine.ids.next(now)));
+            tracing::info!(incident.id = %id, service = %signal.service, "incident opened: {}", signal.summary);
+            let opened =
+                Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
+            let linked = parent.map(|parent| Entry::Linked { parent, score });
+            (id, std::iter::once(opened).chain(linked).collect(), "opened", reason)
+        }
+        Belongs::Joins { incident, reason, .. } => {
+            let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
+            (incident, vec![joined], "joined", reason)
+        }
+        Belongs::Recurs { incident, reason } => {
+            let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
+            (incident, vec![joined, Entry::Recurred { reason: reason.clone() }], "recurred", reason)
+        }
+        Belongs::Duplicate { incident, reason } => (incident, Vec::new(), "deduplicated", reason),
+        Belongs::Echo { incident, reason } => (incident, Vec::new(), "echo", reason),
+    };
+    if !entries.is_empty() {
+        add(slots, &incident, entries, now);
+    }
+    (step, reason, incident)
+}
+
+fn add(slots: &mut Slots, incident: &IncidentId, entries: Vec<Entry>, now: Timestamp) {
+    let (mut lines, recorded) =
+        slots.remove(incident).map(|slot| (slot.lines, slot.recorded)).unwrap_or_default();
+    lines.extend(entries.into_iter().map(|entry| Line::new(now, entry)));
+    if let Some(slot) = Slot::of(lines, recorded) {
+        slots.insert(incident.clone(), slot);
+    }
+}
