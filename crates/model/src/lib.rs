@@ -24,7 +24,7 @@ pub mod silence;
 pub mod verdict;
 
 pub use action::{Action, ActionKind, SafetyClass};
-pub use alert::{Alert, Fingerprint, Severity};
+pub use alert::{Acknowledged, Alert, Fingerprint, Original, Severity};
 pub use cause::Cause;
 pub use change::{Change, ChangeKind};
 pub use evidence::{Evidence, EvidenceSource};

@@ -6,6 +6,7 @@
 pub mod detect;
 pub mod logs;
 pub mod normalise;
+pub mod sns;
 pub mod source;
 
 pub use detect::{
