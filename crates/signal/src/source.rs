@@ -19,6 +19,7 @@ pub(crate) mod wire;
 
 pub use generic::GenericAlert;
 pub use mapped::{Mapping, MappingError};
+pub(crate) use service::slug;
 pub use service::{cause_of, service_of, signal_of, title_of};
 pub use told::{Standing, Teller, Told};
 
