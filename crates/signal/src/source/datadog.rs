@@ -167,8 +167,14 @@ impl Payload {
     }
 }
 
-/// What stands in brackets before an event's title, and the title.
+/// The transition that stands in brackets before an event's title, perhaps after a priority, and the title:
+/// `[P2] [Triggered on {host:a}] CPU is high`.
 fn split_title(title: &str) -> (&str, &str) {
-    let inner = title.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-    inner.map_or(("", title), |(prefix, rest)| (prefix, rest.trim()))
+    let (mut transition, mut title) = ("", title.trim());
+    while let Some((inner, rest)) = title.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        // What it is about comes after, and may hold any word.
+        transition = inner.split(" on ").next().unwrap_or_default();
+        title = rest.trim();
+    }
+    (transition, title)
 }
