@@ -91,8 +91,8 @@ fn decode<T: DeserializeOwned>(source: ChangeSource, body: &[u8]) -> Result<T, P
     wire::decode(body).map_err(|reason| malformed(source, reason))
 }
 
-fn malformed(source: ChangeSource, reason: impl Into<String>) -> PayloadError {
-    PayloadError::Malformed { source_name: source.name(), reason: reason.into() }
+fn malformed(source: ChangeSource, reason: impl AsRef<str>) -> PayloadError {
+    PayloadError::Malformed { source_name: source.name(), reason: wire::sentence(reason.as_ref()) }
 }
 
 /// The service that a repository's or application's name stands for.

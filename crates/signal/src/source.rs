@@ -177,6 +177,6 @@ fn decode<T: DeserializeOwned>(source: Source, body: &[u8]) -> Result<T, Payload
     wire::decode(body).map_err(|reason| malformed(source, reason))
 }
 
-fn malformed(source: Source, reason: impl Into<String>) -> PayloadError {
-    PayloadError::Malformed { source_name: source.name(), reason: reason.into() }
+fn malformed(source: Source, reason: impl AsRef<str>) -> PayloadError {
+    PayloadError::Malformed { source_name: source.name(), reason: wire::sentence(reason.as_ref()) }
 }

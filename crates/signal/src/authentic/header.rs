@@ -53,7 +53,8 @@ pub(super) fn only<'a>(headers: &'a dyn Headers, name: &str) -> Result<&'a str, 
         [value] => {
             let plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
             let text = std::str::from_utf8(value).ok().filter(|_| value.iter().all(plain));
-            text.filter(|text| !text.is_empty())
+            // Blanks around a value are no part of it (RFC 9110), so whoever reads headers has taken them off.
+            text.filter(|text| !text.is_empty() && text.trim() == *text)
                 .ok_or_else(|| malformed(name, "a line of visible characters"))
         }
         _ => Err(Refused::Repeated { header: name.to_owned() }),

@@ -20,7 +20,8 @@ const SLACK_TIMESTAMP: &str = "X-Slack-Request-Timestamp";
 pub(super) fn pagerduty(secrets: &Secrets, headers: &dyn Headers, body: &[u8]) -> Result<Verified, Refused> {
     let expected = "`v1=` and 64 small hexadecimal digits, more of them after commas";
     let parts: Vec<&str> = only(headers, PAGERDUTY)?.split(',').collect();
-    if parts.len() > SIGNATURES_MAX {
+    let versioned = |part: &&str| part.trim().starts_with('v') && part.contains('=');
+    if parts.len() > SIGNATURES_MAX || !parts.iter().all(versioned) {
         return Err(malformed(PAGERDUTY, expected));
     }
     // Signatures of a version to come stand beside those of today.

@@ -1,7 +1,7 @@
 //! Prometheus' and Alertmanager's own formats.
 
 use super::wire::real;
-use super::{Parsed, PayloadError, Source, Standing, Told, decode};
+use super::{Parsed, PayloadError, Source, Standing, Told, decode, malformed};
 use midwatch_model::{Labels, Timestamp};
 use serde::Deserialize;
 
@@ -64,10 +64,10 @@ struct Webhook {
 pub(super) fn parse_webhook(body: &[u8]) -> Result<Parsed, PayloadError> {
     let webhook: Webhook = decode(Source::Alertmanager, body)?;
     if webhook.version != "4" {
-        return Err(PayloadError::Malformed {
-            source_name: Source::Alertmanager.name(),
-            reason: format!("its version is `{}`, not `4`", webhook.version),
-        });
+        return Err(malformed(
+            Source::Alertmanager,
+            format!("its version is `{}`, not `4`", webhook.version),
+        ));
     }
     let told = webhook.alerts.into_iter().map(|alert| {
         let told = alert.told();

@@ -234,10 +234,7 @@ impl Mapping {
             Some(StatusValue::Firing) => Ok(Standing::Firing),
             Some(StatusValue::Acknowledged) => Ok(Standing::Acknowledged { by }),
             Some(StatusValue::Resolved) => Ok(Standing::Resolved),
-            None => {
-                let shown: String = word.chars().take(40).collect();
-                Err(format!("its status is `{shown}`, which `status_values` does not list"))
-            }
+            None => Err(wire::sentence(&format!("`status_values` does not list its status, `{word}`"))),
         }
     }
 

@@ -151,7 +151,7 @@ fn check_labels(what: &str, labels: &Labels) -> Result<(), String> {
             return Err(format!("a {what} has no name"));
         }
         if name.chars().count().max(value.chars().count()) > LABEL_CHARS_MAX {
-            let shown: String = name.chars().take(40).collect();
+            let shown: String = super::wire::sentence(name).chars().take(40).collect();
             return Err(format!("{what} `{shown}` is longer than {LABEL_CHARS_MAX} characters"));
         }
     }

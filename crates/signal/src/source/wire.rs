@@ -10,8 +10,17 @@ use std::fmt;
 /// Reads JSON in which no object has a key twice: two readers could otherwise see two different alerts in one body.
 /// Depth is bounded by `serde_json`, at 128.
 pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
-    serde_json::from_slice::<Once>(body).map_err(|error| error.to_string())?;
-    serde_json::from_slice(body).map_err(|error| error.to_string())
+    serde_json::from_slice::<Once>(body).map_err(|error| sentence(&error.to_string()))?;
+    serde_json::from_slice(body).map_err(|error| sentence(&error.to_string()))
+}
+
+/// Most characters of a reason that quotes the sender.
+const REASON_CHARS_MAX: usize = 400;
+
+/// A reason as one line of a bounded length, whatever it quotes.
+pub(crate) fn sentence(reason: &str) -> String {
+    let line = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+    line.take(REASON_CHARS_MAX).collect()
 }
 
 /// Any JSON without a repeated key; nothing of it is kept.
