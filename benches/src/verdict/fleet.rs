@@ -126,6 +126,8 @@ impl Fleet {
             from: "v1.0".into(),
             to: "v1.1".into(),
             by: "ops".into(),
+            title: String::new(),
+            url: String::new(),
         });
     }
 

@@ -86,14 +86,15 @@ impl Inhibitor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use midwatch_model::Severity;
     use midwatch_model::label::parse_matchers;
+    use midwatch_model::{Original, Severity};
 
     fn alert(text: &str, ends: i64) -> Alert {
         let at = |second| Timestamp::from_second(second).expect("a time");
         let matchers = parse_matchers(text).expect("labels");
         Alert {
             source: "test".into(),
+            id: None,
             labels: matchers.iter().map(|m| (m.name().to_owned(), m.value().to_owned())).collect(),
             annotations: Labels::new(),
             starts_at: at(0),
@@ -101,6 +102,8 @@ mod tests {
             timeout: false,
             generator_url: String::new(),
             severity: Severity::Warning,
+            acknowledged: None,
+            original: Original::default(),
             updated_at: at(0),
         }
     }

@@ -43,10 +43,11 @@ impl Severity {
     /// The severity that a vendor's word stands for, where it is one that vendors use.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Some(match word.trim().to_lowercase().as_str() {
-            "critical" | "page" | "emergency" | "fatal" | "disaster" | "p1" | "sev1" | "1" => {
-                Severity::Critical
-            }
+        // `SEV-1`, `sev 1` and `sev1` are one word.
+        let word: String = word.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).collect();
+        Some(match word.to_lowercase().as_str() {
+            "critical" | "page" | "emergency" | "fatal" | "disaster" | "p0" | "p1" | "sev0" | "sev1"
+            | "1" => Severity::Critical,
             "high" | "error" | "major" | "p2" | "sev2" | "2" => Severity::High,
             "warning" | "warn" | "medium" | "moderate" | "average" | "minor" | "p3" | "sev3" | "3" => {
                 Severity::Warning
@@ -58,7 +59,8 @@ impl Severity {
     }
 }
 
-/// What identifies an alert: a hash of its labels, the same as Prometheus' (FNV-1a over the sorted pairs).
+/// What identifies an alert: a hash of its labels, the same as Prometheus' (FNV-1a over the sorted pairs), or of the id
+/// that its sender gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(u64);
@@ -72,15 +74,18 @@ impl Fingerprint {
     /// The fingerprint of a label set.
     #[must_use]
     pub fn of(labels: &Labels) -> Self {
-        let mut hash = Self::OFFSET;
-        let mut add = |byte: u8| hash = (hash ^ u64::from(byte)).wrapping_mul(Self::PRIME);
-        for (name, value) in labels {
-            name.bytes().for_each(&mut add);
-            add(Self::SEPARATOR);
-            value.bytes().for_each(&mut add);
-            add(Self::SEPARATOR);
-        }
-        Self(hash)
+        Self(labels.iter().fold(Self::OFFSET, |hash, (name, value)| Self::add(hash, &[name, value])))
+    }
+
+    /// The fingerprint of a sender's own id. The first step keeps it apart from that of a label set.
+    #[must_use]
+    pub fn of_id(source: &str, id: &str) -> Self {
+        Self(Self::add(Self::add(Self::OFFSET, &[""]), &[source, id]))
+    }
+
+    fn add(hash: u64, texts: &[&str]) -> u64 {
+        let bytes = texts.iter().flat_map(|text| text.bytes().chain([Self::SEPARATOR]));
+        bytes.fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(Self::PRIME))
     }
 }
 
@@ -114,12 +119,45 @@ impl From<Fingerprint> for String {
     }
 }
 
+/// Somebody has taken an alert on, as its sender tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Who; empty if the sender does not say.
+    pub by: String,
+    /// When it was first told.
+    pub at: Timestamp,
+}
+
+/// What the sender wrote, where midwatch holds something else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Original {
+    /// The sender's own word for how bad it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<String>,
+    /// A start that could not be read or lay in the future.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub starts_at: Option<String>,
+    /// An end that could not be read, lay in the future though it is over, or before the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_at: Option<String>,
+}
+
+impl Original {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// An alert as it was last told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// Who told it: `alertmanager_v2`, `generic`, …
     pub source: String,
-    /// What identifies it. Empty values are left out: an empty label is no label.
+    /// The sender's own id of it. Where there is one, it alone identifies the alert among those of its source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What identifies it if it has no id. Empty values are left out: an empty label is no label.
     pub labels: Labels,
     /// What explains it.
     pub annotations: Labels,
@@ -131,13 +169,21 @@ pub struct Alert {
     /// Where the sender shows it.
     pub generator_url: String,
     pub severity: Severity,
+    /// Whether somebody has taken it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+    #[serde(default, skip_serializing_if = "Original::is_empty")]
+    pub original: Original,
     pub updated_at: Timestamp,
 }
 
 impl Alert {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.labels)
+        match &self.id {
+            Some(id) => Fingerprint::of_id(&self.source, id),
+            None => Fingerprint::of(&self.labels),
+        }
     }
 
     /// Whether the alert is over at `now`.
@@ -154,7 +200,8 @@ impl Alert {
     }
 
     /// The one alert that an earlier telling and a later one amount to: the earliest start, the later one's words, and
-    /// the end that somebody named rather than one that silence would mean.
+    /// the end that somebody named rather than one that silence would mean. What the later one leaves out holds on if an
+    /// id says that both are the same alert: a `resolved` need not repeat everything.
     #[must_use]
     pub fn merge(self, earlier: &Alert, now: Timestamp) -> Alert {
         let mut merged = self;
@@ -166,7 +213,42 @@ impl Alert {
             merged.ends_at = earlier.ends_at;
             merged.timeout = earlier.timeout;
         }
+        if merged.id.is_some() {
+            merged.fill(earlier);
+        }
+        merged.acknowledge(earlier, now);
         merged
+    }
+
+    fn fill(&mut self, earlier: &Alert) {
+        let fill = |mine: &mut Labels, theirs: &Labels| {
+            for (name, value) in theirs {
+                mine.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+        };
+        fill(&mut self.labels, &earlier.labels);
+        fill(&mut self.annotations, &earlier.annotations);
+        if self.generator_url.is_empty() {
+            self.generator_url.clone_from(&earlier.generator_url);
+        }
+        if self.original.severity.is_none() {
+            self.severity = earlier.severity;
+            self.original.severity.clone_from(&earlier.original.severity);
+        }
+        self.original.starts_at =
+            self.original.starts_at.take().or_else(|| earlier.original.starts_at.clone());
+    }
+
+    /// Whoever took it on first stays on record; one that fires without being acknowledged has been given back.
+    fn acknowledge(&mut self, earlier: &Alert, now: Timestamp) {
+        let over = self.is_resolved(now);
+        match (&mut self.acknowledged, &earlier.acknowledged) {
+            (Some(mine), Some(theirs)) if mine.by == theirs.by || mine.by.is_empty() => {
+                *mine = theirs.clone()
+            }
+            (mine @ None, Some(theirs)) if over => *mine = Some(theirs.clone()),
+            _ => {}
+        }
     }
 }
 
@@ -192,6 +274,7 @@ mod tests {
         let at = |second: i64| Timestamp::from_second(second).expect("a time");
         let alert = |starts, ends, timeout, updated| Alert {
             source: "test".into(),
+            id: None,
             labels: labels(&[("alertname", "a")]),
             annotations: Labels::new(),
             starts_at: at(starts),
@@ -199,6 +282,8 @@ mod tests {
             timeout,
             generator_url: String::new(),
             severity: Severity::Warning,
+            acknowledged: None,
+            original: Original::default(),
             updated_at: at(updated),
         };
         let now = at(100);
@@ -210,5 +295,61 @@ mod tests {
         assert_eq!(resolved.ends_at, at(90), "a sender that says it is over is believed");
         assert!(alert(50, 90, false, 100).overlaps(&alert(10, 60, false, 60)));
         assert!(!alert(70, 90, false, 100).overlaps(&alert(10, 60, false, 60)));
+    }
+
+    #[test]
+    fn an_id_identifies_alone_and_what_is_not_repeated_holds_on() {
+        let at = |second: i64| Timestamp::from_second(second).expect("a time");
+        let first = Alert {
+            source: "test".into(),
+            id: Some("a-1".into()),
+            labels: labels(&[("service", "pay"), ("severity", "critical")]),
+            annotations: labels(&[("summary", "slow")]),
+            starts_at: at(10),
+            ends_at: at(900),
+            timeout: true,
+            generator_url: "http://x".into(),
+            severity: Severity::Critical,
+            acknowledged: Some(Acknowledged { by: "ana".into(), at: at(20) }),
+            original: Original { severity: Some("SEV-1".into()), ..Original::default() },
+            updated_at: at(20),
+        };
+        let over = Alert {
+            labels: Labels::new(),
+            annotations: Labels::new(),
+            ends_at: at(90),
+            timeout: false,
+            generator_url: String::new(),
+            severity: Severity::Warning,
+            acknowledged: None,
+            original: Original::default(),
+            updated_at: at(100),
+            ..first.clone()
+        };
+        assert_eq!(over.fingerprint(), first.fingerprint());
+        let other = Alert { id: Some("a-2".into()), ..first.clone() };
+        assert_ne!(other.fingerprint(), first.fingerprint());
+        assert_ne!(Fingerprint::of_id("test", "a-1"), Fingerprint::of(&labels(&[("test", "a-1")])));
+        let merged = over.clone().merge(&first, at(100));
+        assert_eq!(merged, Alert { ends_at: at(90), timeout: false, updated_at: at(100), ..first.clone() });
+        let back = Alert { ends_at: at(900), timeout: true, ..over.clone() }.merge(&first, at(100));
+        assert_eq!(back.acknowledged, None, "it fires and nobody has it");
+        let nameless = Alert { id: None, ..over };
+        assert!(nameless.merge(&Alert { id: None, ..first }, at(100)).annotations.is_empty());
+    }
+
+    #[test]
+    fn vendors_words_for_severity_are_known() {
+        for (word, severity) in [
+            ("P1", Some(Severity::Critical)),
+            ("SEV-1", Some(Severity::Critical)),
+            (" Sev 2 ", Some(Severity::High)),
+            ("MEDIUM", Some(Severity::Warning)),
+            ("P5", Some(Severity::Info)),
+            ("whatever", None),
+            ("", None),
+        ] {
+            assert_eq!(Severity::from_word(word), severity, "{word}");
+        }
     }
 }

@@ -24,7 +24,7 @@ impl ChangeKind {
     }
 }
 
-/// One change as the control plane recorded it.
+/// One change as the control plane recorded it, or as whoever made it told it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
 pub struct Change {
     pub id: String,
@@ -36,4 +36,10 @@ pub struct Change {
     pub from: String,
     pub to: String,
     pub by: String,
+    /// One line for a person; empty where kind and versions say it all.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub title: String,
+    /// Where it can be looked at.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub url: String,
 }

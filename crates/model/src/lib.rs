@@ -26,7 +26,7 @@ pub mod silence;
 pub mod verdict;
 
 pub use action::{Action, ActionKind, SafetyClass};
-pub use alert::{Alert, Fingerprint, Severity};
+pub use alert::{Acknowledged, Alert, Fingerprint, Original, Severity};
 pub use cause::Cause;
 pub use change::{Change, ChangeKind};
 pub use entity::{Entity, EntityKind, Owner, Place};

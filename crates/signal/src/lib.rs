@@ -1,11 +1,14 @@
 //! Samples and payloads become signals.
 //!
-//! Owns: normalising readings, the detectors and their baselines, the critical log patterns and the schema of our own
-//! alerts. Must never: do I/O, read a clock, invent an id, or take a target or an instruction from text that it reads.
+//! Owns: normalising readings, the detectors and their baselines, the critical log patterns, the payloads of alert sources
+//! and deployers, and whether their senders are believed. Must never: do I/O, read a clock, invent an id, or take a target or an instruction from text that it reads.
 
+pub mod authentic;
+pub mod change;
 pub mod detect;
 pub mod logs;
 pub mod normalise;
+mod sns;
 pub mod source;
 
 pub use detect::{

@@ -4,15 +4,27 @@
 //! it is looked up, expanded or obeyed.
 
 mod alertmanager;
+mod cloudevents;
+mod cloudwatch;
+mod datadog;
 mod entity;
 mod generic;
+mod grafana;
+mod mapped;
+mod newrelic;
+mod opsgenie;
+mod pagerduty;
 mod service;
+mod told;
+pub(crate) mod wire;
 
 pub use entity::entity_of;
 pub use generic::GenericAlert;
+pub use mapped::{Mapping, MappingError};
+pub(crate) use service::slug;
 pub use service::{cause_of, service_of, signal_of, title_of};
+pub use told::{Standing, Teller, Told};
 
-use midwatch_model::{Alert, Labels, Severity, Timestamp, after};
 use serde::de::DeserializeOwned;
 
 /// Largest body of one request, bytes. Prometheus sends 64 alerts at once, about 64 KB; a storm through a relay is larger.
@@ -23,6 +35,8 @@ pub const BATCH_MAX: usize = 10_000;
 pub const LABELS_MAX: usize = 128;
 /// Longest label name or value, characters.
 pub const LABEL_CHARS_MAX: usize = 4096;
+/// Longest id of a sender's, characters.
+pub const ID_CHARS_MAX: usize = 1024;
 
 /// Where alerts come from.
 #[derive(
@@ -38,14 +52,31 @@ pub const LABEL_CHARS_MAX: usize = 4096;
     strum::IntoStaticStr,
     strum::VariantArray,
 )]
-#[strum(serialize_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Source {
     /// Our own schema, `docs/schemas/alert.schema.json`.
     Generic,
     /// The webhook of Alertmanager, version 4.
     Alertmanager,
     /// Prometheus and amtool, over the Alertmanager API v2.
+    #[strum(serialize = "alertmanager_v2")]
     AlertmanagerV2,
+    /// The webhook contact point of Grafana's unified alerting.
+    Grafana,
+    /// Datadog's webhooks integration, with the payload that `docs/sources.md` shows.
+    Datadog,
+    /// The webhook of New Relic's workflows.
+    NewRelic,
+    /// PagerDuty's webhooks, version 3.
+    PagerDuty,
+    /// Opsgenie's webhook integration.
+    Opsgenie,
+    /// The webhook integration of Jira Service Management's operations, which is Opsgenie's.
+    Jsm,
+    /// CloudWatch alarms over SNS, in its envelope or raw.
+    CloudWatch,
+    /// CloudEvents 1.0 in structured mode, one or a batch.
+    CloudEvents,
 }
 
 impl Source {
@@ -73,23 +104,48 @@ impl Source {
         self.into()
     }
 
+    /// Whose alerts they are, and how they are told.
+    #[must_use]
+    pub fn teller(self) -> Teller<'static> {
+        // The others tell once, or again only after hours; Alertmanager's webhook repeats every four hours by default.
+        let repeats = matches!(self, Source::Generic | Source::AlertmanagerV2);
+        let plans_ahead = matches!(self, Source::Alertmanager | Source::AlertmanagerV2);
+        Teller { name: self.name(), repeats, plans_ahead }
+    }
+
     /// Reads a body.
     ///
     /// # Errors
     /// What is wrong with the body as a whole. Alerts that cannot be used one by one are told in [`Parsed::refused`].
     pub fn parse(self, body: &[u8]) -> Result<Parsed, PayloadError> {
-        if body.len() > BODY_BYTES_MAX {
-            return Err(PayloadError::TooLarge { bytes: body.len() });
-        }
+        check_size(body)?;
         let parsed = match self {
             Source::Generic => generic::parse(body)?,
             Source::Alertmanager => alertmanager::parse_webhook(body)?,
             Source::AlertmanagerV2 => alertmanager::parse_postable(body)?,
+            Source::Grafana => grafana::parse(body)?,
+            Source::Datadog => datadog::parse(body)?,
+            Source::NewRelic => newrelic::parse(body)?,
+            Source::PagerDuty => pagerduty::parse(body)?,
+            Source::Opsgenie | Source::Jsm => opsgenie::parse(self, body)?,
+            Source::CloudWatch => cloudwatch::parse(body)?,
+            Source::CloudEvents => cloudevents::parse(body)?,
         };
-        match parsed.told.len() + parsed.refused.len() {
-            0..=BATCH_MAX => Ok(parsed),
-            found => Err(PayloadError::TooMany { found, max: BATCH_MAX }),
-        }
+        check_count(parsed)
+    }
+}
+
+fn check_size(body: &[u8]) -> Result<(), PayloadError> {
+    if body.len() > BODY_BYTES_MAX {
+        return Err(PayloadError::TooLarge { bytes: body.len() });
+    }
+    Ok(())
+}
+
+fn check_count(parsed: Parsed) -> Result<Parsed, PayloadError> {
+    match parsed.told.len() + parsed.refused.len() {
+        0..=BATCH_MAX => Ok(parsed),
+        found => Err(PayloadError::TooMany { found, max: BATCH_MAX }),
     }
 }
 
@@ -106,94 +162,29 @@ pub enum PayloadError {
     Alert { index: usize, reason: String },
 }
 
-/// What a body held.
+/// What a body held. A body that says nothing about an alert's standing (a note, a ping) holds nothing, and is no error.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Parsed {
     pub told: Vec<Told>,
     /// Alerts that cannot be used: their place in the body, and why.
     pub refused: Vec<(usize, String)>,
+    /// The sender's ids of what happened, where it has such: a body all of whose events are known was delivered before.
+    pub event_ids: Vec<String>,
+    /// An address that the sender wants to be visited before it delivers anything. Only for a person or a caller who
+    /// expects it, and only after the body's signature was verified.
+    pub confirm: Option<String>,
 }
 
-/// An alert as its sender tells it, before the gaps are filled.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Told {
-    pub labels: Labels,
-    pub annotations: Labels,
-    pub starts_at: Option<Timestamp>,
-    /// When it was or will be over, if the sender says.
-    pub ends_at: Option<Timestamp>,
-    /// Whether the sender says that it is over.
-    pub resolved: bool,
-    pub generator_url: String,
-    /// The sender's own word for how bad it is.
-    pub severity: Option<String>,
-}
-
-impl Told {
-    /// Fills the gaps: a missing start is now, a missing end is `resolve_timeout_s` from now unless it is told again.
-    ///
-    /// # Errors
-    /// Why it cannot be an alert.
-    pub fn settle(mut self, source: Source, now: Timestamp, resolve_timeout_s: f64) -> Result<Alert, String> {
-        self.labels.retain(|_, value| !value.is_empty());
-        check_labels("label", &self.labels)?;
-        check_labels("annotation", &self.annotations)?;
-        if self.labels.is_empty() {
-            return Err("it has no labels".into());
-        }
-        if self.resolved {
-            let ended = self.ends_at.filter(|at| *at <= now).unwrap_or(now);
-            self.ends_at = Some(self.starts_at.map_or(ended, |starts_at| ended.max(starts_at.min(now))));
-            self.starts_at = self.starts_at.map(|starts_at| starts_at.min(now));
-        }
-        let starts_at = self.starts_at.or(self.ends_at).unwrap_or(now);
-        let ends_at = self.ends_at.unwrap_or_else(|| after(now, resolve_timeout_s));
-        if ends_at < starts_at {
-            // A start in the future without an end lasts until it is told again.
-            if self.ends_at.is_some() {
-                return Err("it ends before it starts".into());
-            }
-        }
-        let word = self.severity.as_deref().or_else(|| self.labels.get("severity").map(String::as_str));
-        Ok(Alert {
-            source: source.name().to_owned(),
-            severity: word.and_then(Severity::from_word).unwrap_or_default(),
-            annotations: self.annotations,
-            starts_at,
-            ends_at: ends_at.max(starts_at),
-            timeout: self.ends_at.is_none(),
-            generator_url: self.generator_url,
-            updated_at: now,
-            labels: self.labels,
-        })
+impl Parsed {
+    fn of(told: Vec<Told>) -> Self {
+        Self { told, ..Self::default() }
     }
-}
-
-fn check_labels(what: &str, labels: &Labels) -> Result<(), String> {
-    if labels.len() > LABELS_MAX {
-        return Err(format!("it has {} {what}s; at most {LABELS_MAX} are allowed", labels.len()));
-    }
-    for (name, value) in labels {
-        if name.is_empty() {
-            return Err(format!("a {what} has no name"));
-        }
-        if name.chars().count().max(value.chars().count()) > LABEL_CHARS_MAX {
-            let shown: String = name.chars().take(40).collect();
-            return Err(format!("{what} `{shown}` is longer than {LABEL_CHARS_MAX} characters"));
-        }
-    }
-    Ok(())
 }
 
 fn decode<T: DeserializeOwned>(source: Source, body: &[u8]) -> Result<T, PayloadError> {
-    serde_json::from_slice(body)
-        .map_err(|error| PayloadError::Malformed { source_name: source.name(), reason: error.to_string() })
+    wire::decode(body).map_err(|reason| malformed(source, reason))
 }
 
-/// Go's zero time means that there is none.
-fn real(at: Option<Timestamp>) -> Option<Timestamp> {
-    at.filter(|at| at.as_second() > GO_ZERO_S)
+fn malformed(source: Source, reason: impl AsRef<str>) -> PayloadError {
+    PayloadError::Malformed { source_name: source.name(), reason: wire::sentence(reason.as_ref()) }
 }
-
-/// 0001-01-01T00:00:00Z, seconds since 1970.
-const GO_ZERO_S: i64 = -62_135_596_800;

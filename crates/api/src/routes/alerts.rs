@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// Takes in alerts. The answer comes after they are durable.
 #[utoipa::path(post, path = "/api/v1/ingest/{source}", tag = "alerts",
-    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json; `alertmanager`: its webhook, version 4")),
+    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json; `alertmanager`: its webhook, version 4; all others: docs/sources.md")),
     request_body(content = Object), responses((status = 202), (status = 400), (status = 413), (status = 503)))]
 pub(crate) async fn ingest(
     State(api): State<Api>,

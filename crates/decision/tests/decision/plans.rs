@@ -15,6 +15,8 @@ fn root(cause: Cause, changed: bool) -> Hypothesis {
         from: "v1".into(),
         to: "v2".into(),
         by: "ann".into(),
+        title: String::new(),
+        url: String::new(),
     };
     Hypothesis {
         cause,

@@ -94,6 +94,8 @@ pub fn change(service: &str, second: f64) -> Change {
         from: "v1".into(),
         to: "v2".into(),
         by: "ann".into(),
+        title: String::new(),
+        url: String::new(),
     }
 }
 

@@ -249,6 +249,8 @@ impl State {
             from: intent.before.version.clone(),
             to: after.version.clone(),
             by: intent.principal.to_string(),
+            title: String::new(),
+            url: String::new(),
         });
         for fault in &mut self.faults {
             let cured = fault.service == *intent.action.target() && fault.cure == Some(intent.action.kind());

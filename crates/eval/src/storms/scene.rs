@@ -114,6 +114,9 @@ fn alert(fired: &FiredAlert, object: Option<&Object>, cluster: Option<&str>, ten
     let starts_at = after(Timestamp::UNIX_EPOCH, tenths as f64 / 10.0);
     Alert {
         source: "storm".into(),
+        id: None,
+        acknowledged: None,
+        original: midwatch_model::Original::default(),
         labels,
         annotations: Labels::new(),
         starts_at,

@@ -1,6 +1,7 @@
 //! Prometheus' and Alertmanager's own formats.
 
-use super::{Parsed, PayloadError, Source, Told, decode, real};
+use super::wire::real;
+use super::{Parsed, PayloadError, Source, Standing, Told, decode, malformed};
 use midwatch_model::{Labels, Timestamp};
 use serde::Deserialize;
 
@@ -36,9 +37,13 @@ impl Postable {
             annotations: self.annotations,
             starts_at: real(self.starts_at),
             ends_at: real(self.ends_at),
-            resolved: self.status == Some(Status::Resolved),
+            standing: if self.status == Some(Status::Resolved) {
+                Standing::Resolved
+            } else {
+                Standing::Firing
+            },
             generator_url: self.generator_url.unwrap_or_default(),
-            severity: None,
+            ..Told::default()
         }
     }
 }
@@ -46,7 +51,7 @@ impl Postable {
 /// The body of `POST /api/v2/alerts`: each alert stands for itself, so one that is bad does not cost the others.
 pub(super) fn parse_postable(body: &[u8]) -> Result<Parsed, PayloadError> {
     let postable: Vec<Postable> = decode(Source::AlertmanagerV2, body)?;
-    Ok(Parsed { told: postable.into_iter().map(Postable::told).collect(), refused: Vec::new() })
+    Ok(Parsed::of(postable.into_iter().map(Postable::told).collect()))
 }
 
 /// A webhook of version 4.
@@ -59,15 +64,15 @@ struct Webhook {
 pub(super) fn parse_webhook(body: &[u8]) -> Result<Parsed, PayloadError> {
     let webhook: Webhook = decode(Source::Alertmanager, body)?;
     if webhook.version != "4" {
-        return Err(PayloadError::Malformed {
-            source_name: Source::Alertmanager.name(),
-            reason: format!("its version is `{}`, not `4`", webhook.version),
-        });
+        return Err(malformed(
+            Source::Alertmanager,
+            format!("its version is `{}`, not `4`", webhook.version),
+        ));
     }
     let told = webhook.alerts.into_iter().map(|alert| {
         let told = alert.told();
         // A firing alert's end is when it would time out over there.
-        Told { ends_at: told.ends_at.filter(|_| told.resolved), ..told }
+        Told { ends_at: told.ends_at.filter(|_| told.standing == Standing::Resolved), ..told }
     });
-    Ok(Parsed { told: told.collect(), refused: Vec::new() })
+    Ok(Parsed::of(told.collect()))
 }

@@ -52,6 +52,9 @@ mod tests {
     fn check(labels: &[(&str, &str)], expected: Option<&str>) {
         let alert = Alert {
             source: "test".into(),
+            id: None,
+            acknowledged: None,
+            original: midwatch_model::Original::default(),
             labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             annotations: midwatch_model::Labels::new(),
             starts_at: Timestamp::UNIX_EPOCH,

@@ -1,6 +1,6 @@
 //! Our own alert schema: what `POST /api/v1/ingest/generic` takes.
 
-use super::{Parsed, PayloadError, Source, Told, decode};
+use super::{ID_CHARS_MAX, Parsed, PayloadError, Source, Standing, Told, decode};
 use midwatch_model::{Cause, Labels, ServiceName, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +12,6 @@ const LABELS_MAX: usize = 64;
 const LABEL_CHARS_MAX: usize = 1024;
 /// Longest title; a sentence, not a log file.
 const TITLE_CHARS_MAX: usize = 500;
-/// Longest id of the sender's.
-const ID_CHARS_MAX: usize = 1024;
 
 /// Whether the sender's condition still holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -66,11 +64,11 @@ pub(super) fn parse(body: &[u8]) -> Result<Parsed, PayloadError> {
         .into_iter()
         .enumerate()
         .map(|(index, alert)| alert.told().map_err(|reason| PayloadError::Alert { index, reason }));
-    Ok(Parsed { told: told.collect::<Result<_, _>>()?, refused: Vec::new() })
+    Ok(Parsed::of(told.collect::<Result<_, _>>()?))
 }
 
 impl GenericAlert {
-    fn told(self) -> Result<Told, String> {
+    pub(super) fn told(self) -> Result<Told, String> {
         if !self.service.is_valid() {
             return Err("`service` must be 1–63 letters, digits, `-`, `_` or `.`".into());
         }
@@ -99,10 +97,10 @@ impl GenericAlert {
         if let Some(cause) = self.class {
             labels.insert(super::service::CAUSE_LABEL.into(), cause.to_string());
         }
-        match self.id {
-            // The id is what stays the same; the title may count something.
+        match &self.id {
+            // The id is what stays the same; the title may count something. As a label it can be silenced.
             Some(id) => {
-                labels.insert("id".into(), id);
+                labels.insert("id".into(), id.clone());
                 annotations.insert("summary".into(), title.to_owned());
             }
             None => {
@@ -110,13 +108,16 @@ impl GenericAlert {
             }
         }
         Ok(Told {
+            id: self.id,
             labels,
             annotations,
             starts_at: self.starts_at,
-            ends_at: None,
-            resolved: self.status == AlertStatus::Resolved,
-            generator_url: String::new(),
+            standing: match self.status {
+                AlertStatus::Firing => Standing::Firing,
+                AlertStatus::Resolved => Standing::Resolved,
+            },
             severity: Some(self.severity.to_string()),
+            ..Told::default()
         })
     }
 }

@@ -52,17 +52,22 @@ const CAUSE_WORDS: [(&str, Cause); 24] = [
 /// Seconds before which an alert's start says nothing about the incident of now: a week. It is kept with the alert.
 const ONSET_S_MAX: f64 = 604_800.0;
 
-/// The service that an alert is about: a label that names one, else the alert's own name.
+/// The service that an alert is about: a label that names one, else one that nearly does ("API Service"), else the
+/// alert's own name.
 #[must_use]
 pub fn service_of(alert: &Alert) -> ServiceName {
-    let named = SERVICE_LABELS.iter().map(|label| ServiceName::new(value_of(&alert.labels, label)));
-    named.into_iter().find(ServiceName::is_valid).unwrap_or_else(|| {
-        let name = value_of(&alert.labels, "alertname");
-        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let text: String = name.chars().map(|c| if usable(c) { c } else { '-' }).take(63).collect();
-        let text = ServiceName::new(text.trim_matches('-'));
-        if text.is_valid() { text } else { ServiceName::new("unknown") }
-    })
+    let labels = SERVICE_LABELS.iter().map(|label| value_of(&alert.labels, label));
+    let exact = labels.clone().map(ServiceName::new).find(ServiceName::is_valid);
+    let near = || labels.map(|text| slug(&text.to_lowercase())).find(ServiceName::is_valid);
+    let name = || Some(slug(value_of(&alert.labels, "alertname"))).filter(ServiceName::is_valid);
+    exact.or_else(near).or_else(name).unwrap_or_else(|| ServiceName::new("unknown"))
+}
+
+/// The text with a dash for whatever a service's name cannot hold.
+pub(crate) fn slug(text: &str) -> ServiceName {
+    let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let text: String = text.chars().map(|c| if usable(c) { c } else { '-' }).take(63).collect();
+    ServiceName::new(text.trim_matches(['-', '_', '.']))
 }
 
 /// What the alert looks like.

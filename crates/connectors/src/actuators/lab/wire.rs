@@ -105,6 +105,8 @@ impl From<WireChange> for Change {
             to: named(&change.to),
             service: change.service,
             by: change.by,
+            title: String::new(),
+            url: String::new(),
         }
     }
 }
