@@ -5,9 +5,12 @@
 
 mod build_time;
 mod detectors;
+mod ingest;
 mod journal;
+mod load;
 mod machine;
 mod numbers;
+mod process;
 mod rolling;
 mod server;
 mod table;
@@ -24,12 +27,14 @@ struct Bench {
     run: fn() -> Result<Vec<Row>>,
 }
 
-const BENCHES: [Bench; 6] = [
+const BENCHES: [Bench; 7] = [
     Bench { name: "rolling", by_default: true, run: rolling::run },
     Bench { name: "detectors", by_default: true, run: detectors::run },
     Bench { name: "journal", by_default: true, run: journal::run },
     Bench { name: "verdict", by_default: true, run: verdict::run },
     Bench { name: "server", by_default: true, run: server::run },
+    // Needs an Alertmanager, and some minutes.
+    Bench { name: "ingest", by_default: false, run: ingest::run },
     // Minutes of compiling on every core.
     Bench { name: "build", by_default: false, run: build_time::run },
 ];

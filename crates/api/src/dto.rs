@@ -223,6 +223,8 @@ pub struct StatusDto {
     #[schema(value_type = Object)]
     pub health: Health,
     pub open_incidents: usize,
+    /// Alerts and anomalies that were taken in and are not in an incident yet.
+    pub unplaced: u64,
     pub waiting_for_approval: usize,
     pub services: usize,
 }

@@ -341,6 +341,8 @@ impl Desk {
         };
         if moved {
             self.groups.remove(fingerprint);
+        }
+        if !self.groups.holds(fingerprint) {
             self.groups.insert(&self.held[&fingerprint].alert, now, |_, _| None);
         }
         change
@@ -363,9 +365,8 @@ impl Desk {
             let detail = "it was over when it came in, and opens no incident";
             row.handling.push(step(&id, "resolved by its sender", detail.into(), now));
             row.done = true;
-        } else {
-            self.route(&mut row, &alert, &id, now);
         }
+        self.route(&mut row, &alert, &id, now);
         let held = Held { id, alert, suppressed: false, told: 1, behind: false, quiet: None };
         self.held.insert(held.alert.fingerprint(), held);
         row

@@ -24,7 +24,7 @@ pub struct RouteConfig {
     pub receiver: Option<String>,
     /// Conditions such as `severity="critical"`; all must hold. The topmost route takes every alert and has none.
     pub matchers: Vec<String>,
-    /// Labels whose values make a group; `["..."]` for all labels.
+    /// Labels whose values make a group; `["..."]` for all labels. An empty list says nothing.
     pub group_by: Option<Vec<String>>,
     /// Seconds to wait for more alerts before a group is told of for the first time.
     pub group_wait_s: Option<f64>,
@@ -334,7 +334,8 @@ fn matchers(texts: &[String]) -> Result<Vec<Matcher>, String> {
 }
 
 fn group_by(own: Option<&[String]>, above: Option<&Route>) -> Result<(BTreeSet<String>, bool), String> {
-    let Some(names) = own else {
+    // An empty list says nothing, as in Alertmanager.
+    let Some(names) = own.filter(|names| !names.is_empty()) else {
         return Ok(above.map_or_else(Default::default, |a| (a.group_by.clone(), a.group_by_all)));
     };
     let set: BTreeSet<String> = names.iter().cloned().collect();

@@ -179,6 +179,15 @@ impl Store {
         rows.iter().map(IntakeRow::read).collect()
     }
 
+    /// How much came in and has not been handled yet.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn intake_waiting(&self) -> Result<u64, StoreError> {
+        let row = sqlx::query("SELECT COUNT(*) FROM intake WHERE done = 0").fetch_one(&self.readers).await?;
+        Ok(row.get::<i64, _>(0) as u64)
+    }
+
     /// Alerts that are not over before `since`, oldest first.
     ///
     /// # Errors

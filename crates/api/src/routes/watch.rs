@@ -25,6 +25,7 @@ pub(crate) async fn status(State(api): State<Api>) -> Result<Json<StatusDto>, Ap
         mode: api.engine.config.mode.to_string(),
         dry_run: api.engine.config.dry_run,
         health: api.engine.health().await,
+        unplaced: api.engine.store.intake_waiting().await?,
         open_incidents: rows.iter().filter(|r| !over.contains(&r.state.as_str())).count(),
         waiting_for_approval: rows.iter().filter(|r| r.state == "awaiting_approval").count(),
         services: api.engine.services().await.0.len(),

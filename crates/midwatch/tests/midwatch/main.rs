@@ -3,7 +3,11 @@
 mod alertmanager;
 mod bad_input;
 mod demo;
+mod differential;
 mod kill;
 mod modes;
 mod night;
+mod post;
 mod prometheus;
+mod scene;
+mod sink;

@@ -1,0 +1,213 @@
+//! The same configurations, alerts and silences given to a real Alertmanager and to midwatch: the same receivers must
+//! hear of the same alerts in the same groups, and the API must show the same.
+//!
+//! A case is one alert under one random configuration. `MIDWATCH_TEST_CASES` sets how many are tried, `MIDWATCH_TEST_SEED`
+//! the first configuration.
+
+use crate::post::{Http, Server};
+use crate::scene::{Alerts, Scene};
+use crate::sink::{Heard, Sink};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Alerts of one configuration.
+pub const ALERTS: usize = 100;
+
+/// How long nothing more may be heard until a phase counts as over: more than the group interval of the scenes.
+const QUIET: Duration = Duration::from_millis(2600);
+
+/// What receivers know after a phase: by receiver and group, each alert's last status.
+type Known = BTreeMap<(String, String), BTreeMap<String, String>>;
+
+/// One of the two, and what it did.
+struct Side {
+    server: Server,
+    name: &'static str,
+    silences: Vec<Option<String>>,
+}
+
+impl Side {
+    fn post(&self, http: &Http, path: &str, body: &Value) -> (u16, Value) {
+        http.post(&format!("{}{path}", self.server.url), body).expect("an answer")
+    }
+
+    fn alerts(&self, http: &Http, alerts: &Alerts) {
+        let (status, said) = self.post(http, "/api/v2/alerts", &alerts.body());
+        assert_eq!(status, 200, "{}: {said}", self.name);
+    }
+
+    fn silence(&mut self, http: &Http, silence: &Value) -> bool {
+        let (status, said) = self.post(http, "/api/v2/silences", silence);
+        self.silences.push(said["silenceID"].as_str().map(str::to_owned));
+        status == 200
+    }
+
+    fn end_silence(&self, http: &Http, number: usize) {
+        if let Some(Some(id)) = self.silences.get(number) {
+            http.ask(reqwest::Method::DELETE, &format!("{}/api/v2/silence/{id}", self.server.url), None);
+        }
+    }
+
+    fn get(&self, http: &Http, path: &str) -> Vec<Value> {
+        let url = format!("{}{path}", self.server.url);
+        match http.ask(reqwest::Method::GET, &url, None).expect("an answer") {
+            (200, answer) => answer.as_array().cloned().unwrap_or_default(),
+            (status, _) => vec![json!({ "labels": format!("answered {status}") })],
+        }
+    }
+
+    /// What the API shows of alerts, as far as both must agree.
+    fn shown(&self, http: &Http, query: &str) -> BTreeSet<String> {
+        let one = |alert: &Value| {
+            let status = &alert["status"];
+            let count = |list: &Value| list.as_array().map_or(0, Vec::len);
+            json!([
+                alert["labels"],
+                status["state"],
+                count(&status["silencedBy"]),
+                count(&status["inhibitedBy"]) > 0,
+                alert["receivers"],
+                alert["fingerprint"],
+            ])
+            .to_string()
+        };
+        self.get(http, &format!("/api/v2/alerts{query}")).iter().map(one).collect()
+    }
+
+    fn groups(&self, http: &Http, query: &str) -> BTreeSet<String> {
+        let one = |group: &Value| {
+            let mut alerts: Vec<&Value> =
+                group["alerts"].as_array().into_iter().flatten().map(|a| &a["fingerprint"]).collect();
+            alerts.sort_by_key(|fingerprint| fingerprint.to_string());
+            json!([group["labels"], group["receiver"], alerts]).to_string()
+        };
+        self.get(http, &format!("/api/v2/alerts/groups{query}")).iter().map(one).collect()
+    }
+}
+
+/// Sorts what was heard by who said it.
+fn known(heard: &[Heard], side: &str) -> Known {
+    let mut known = Known::new();
+    for Heard { path, message, .. } in heard {
+        let Some(receiver) = path.strip_prefix(side).and_then(|rest| rest.strip_prefix('/')) else {
+            continue;
+        };
+        let key = message["groupKey"].as_str().unwrap_or_default().to_owned();
+        let group = known.entry((receiver.to_owned(), key)).or_default();
+        for alert in message["alerts"].as_array().into_iter().flatten() {
+            let text = |field: &str| alert[field].as_str().unwrap_or_default().to_owned();
+            group.insert(text("fingerprint"), text("status"));
+        }
+    }
+    known
+}
+
+/// Waits until nobody has said anything for a while.
+fn hear_out(sink: &Sink) -> Vec<Heard> {
+    let mut heard = sink.take();
+    let mut quiet_since = Instant::now();
+    while quiet_since.elapsed() < QUIET {
+        std::thread::sleep(Duration::from_millis(50));
+        let more = sink.take();
+        if !more.is_empty() {
+            quiet_since = Instant::now();
+            heard.extend(more);
+        }
+    }
+    heard
+}
+
+/// Differences of two maps or sets, in words.
+fn differ<T: Ord + std::fmt::Debug>(
+    what: &str,
+    theirs: &BTreeSet<T>,
+    ours: &BTreeSet<T>,
+    found: &mut Vec<String>,
+) {
+    let only_theirs = theirs.difference(ours).map(|one| format!("{what}: only Alertmanager has {one:?}"));
+    found.extend(
+        only_theirs.chain(ours.difference(theirs).map(|one| format!("{what}: only midwatch has {one:?}"))),
+    );
+}
+
+fn flat(known: &Known) -> BTreeSet<(String, String, String, String)> {
+    let pairs = known.iter().flat_map(|((receiver, group), alerts)| {
+        alerts
+            .iter()
+            .map(move |(alert, status)| (receiver.clone(), group.clone(), alert.clone(), status.clone()))
+    });
+    pairs.collect()
+}
+
+/// Runs one configuration on both and gives what differs.
+fn differences(seed: u64, sink: &Sink) -> Vec<String> {
+    // One for each configuration: a port may come back with another server behind it.
+    let http = &Http::new();
+    let scene = Scene::random(seed, ALERTS);
+    let dir = tempfile::tempdir().expect("a folder");
+    let mut sides = [
+        Side {
+            server: Server::alertmanager(dir.path(), &scene.alertmanager(&format!("{}/theirs", sink.url))),
+            name: "theirs",
+            silences: Vec::new(),
+        },
+        Side {
+            server: Server::midwatch(dir.path(), &scene.midwatch(&format!("{}/ours", sink.url))),
+            name: "ours",
+            silences: Vec::new(),
+        },
+    ];
+    let mut found = Vec::new();
+    for side in &mut sides {
+        side.server.start(http);
+    }
+    for silence in &scene.silences {
+        let taken: Vec<bool> = sides.iter_mut().map(|side| side.silence(http, silence)).collect();
+        if taken[0] != taken[1] {
+            found.push(format!("silence {silence}: taken {taken:?}"));
+        }
+    }
+    for (number, phase) in scene.phases.iter().enumerate() {
+        sink.take();
+        if let Some(silence) = phase.ended_silence {
+            sides.iter().for_each(|side| side.end_silence(http, silence));
+        }
+        sides.iter().for_each(|side| side.alerts(http, &phase.alerts));
+        let heard = hear_out(sink);
+        let (theirs, ours) = (flat(&known(&heard, "theirs")), flat(&known(&heard, "ours")));
+        differ(&format!("phase {number}, told"), &theirs, &ours, &mut found);
+        for query in &scene.queries {
+            let (theirs, ours) = (sides[0].shown(http, query), sides[1].shown(http, query));
+            differ(&format!("phase {number}, alerts{query}"), &theirs, &ours, &mut found);
+            let (theirs, ours) = (sides[0].groups(http, query), sides[1].groups(http, query));
+            differ(&format!("phase {number}, groups{query}"), &theirs, &ours, &mut found);
+        }
+    }
+    if !found.is_empty() {
+        eprintln!("configuration of seed {seed}:\n{}", scene.alertmanager("URL"));
+    }
+    found
+}
+
+fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+#[test]
+fn a_real_alertmanager_tells_the_same_receivers_of_the_same_alerts_in_the_same_groups() {
+    let (cases, first) = (number("MIDWATCH_TEST_CASES", 500), number("MIDWATCH_TEST_SEED", 1));
+    let configurations = cases.div_ceil(ALERTS as u64);
+    let sink = Sink::open();
+    let mut all = Vec::new();
+    for seed in first..first + configurations {
+        let found = differences(seed, &sink);
+        all.extend(found.into_iter().map(|difference| format!("seed {seed}, {difference}")));
+    }
+    println!(
+        "{} cases in {configurations} configurations, {} differences",
+        configurations * ALERTS as u64,
+        all.len()
+    );
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
