@@ -16,9 +16,6 @@ use std::collections::HashMap;
 /// Rows of alerts that one commit catches up with at most: bounds for how long others wait for it.
 const CATCH_UP_MAX: usize = 2_000;
 
-/// Alerts whose rows are behind from which the next catch-up does not wait for its tick.
-const BEHIND_MAX: usize = 20_000;
-
 /// What was done with a request.
 #[derive(Clone, Debug, Default)]
 pub struct Received {
@@ -94,7 +91,7 @@ impl Engine {
         let news = !commit.intake.is_empty() || !commit.retold.is_empty();
         let (source, sender) = (source.name().to_owned(), sender.to_owned());
         commit.deliveries.push(Delivery { seq, received_at: now, source, sender, news, body });
-        let many = desk.behind() > BEHIND_MAX;
+        let many = desk.is_far_behind();
         let written = self.store.enqueue(commit).await;
         drop(desk);
         if let Err(error) = written.wait().await {
@@ -128,7 +125,7 @@ impl Engine {
         let behind = {
             let mut desk = self.desk.lock().await;
             self.refresh(&mut desk, now).await?;
-            desk.catch_up()
+            desk.catch_up(now)
         };
         let Some((mut rows, seq)) = behind else { return Ok(()) };
         loop {

@@ -145,17 +145,30 @@ fn place(
         Belongs::Duplicate { incident, reason } => (incident, Vec::new(), "deduplicated", reason),
         Belongs::Echo { incident, reason } => (incident, Vec::new(), "echo", reason),
     };
-    if !entries.is_empty() {
-        add(slots, &incident, entries, now);
-    }
+    add(slots, &incident, signal, entries, now);
     (step, reason, incident)
 }
 
-fn add(slots: &mut Slots, incident: &IncidentId, entries: Vec<Entry>, now: Timestamp) {
-    let (mut lines, recorded) =
-        slots.remove(incident).map(|slot| (slot.lines, slot.recorded)).unwrap_or_default();
-    lines.extend(entries.into_iter().map(|entry| Line::new(now, entry)));
-    if let Some(slot) = Slot::of(lines, recorded) {
-        slots.insert(incident.clone(), slot);
+fn add(slots: &mut Slots, id: &IncidentId, signal: &Signal, entries: Vec<Entry>, now: Timestamp) {
+    let only_joins = matches!(entries[..], [Entry::SignalJoined { .. }]);
+    let lines = entries.into_iter().map(|entry| Line::new(now, entry));
+    match slots.get_mut(id) {
+        // Folding the whole stream for each alert of a storm would take most of the time.
+        Some(slot) if only_joins => {
+            slot.lines.extend(lines);
+            slot.open.join(signal, now);
+        }
+        Some(slot) if lines.len() > 0 => {
+            let all = slot.lines.drain(..).chain(lines).collect();
+            if let Some(folded) = Slot::of(all, slot.recorded) {
+                *slot = folded;
+            }
+        }
+        Some(_) => {}
+        None => {
+            if let Some(slot) = Slot::of(lines.collect(), 0) {
+                slots.insert(id.clone(), slot);
+            }
+        }
     }
 }

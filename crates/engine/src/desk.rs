@@ -24,6 +24,12 @@ const HELD_MAX: usize = 200_000;
 /// Seconds between two looks for alerts that can be forgotten.
 const SWEEP_EVERY_S: f64 = 10.0;
 
+/// Seconds between two times at which rows catch up with what was told: what a restart has to read again at most.
+const CATCH_UP_EVERY_S: f64 = 1.0;
+
+/// Alerts whose rows are behind from which catching up does not wait.
+const BEHIND_MAX: usize = 20_000;
+
 /// An alert's episode.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -110,6 +116,7 @@ pub struct Desk {
     last_delivery: u64,
     /// The delivery up to which rows were last asked to be written.
     caught_up_to: u64,
+    caught_up_at: Option<Timestamp>,
     /// When alerts that are over were last forgotten.
     swept_at: Option<Timestamp>,
 }
@@ -401,10 +408,13 @@ impl Desk {
 
     /// The rows that have to be written so that they say how alerts were last told, and up to which delivery they then
     /// do.
-    pub(crate) fn catch_up(&mut self) -> Option<(Vec<Retold>, u64)> {
-        if self.caught_up_to == self.last_delivery {
+    pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<(Vec<Retold>, u64)> {
+        let recently = self.caught_up_at.is_some_and(|at| seconds_between(at, now) < CATCH_UP_EVERY_S);
+        let waits = recently && self.behind.len() < BEHIND_MAX;
+        if self.caught_up_to == self.last_delivery || waits {
             return None;
         }
+        self.caught_up_at = Some(now);
         self.caught_up_to = self.last_delivery;
         let mut rows = Vec::with_capacity(self.behind.len());
         for fingerprint in std::mem::take(&mut self.behind) {
@@ -416,9 +426,9 @@ impl Desk {
         Some((rows, self.last_delivery))
     }
 
-    /// How many alerts' rows are behind.
-    pub(crate) fn behind(&self) -> usize {
-        self.behind.len()
+    /// Whether so many rows are behind that catching up should not wait.
+    pub(crate) fn is_far_behind(&self) -> bool {
+        self.behind.len() >= BEHIND_MAX
     }
 }
 

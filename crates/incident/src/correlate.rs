@@ -30,6 +30,19 @@ pub struct Open {
     pub members: Members,
 }
 
+impl Open {
+    /// Takes in a signal that joined at `now`: the same as folding the stream anew.
+    pub fn join(&mut self, signal: &Signal, now: Timestamp) {
+        if signal.metric == Some(Metric::RequestRate) {
+            self.loaded.insert(signal.service.clone());
+        }
+        self.services.insert(signal.service.clone());
+        self.series.insert(signal.series_key());
+        self.last_signal_at = self.last_signal_at.max(now);
+        self.members.join(signal);
+    }
+}
+
 /// Where a signal goes, with the reason that is put on record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Belongs {
@@ -202,8 +215,12 @@ fn in_time(signal: &Signal, incident: &Open, config: &IncidentConfig) -> bool {
         Some(recovered_at) => seconds_between(recovered_at, signal.onset_at) <= config.recurrence_window_s,
         // What else happens to the component while it is in trouble belongs to that, however long it takes.
         None if incident.component.as_ref() == Some(&signal.service) => true,
-        // While trouble lasts, later symptoms are its symptoms.
-        None => seconds_between(incident.last_signal_at, signal.onset_at).abs() <= config.window_s,
+        // While trouble lasts, later symptoms are its symptoms, and so is what the same service has had for longer.
+        None => {
+            let later = seconds_between(incident.last_signal_at, signal.onset_at) <= config.window_s;
+            let earlier = seconds_between(signal.onset_at, incident.opened_at) <= config.window_s;
+            later && (earlier || incident.services.contains(&signal.service))
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! An incident as the fold of its journal.
 
-use crate::{Members, Subject, Topology};
+use crate::Members;
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
@@ -447,8 +447,7 @@ impl Incident {
     fn members(&self) -> Members {
         let mut members = Members::default();
         for signal in &self.signals {
-            let subject = Subject::of(signal, &Topology::default());
-            members.add(&subject, subject.entities.first());
+            members.join(signal);
         }
         members
     }

@@ -97,6 +97,12 @@ impl Members {
         told.onset_at = told.onset_at.min(at);
     }
 
+    /// Takes a signal in as being about what it names.
+    pub(crate) fn join(&mut self, signal: &Signal) {
+        let subject = Subject::of(signal, &Topology::default());
+        self.add(&subject, subject.entities.first());
+    }
+
     /// Seconds from an onset to the nearest time at which the group's trouble began to show; 0 in between.
     #[must_use]
     pub fn gap_s(&self, at: Timestamp) -> Option<f64> {

@@ -191,7 +191,7 @@ impl Entity {
         if self.kind == EntityKind::Pod {
             strip_hashes(&mut tokens);
         }
-        while tokens.len() > 1 && tokens.last().is_some_and(|last| is_added(last, self.kind)) {
+        while is_added(&tokens, self.kind) {
             tokens.pop();
         }
         tokens.join("-")
@@ -262,11 +262,20 @@ const KIND_WORDS: [&str; 17] = [
     "hpa",
 ];
 
-/// Whether the last part of a name is an ordinal or a word for a kind.
-fn is_added(token: &str, kind: EntityKind) -> bool {
-    let config = matches!(kind, EntityKind::ConfigMap | EntityKind::Secret)
-        && ["config", "conf", "secret", "secrets"].contains(&token);
-    token.chars().all(|c| c.is_ascii_digit()) || KIND_WORDS.contains(&token) || config
+/// Whether the last part of a name is an ordinal or a word for a kind. Pods have ordinals, and so has what is called by
+/// its kind (`cart-service-1`); else a number tells two things apart (`shard-1`, `shard-2`).
+fn is_added(tokens: &[&str], kind: EntityKind) -> bool {
+    let config = |token: &str| {
+        matches!(kind, EntityKind::ConfigMap | EntityKind::Secret)
+            && ["config", "conf", "secret", "secrets"].contains(&token)
+    };
+    let numbered = matches!(kind, EntityKind::Pod | EntityKind::VolumeClaim);
+    match tokens {
+        [.., _, of, last] if last.chars().all(|c| c.is_ascii_digit()) => numbered || KIND_WORDS.contains(of),
+        [_, last] if last.chars().all(|c| c.is_ascii_digit()) => numbered,
+        [_, .., last] => KIND_WORDS.contains(last) || config(last),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -287,6 +296,8 @@ mod tests {
         check(EntityKind::Pod, "frontend-proxy-pod-1", "frontendproxy");
         check(EntityKind::Pod, "cart-redis", "cartredis");
         check(EntityKind::Service, "frontendproxy-service-1", "frontendproxy");
+        check(EntityKind::Service, "svc-07", "svc07");
+        check(EntityKind::Service, "shard-1", "shard1");
         check(EntityKind::Service, "emailservice", "email");
         check(EntityKind::Deployment, "reviews-v3", "reviewsv3");
         check(EntityKind::ConfigMap, "payment-config", "payment");

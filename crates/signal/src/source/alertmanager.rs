@@ -1,6 +1,6 @@
 //! Prometheus' and Alertmanager's own formats.
 
-use super::wire::real;
+use super::wire::{self, real};
 use super::{Parsed, PayloadError, Source, Standing, Told, decode, malformed};
 use midwatch_model::{Labels, Timestamp};
 use serde::Deserialize;
@@ -9,9 +9,9 @@ use serde::Deserialize;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Postable {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::labels_once")]
     labels: Labels,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "wire::labels_once")]
     annotations: Labels,
     #[serde(default)]
     starts_at: Option<Timestamp>,
@@ -48,9 +48,11 @@ impl Postable {
     }
 }
 
-/// The body of `POST /api/v2/alerts`: each alert stands for itself, so one that is bad does not cost the others.
+/// The body of `POST /api/v2/alerts`: each alert stands for itself, so one that is bad does not cost the others. It is
+/// read in one go, since this is where storms come in: the types themselves refuse a key that is there twice.
 pub(super) fn parse_postable(body: &[u8]) -> Result<Parsed, PayloadError> {
-    let postable: Vec<Postable> = decode(Source::AlertmanagerV2, body)?;
+    let postable: Vec<Postable> =
+        serde_json::from_slice(body).map_err(|error| malformed(Source::AlertmanagerV2, error.to_string()))?;
     Ok(Parsed::of(postable.into_iter().map(Postable::told).collect()))
 }
 

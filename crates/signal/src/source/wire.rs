@@ -14,6 +14,37 @@ pub(crate) fn decode<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|error| sentence(&error.to_string()))
 }
 
+/// Labels of which none is named twice.
+pub(crate) fn labels_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+    deserializer.deserialize_map(LabelsVisitor)
+}
+
+struct LabelsVisitor;
+
+impl<'de> Visitor<'de> for LabelsVisitor {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names with values, each a text")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Labels, A::Error> {
+        let mut labels = Labels::new();
+        while let Some((name, value)) = all.next_entry::<String, String>()? {
+            if let Some((name, _)) = labels.get_key_value(&name) {
+                return Err(twice(name));
+            }
+            labels.insert(name, value);
+        }
+        Ok(labels)
+    }
+}
+
+fn twice<E: serde::de::Error>(key: &str) -> E {
+    let shown: String = key.chars().take(40).collect();
+    E::custom(format!("the key `{shown}` is there twice"))
+}
+
 /// Most characters of a reason that quotes the sender.
 const REASON_CHARS_MAX: usize = 400;
 
@@ -74,8 +105,7 @@ impl<'de> Visitor<'de> for OnceVisitor {
         let mut seen = HashSet::new();
         while let Some(Key(key)) = all.next_key()? {
             if seen.contains(&key) {
-                let shown: String = key.chars().take(40).collect();
-                return Err(serde::de::Error::custom(format!("the key `{shown}` is there twice")));
+                return Err(twice(&key));
             }
             seen.insert(key);
             all.next_value::<Once>()?;
