@@ -33,11 +33,9 @@ async fn what_was_seen_is_known_for_a_day_through_restarts() {
     store.close().await;
     drop(store);
     let store = open(&path).await;
-    for (at, expected) in [
-        (100.0, vec!["a", "b", "c"]),
-        (DAY_S + 1.0, vec!["b", "c"]),
-        (DAY_S + 101.0, vec![]),
-    ] {
+    for (at, expected) in
+        [(100.0, vec!["a", "b", "c"]), (DAY_S + 1.0, vec!["b", "c"]), (DAY_S + 101.0, vec![])]
+    {
         assert_eq!(known(&store, &["a", "b", "c", "d"], at).await, expected, "after {at} s");
     }
     // One that comes again after that is known again.
@@ -75,8 +73,12 @@ async fn found(store: &Store, services: &[&str], since: f64) -> Vec<(String, Str
 async fn the_last_telling_of_a_change_holds_and_old_ones_are_forgotten() {
     let (_dir, path) = folder();
     let store = open(&path).await;
-    tell(&store, &[change("1", "a", 1.0, "v1"), change("2", "b", 2.0, "v1"), change("3", "a", 3.0, "v2")], 5.0)
-        .await;
+    tell(
+        &store,
+        &[change("1", "a", 1.0, "v1"), change("2", "b", 2.0, "v1"), change("3", "a", 3.0, "v2")],
+        5.0,
+    )
+    .await;
     tell(&store, &[change("1", "a", 4.0, "v9")], 6.0).await;
     let pair = |id: &str, to: &str| (id.to_owned(), to.to_owned());
     assert_eq!(found(&store, &[], 0.0).await, [pair("1", "v9"), pair("3", "v2"), pair("2", "v1")]);
