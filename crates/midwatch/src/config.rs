@@ -434,4 +434,29 @@ mod tests {
         assert!(keyed.keys().is_ok_and(|keys| !keys.is_empty()));
         assert!(!keyed.shown().expect("plain").to_string().contains("k1"));
     }
+
+    #[test]
+    fn keys_pages_and_limits_are_checked() {
+        for (text, word) in [
+            ("[[api_key]]\nname = \"Ana B\"\nhash = \"x\"\nscopes = [\"read\"]", "[[api_key]] name `Ana B`"),
+            ("[[api_key]]\nname = \"ana\"\nhash = \"x\"\nscopes = [\"read\"]", "midwatch key new --name ana"),
+            ("[[api_key]]\nname = \"ana\"\nscopes = [\"root\"]", "unknown variant `root`"),
+            ("[server]\ncors_origins = [\"*\"]", "server.cors_origins has `*`"),
+            ("[server]\ncors_origins = [\"https://a/\"]", "server.cors_origins has `https://a/`"),
+            ("[[source]]\nkind = \"odd\"", "[[source]] `odd`"),
+            ("[[source]]\nkynd = \"odd\"", "m.toml:2:1: unknown field `kynd`"),
+        ] {
+            let error = parse(text, &[]).unwrap_err();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        let limits = |text: &str| {
+            let config = parse(text, &[]).expect("valid");
+            let limits = config.limits(&config.keys().expect("keys"));
+            (limits.ip_per_s.map(u32::from), limits.caller_per_s.map(u32::from))
+        };
+        assert_eq!(limits(""), (None, None), "this machine may call as it likes");
+        assert_eq!(limits("[server]\napi_key = \"k\""), (Some(5000), Some(10_000)));
+        assert_eq!(limits("[server]\napi_key = \"k\"\nip_requests_per_s = 0"), (None, Some(10_000)));
+        assert_eq!(limits("[server]\nip_requests_per_s = 7"), (Some(7), None));
+    }
 }

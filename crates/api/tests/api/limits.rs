@@ -1,7 +1,8 @@
 //! How often, how much, from which pages, and what is said while the store takes nothing.
 
 use crate::harness::{Answer, Door, KEY, Wanted};
-use axum::http::{Method, StatusCode};
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
 use midwatch_api::Limits;
 use midwatch_store::CrashPoint;
 use std::num::NonZeroU32;
@@ -106,6 +107,17 @@ async fn a_body_that_is_too_large_is_refused_before_it_is_read() {
         let answer = door.post(path, &announced, b"").await;
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}: {answer:?}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_is_not_waited_for() {
+    let door = Door::plain().await;
+    let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let request = Request::post("/api/v1/ingest/generic").header("x-api-key", KEY).body(never);
+    tokio::time::pause();
+    let answer = door.ask(request.expect("a request")).await;
+    assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT, "{answer:?}");
+    assert!(answer.error().contains("within 60 s"), "{answer:?}");
 }
 
 #[tokio::test]

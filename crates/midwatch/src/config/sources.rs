@@ -40,19 +40,15 @@ pub struct SourceConfig {
 }
 
 /// How a sender proves who it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
 pub enum AuthKind {
     #[serde(rename = "pagerduty")]
-    #[strum(serialize = "pagerduty")]
     PagerDuty,
     Grafana,
     #[serde(rename = "github")]
-    #[strum(serialize = "github")]
     GitHub,
     #[serde(rename = "gitlab")]
-    #[strum(serialize = "gitlab")]
     GitLab,
     Slack,
     StandardWebhooks,
@@ -276,4 +272,114 @@ pub fn senders(sources: &[SourceConfig]) -> Result<Senders, String> {
         }
     }
     Ok(senders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Vec<SourceConfig> {
+        #[derive(Deserialize)]
+        struct File {
+            source: Vec<SourceConfig>,
+        }
+        toml::from_str::<File>(text).unwrap_or_else(|error| panic!("{text}: {error}")).source
+    }
+
+    /// What is wrong with a table, in words.
+    fn check_wrong(fields: &str, words: &[&str]) {
+        let sources = read(&format!("[[source]]\n{fields}"));
+        let error = check(&sources).and_then(|()| senders(&sources).map(drop)).expect_err(fields);
+        for word in words {
+            assert!(error.contains(word), "{fields}: {error}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_source_the_field_and_the_fix() {
+        for (fields, words) in [
+            (
+                "kind = \"pagerdooty\"",
+                &["[[source]] `pagerdooty`: kind", "use one of generic,", "changes_github"][..],
+            ),
+            ("name = \"a/b\"\nkind = \"grafana\"", &["name must be 1–63"]),
+            ("name = \"grafana\"\nkind = \"datadog\"", &["name `grafana` is that of another kind"]),
+            ("name = \"alertmanager_v2\"\nkind = \"mapped\"\nmapping = { id = \"/a\" }", &["another kind"]),
+            ("kind = \"mapped\"", &["needs a table [source.mapping]"]),
+            ("name = \"x\"\nkind = \"mapped\"\nmapping = { id = \"a\" }", &["`x`: mapping: `id` is `a`"]),
+            ("kind = \"grafana\"\nmapping = { id = \"/a\" }", &["`mapping` is only read with"]),
+            ("kind = \"grafana\"\nauth = \"grafana\"", &["auth needs a secret", "secret_files"]),
+            ("kind = \"grafana\"\nsecret_files = [\"/x\"]", &["secret_files is not read here", "`auth`"]),
+            (
+                "kind = \"grafana\"\nauth = \"bearer\"\nsecret_env = [\"A\"]\nuser = \"u\"",
+                &["user is not read here"],
+            ),
+            (
+                "kind = \"grafana\"\nauth = \"basic\"\nsecret_env = [\"A\"]",
+                &["auth = \"basic\" needs `user`"],
+            ),
+            (
+                "kind = \"grafana\"\nauth = \"bearer\"\nsecret_env = [\"A\", \"B\", \"C\"]",
+                &["3 secrets", "at most 2"],
+            ),
+            (
+                "kind = \"grafana\"\nauth = \"bearer\"\nsecret_env = [\"MIDWATCH_NO_SUCH\"]",
+                &["the environment has no"],
+            ),
+            (
+                "kind = \"grafana\"\nauth = \"bearer\"\nsecret_files = [\"/no/such\"]",
+                &["cannot read the secret /no/such"],
+            ),
+            (
+                "kind = \"grafana\"\nauth = \"api_key\"\nheader = \"a b\"\nsecret_env = [\"A\"]",
+                &["`a b` is no name of a header"],
+            ),
+            ("kind = \"grafana\"\nauth = \"sns\"", &["goes with kind = \"cloudwatch\""]),
+            ("kind = \"cloudwatch\"\nauth = \"sns\"", &["topics: no topic is named"]),
+            ("kind = \"cloudwatch\"\nauth = \"sns\"\ntopics = [\"x\"]", &["`x` is no topic's ARN"]),
+            ("kind = \"github\"", &["use one of"]),
+            ("kind = \"jsm\"\n[[source]]\nkind = \"jsm\"", &["name `jsm` is there twice"]),
+        ] {
+            check_wrong(fields, words);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_the_first_line_of_its_file_and_is_never_dumped() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            path.display().to_string()
+        };
+        let (new, old) = (file("new", "fresh-secret\n"), file("old", "stale-secret"));
+        let whsec = file("whsec", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n");
+        let sources = read(&format!(
+            "[[source]]\nkind = \"pagerduty\"\nauth = \"pagerduty\"\nsecret_files = [{new:?}, {old:?}]\n\
+             [[source]]\nkind = \"changes_github\"\nauth = \"github\"\nsecret_files = [{new:?}]\n\
+             [[source]]\nname = \"ce\"\nkind = \"cloudevents\"\nauth = \"standard_webhooks\"\nsecret_files = [{whsec:?}]\n"
+        ));
+        check(&sources).expect("valid");
+        let senders = senders(&sources).expect("readable");
+        assert_eq!(senders.alerts.keys().collect::<Vec<_>>(), ["ce", "pagerduty"]);
+        assert_eq!(senders.changes.keys().collect::<Vec<_>>(), ["github"]);
+        assert_eq!(feeds(&sources).expect("valid").len(), 2);
+        let dumped = format!("{senders:?} {}", serde_json::to_string(&sources).expect("plain"));
+        assert!(!dumped.contains("-secret") && !dumped.contains("MfKQ9"), "{dumped}");
+        for (name, text, word) in
+            [("empty", "\n", "the secret is empty"), ("short", "whsec_YQ==", "24 to 64")]
+        {
+            let path = file(name, text);
+            check_wrong(
+                &format!("kind = \"jsm\"\nauth = \"standard_webhooks\"\nsecret_files = [{path:?}]"),
+                &[if name == "empty" { "whsec_" } else { word }],
+            );
+            if name == "empty" {
+                check_wrong(
+                    &format!("kind = \"jsm\"\nauth = \"bearer\"\nsecret_files = [{path:?}]"),
+                    &[word],
+                );
+            }
+        }
+    }
 }
