@@ -155,6 +155,12 @@ impl SourceConfig {
         if self.auth == Some(AuthKind::Sns) && self.kind != "cloudwatch" {
             return Err(self.wrong("auth = \"sns\" goes with kind = \"cloudwatch\""));
         }
+        if let Some(name) = self.secret_env.iter().find(|name| name.starts_with(super::ENV_PREFIX)) {
+            return Err(self.wrong(format!(
+                "secret_env names {name}, but variables of this prefix set fields; rename it, such as to {}",
+                name.trim_start_matches(super::ENV_PREFIX)
+            )));
+        }
         let secrets = self.secret_files.len() + self.secret_env.len();
         match secrets {
             0 if with_secret => Err(self.wrong("auth needs a secret: name its file in secret_files")),
@@ -323,7 +329,7 @@ mod tests {
                 &["3 secrets", "at most 2"],
             ),
             (
-                "kind = \"grafana\"\nauth = \"bearer\"\nsecret_env = [\"MIDWATCH_NO_SUCH\"]",
+                "kind = \"grafana\"\nauth = \"bearer\"\nsecret_env = [\"NO_SUCH_SECRET_HERE\"]",
                 &["the environment has no"],
             ),
             (
@@ -337,6 +343,10 @@ mod tests {
             ("kind = \"grafana\"\nauth = \"sns\"", &["goes with kind = \"cloudwatch\""]),
             ("kind = \"cloudwatch\"\nauth = \"sns\"", &["topics: no topic is named"]),
             ("kind = \"cloudwatch\"\nauth = \"sns\"\ntopics = [\"x\"]", &["`x` is no topic's ARN"]),
+            (
+                "kind = \"jsm\"\nauth = \"bearer\"\nsecret_env = [\"MIDWATCH_JSM\"]",
+                &["rename it, such as to JSM"],
+            ),
             ("kind = \"github\"", &["use one of"]),
             ("kind = \"jsm\"\n[[source]]\nkind = \"jsm\"", &["name `jsm` is there twice"]),
         ] {
