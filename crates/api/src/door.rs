@@ -123,9 +123,12 @@ impl Entrance {
                 let how = "the API".to_owned();
                 return Ok(Admitted { how, replay_key: None, may_confirm: false });
             }
-            Proof::Scheme(scheme) => scheme.verify(&Lookup(headers), body, now).map_err(refused)?,
-            Proof::Sns(topics) => sns::verify(api, topics, body, now).await?,
+            Proof::Scheme(scheme) => scheme.verify(&Lookup(headers), body, now).map_err(refused),
+            Proof::Sns(topics) => sns::verify(api, topics, body, now).await,
         };
+        let verified = verified.inspect_err(|error| {
+            tracing::debug!(source = self.name, ?error, "a request was not let in");
+        })?;
         api.limiter.check_caller(&format!("source/{}", self.name))?;
         let may_confirm = matches!(*self.proof, Proof::Sns(_));
         Ok(Admitted { how: verified.how, replay_key: verified.replay_key, may_confirm })

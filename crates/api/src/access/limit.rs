@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Calls after which those are forgotten that have not called for a while.
 const SWEEP_EVERY: u32 = 4096;
 
+/// Seconds' worth of requests that may come at once: senders come in bursts.
+const BURST_S: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
+
 /// Keys that an address may try at once before it has to wait. A person mistypes a few times.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 
@@ -55,8 +58,7 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub fn new(limits: Limits) -> Self {
-        // Twice a second's worth at once: senders come in bursts.
-        let quota = |per_s: NonZeroU32| Quota::per_second(per_s).allow_burst(per_s.saturating_mul(TWO));
+        let quota = |per_s: NonZeroU32| Quota::per_second(per_s).allow_burst(per_s.saturating_mul(BURST_S));
         Self {
             ip: limits.ip_per_s.map(|per_s| Counter::new(quota(per_s))),
             caller: limits.caller_per_s.map(|per_s| Counter::new(quota(per_s))),
@@ -77,8 +79,6 @@ impl Limiter {
         self.attempts.check(&network(peer))
     }
 }
-
-const TWO: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 
 /// What counts as one address: of IPv6 the network of 64 bits, all of which a single host may use.
 fn network(address: IpAddr) -> IpAddr {

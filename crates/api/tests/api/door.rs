@@ -225,6 +225,37 @@ async fn what_was_signed_once_is_answered_well_and_done_once() {
 }
 
 #[tokio::test]
+async fn an_event_of_pagerduty_that_comes_again_is_answered_well_and_done_once() {
+    let (mut senders, mut feeds) = (Senders::default(), BTreeMap::new());
+    senders.alerts.insert("pd".into(), Proof::Scheme(Scheme::PagerDuty { secrets: secrets() }));
+    feeds.insert("pd".into(), Feed::Source(Source::PagerDuty));
+    let door = Door::open(Wanted { senders, feeds, ..Wanted::default() }).await;
+    let body = crate::good::PAGERDUTY.as_bytes();
+    // PagerDuty signs no time, so that the header may be another one: what is known again is the event.
+    for (secret, replayed) in [(SECRET, false), (SECRET, true), (OLD_SECRET, true)] {
+        let answer = post(&door, "/api/v1/ingest/pd", &proof("by-pagerduty", secret, 0, body), body).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        assert_eq!(answer.json()["replayed"].is_string(), replayed, "{answer:?}");
+    }
+    assert_eq!(door.alerts().await, 1);
+    let lineage = door.engine.store.intake_list(None, 1).await.expect("a readable store");
+    let first = lineage[0].handling[0].to_string();
+    assert!(first.contains("pd (PagerDuty signature v1 (first secret)) in delivery 1"), "{first}");
+}
+
+#[tokio::test]
+async fn a_sender_that_is_named_by_header_proves_itself_as_one_that_is_named_by_path() {
+    let door = door().await;
+    let (body, name) = (alert(1), ("x-source", "by-bearer".to_owned()));
+    let good = [proof("by-bearer", SECRET, 0, &body), vec![name.clone()]].concat();
+    let answer = post(&door, "/webhook", &good, &body).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    for proof in [vec![], vec![("x-api-key", KEY.to_owned())], proof("by-bearer", "wrong", 0, &body)] {
+        check_refused(&door, "no proof", "/webhook", &[proof, vec![name.clone()]].concat(), &body).await;
+    }
+}
+
+#[tokio::test]
 async fn every_vendor_is_read_at_its_own_name_by_path_and_by_header() {
     let door = Door::plain().await;
     let key = ("x-api-key", KEY);
