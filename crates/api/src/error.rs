@@ -1,9 +1,11 @@
 //! Errors as clients see them.
 
 use axum::Json;
+use axum::extract::Request;
 use axum::extract::rejection::JsonRejection;
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use midwatch_engine::{EngineError, ReceiveError};
 use midwatch_model::redact::redact;
@@ -20,11 +22,17 @@ const FRAMEWORK_ERROR_BYTES_MAX: usize = 4096;
 pub(crate) struct ApiError {
     status: StatusCode,
     text: String,
+    /// When to come back, where that is known.
+    retry_after_s: Option<u32>,
 }
+
+/// What an error says, kept beside its answer for routes that have to say it in another shape.
+#[derive(Clone)]
+struct Said(String);
 
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), retry_after_s: None }
     }
 
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
@@ -43,6 +51,23 @@ impl ApiError {
         Self::new(StatusCode::FORBIDDEN, text)
     }
 
+    pub(crate) fn too_large(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+
+    pub(crate) fn timeout(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, text)
+    }
+
+    pub(crate) fn unavailable(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, text)
+    }
+
+    pub(crate) fn too_many(retry_after_s: u32) -> Self {
+        let text = format!("too many requests; come back in {retry_after_s} s, or send more at once");
+        Self { retry_after_s: Some(retry_after_s), ..Self::new(StatusCode::TOO_MANY_REQUESTS, text) }
+    }
+
     pub(crate) fn bad_gateway(text: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_GATEWAY, text)
     }
@@ -50,10 +75,15 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(json!({ "error": redact(&self.text) }))).into_response();
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        let said = redact(&self.text).to_string();
+        let mut response = (self.status, Json(json!({ "error": said }))).into_response();
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response.extensions_mut().insert(Said(said));
         response
     }
 }
@@ -86,6 +116,8 @@ impl From<ReceiveError> for ApiError {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, error.to_string())
             }
             ReceiveError::Payload(error) => Self::bad_request(error.to_string()),
+            // SNS sends again what was answered so.
+            ReceiveError::Unconfirmed(_) => Self::unavailable(error.to_string()),
             ReceiveError::Engine(error) => error.into(),
         }
     }
@@ -107,8 +139,25 @@ pub(crate) async fn no_route(uri: Uri) -> ApiError {
     ApiError::not_found(format!("there is nothing at {}; see /api/v1/openapi.json", uri.path()))
 }
 
+/// Every error in the shape that the clients of its route read, and with a time to come back where that helps.
+pub(crate) async fn in_shape(request: Request, next: Next) -> Response {
+    let is_alertmanagers = request.uri().path().starts_with("/api/v2/");
+    let mut response = in_our_shape(next.run(request).await).await;
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(RETRY_AFTER_S));
+    }
+    match response.extensions_mut().remove::<Said>() {
+        Some(Said(text)) if is_alertmanagers => {
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(CONTENT_LENGTH);
+            (parts.status, parts.headers, Json(text)).into_response()
+        }
+        _ => response,
+    }
+}
+
 /// Errors that the framework answers by itself (a wrong method, a query that cannot be read) as errors of ours.
-pub(crate) async fn in_our_shape(response: Response) -> Response {
+async fn in_our_shape(response: Response) -> Response {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if !is_error || content_type.is_some_and(|value| !value.starts_with("text/plain")) {

@@ -3,7 +3,8 @@
 //! Owns: what is promised to clients. Must never: act on anything but through the engine's commands, or answer 2xx
 //! to an alert that is not durable.
 
-mod auth;
+mod access;
+mod door;
 mod dto;
 mod error;
 mod lab;
@@ -12,16 +13,22 @@ mod metrics;
 mod routes;
 mod v2;
 
-pub use auth::ApiKey;
+pub use access::{ApiKey, KeyError, KeyRing, Limits, Minted, NamedKey, Scope, mint};
+pub use door::{Proof, Senders};
 pub use dto::{
     ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, StatusDto, TimelineDto,
 };
 
+use access::Limiter;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Method};
+use door::Certificates;
 use midwatch_engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -31,8 +38,13 @@ const BODY_MAX: usize = midwatch_signal::source::BODY_BYTES_MAX;
 /// What the API needs to know besides the engine.
 #[derive(Clone)]
 pub struct ApiConfig {
-    /// The key that every call but `/health` must carry; `None` only on loopback.
-    pub key: Option<ApiKey>,
+    /// The keys of which every call but `/health` must carry one; none only on loopback.
+    pub keys: KeyRing,
+    /// Who is configured to bring alerts and changes.
+    pub senders: Senders,
+    pub limits: Limits,
+    /// Origins of web pages that may call, beside those that this server serves.
+    pub cors_origins: Vec<String>,
     /// The address that is listened on, for checking the Host header while there is no key.
     pub listen: SocketAddr,
     /// The configuration as it is in force, without secrets.
@@ -47,6 +59,8 @@ pub(crate) struct Api {
     pub engine: Arc<Engine>,
     pub config: Arc<ApiConfig>,
     pub http: reqwest::Client,
+    pub limiter: Arc<Limiter>,
+    pub certificates: Arc<Certificates>,
 }
 
 #[derive(OpenApi)]
@@ -61,7 +75,9 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
     // No redirects: the lab is on this machine and sends none.
     let http =
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
-    let api = Api { engine, config: Arc::new(config), http };
+    let limiter = Arc::new(Limiter::new(config.limits));
+    let cors = cors(&config.cors_origins);
+    let api = Api { engine, config: Arc::new(config), http, limiter, certificates: Arc::default() };
     let (router, doc) = OpenApiRouter::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
     let doc = serde_json::to_value(doc).unwrap_or_default();
     router
@@ -70,11 +86,30 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         .merge(v2::routes())
         .route("/api/v1/lab/{*path}", axum::routing::any(lab::proxy))
         .fallback(error::no_route)
-        .layer(axum::middleware::from_fn_with_state(api.clone(), auth::check))
-        .layer(axum::middleware::map_response(error::in_our_shape))
+        .layer(axum::middleware::from_fn_with_state(api.clone(), access::guard))
+        .layer(axum::middleware::from_fn(error::in_shape))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::on_panic))
         .layer(DefaultBodyLimit::max(BODY_MAX))
+        .layer(tower::util::option_layer(cors))
         .with_state(api)
+}
+
+/// Tells browsers which pages may call; without any, nothing is told, and they let none.
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    let headers = [
+        AUTHORIZATION,
+        CONTENT_TYPE,
+        HeaderName::from_static("x-api-key"),
+        HeaderName::from_static("x-source"),
+    ];
+    (!origins.is_empty()).then(|| {
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::list(origins))
+            .allow_methods([Method::GET, Method::POST, Method::DELETE])
+            .allow_headers(headers)
+            .expose_headers([RETRY_AFTER])
+    })
 }
 
 /// The OpenAPI document, for generated clients.

@@ -1,6 +1,7 @@
 //! The routes, grouped by what they speak of.
 
 mod alerts;
+mod changes;
 mod incidents;
 mod services;
 mod watch;
@@ -15,6 +16,8 @@ use utoipa_axum::routes;
 pub(crate) fn all() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(alerts::ingest))
+        .routes(routes!(alerts::webhook))
+        .routes(routes!(changes::receive, changes::list))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
         .routes(routes!(alerts::lineage))

@@ -41,6 +41,8 @@ pub(crate) struct Ask<'a> {
     pub json: Option<&'a serde_json::Value>,
     /// A body as it is, in place of `json`.
     pub body: Option<Vec<u8>>,
+    /// Largest answer that is read.
+    pub bytes_max: usize,
 }
 
 impl<'a> Ask<'a> {
@@ -54,6 +56,7 @@ impl<'a> Ask<'a> {
             query: Vec::new(),
             json: None,
             body: None,
+            bytes_max: RESPONSE_BYTES_MAX,
         }
     }
 }
@@ -104,8 +107,8 @@ impl Http {
         let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&shown, &error, ask.timeout))? {
-            if body.len() + chunk.len() > RESPONSE_BYTES_MAX {
-                return Err(ConnectorError::TooLarge { url: shown, limit_bytes: RESPONSE_BYTES_MAX });
+            if body.len() + chunk.len() > ask.bytes_max {
+                return Err(ConnectorError::TooLarge { url: shown, limit_bytes: ask.bytes_max });
             }
             body.extend_from_slice(&chunk);
         }

@@ -1,14 +1,16 @@
 //! All I/O with the outside.
 //!
 //! Owns: how midwatch asks telemetry, logs, health endpoints and the control plane, how it asks the control plane to
-//! act, and how it tells people. Every call has a timeout and a size limit, follows no redirect, goes only to an http(s) URL that a person
-//! configured or that configured discovery named, and leaves no secret in an error.
+//! act, and how it tells people. Every call has a timeout and a size limit, follows no redirect, goes only to an http(s)
+//! URL that a person configured, that configured discovery named or that is a vendor's own, and leaves no secret in an
+//! error.
 //!
 //! Must never: decide anything, retry a mutation, or act without an [`midwatch_action::Effect`], which only the gate's
 //! authorisation makes.
 
 mod actuators;
 mod config;
+mod document;
 mod error;
 mod health;
 mod http;

@@ -95,4 +95,8 @@ pub trait Outside: Send + Sync {
         body: &'a [u8],
         now: Timestamp,
     ) -> BoxFuture<'a, Result<String, NotifyError>>;
+
+    /// Reads a small document over HTTPS, such as a vendor's certificate, or visits the address that confirms a
+    /// subscription. Whoever calls has made sure that the address is the vendor's own.
+    fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>>;
 }

@@ -5,7 +5,7 @@ use crate::config::ConnectorsConfig;
 use crate::logs::Logs;
 use crate::notifiers::Notifiers;
 use crate::telemetry::Telemetry;
-use crate::{ConnectorError, Http, LogDigest, NotifyError, Outside, Poll, Probe, health};
+use crate::{ConnectorError, Http, LogDigest, NotifyError, Outside, Poll, Probe, document, health};
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
@@ -115,5 +115,9 @@ impl Outside for World {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<String, NotifyError>> {
         Box::pin(self.notifiers.notify(target, id, body, now))
+    }
+
+    fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {
+        Box::pin(document::fetch(&self.http, url))
     }
 }

@@ -259,7 +259,9 @@ fn nearness(input: &DiagnosisInput<'_>, change: &Change, onset: Timestamp) -> f6
 fn describe_change(change: &Change, onset: Timestamp) -> String {
     let seconds = seconds_between(change.at, onset).max(0.0);
     let when = if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) };
-    format!("{} was deployed (from {}) {when} before it began", change.to, change.from)
+    // Those who deploy often tell only what is there now.
+    let from = if change.from.is_empty() { String::new() } else { format!(" (from {})", change.from) };
+    format!("{} was deployed{from} {when} before it began", change.to)
 }
 
 /// A witness other than the metrics: the service's health endpoint or its log.

@@ -2,6 +2,7 @@
 //! silences that people put up against them.
 
 use crate::desk::{Change, Desk, Known, KnownGroup};
+use crate::door::{Incoming, Keys, Subscription};
 use crate::observe::step;
 use crate::{Engine, EngineConfig, EngineError};
 use midwatch_incident::{SilenceError, Silences, WantedSilence};
@@ -23,6 +24,10 @@ pub struct Received {
     pub accepted: Vec<SignalId>,
     /// Alerts that could not be used: their place in the body, and why.
     pub refused: Vec<(usize, String)>,
+    /// Whether it was taken before, so that nothing was done now.
+    pub replayed: bool,
+    /// What became of the subscription that it asked to confirm.
+    pub subscription: Option<Subscription>,
 }
 
 /// Why a request with alerts was not taken.
@@ -32,52 +37,79 @@ pub enum ReceiveError {
     Payload(#[from] PayloadError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+    #[error("the subscription could not be confirmed: {0}; it waits to be sent again")]
+    Unconfirmed(String),
 }
 
 /// The alerts of a body, and those that cannot be used with their place and why.
 type Alerts = (Vec<Alert>, Vec<(usize, String)>);
 
+/// What else a body holds: ids of events, and an address that waits to be visited.
+type Aside = (Vec<String>, Option<String>);
+
 impl EngineConfig {
     /// Reads a body that came at `now`.
-    pub(crate) fn alerts_of(
-        &self,
-        source: &str,
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<Alerts, PayloadError> {
+    pub(crate) fn alerts_of(&self, name: &str, body: &[u8], now: Timestamp) -> Result<Alerts, PayloadError> {
+        self.read(name, body, now).map(|(alerts, _)| alerts)
+    }
+
+    fn read(&self, name: &str, body: &[u8], now: Timestamp) -> Result<(Alerts, Aside), PayloadError> {
         let unknown =
-            || PayloadError::Malformed { source_name: "nobody", reason: format!("`{source}` is no source") };
-        let source = Source::any(source).ok_or_else(unknown)?;
-        let parsed = source.parse(body)?;
+            || PayloadError::Malformed { source_name: "nobody", reason: format!("`{name}` is no source") };
+        let feed = self.feed(name).ok_or_else(unknown)?;
+        let parsed = feed.parse(body)?;
         let mut refused = parsed.refused;
         let mut alerts = Vec::with_capacity(parsed.told.len());
         for (index, told) in parsed.told.into_iter().enumerate() {
-            match told.settle(source, now, self.resolve_timeout_s) {
+            match told.settle_by(feed.teller(name), now, self.resolve_timeout_s) {
                 Ok(alert) => alerts.push(alert),
                 Err(reason) => refused.push((index, reason)),
             }
         }
-        Ok((alerts, refused))
+        Ok(((alerts, refused), (parsed.event_ids, parsed.confirm)))
     }
 }
 
 impl Engine {
+    /// Takes in a request with alerts of a vendor.
+    ///
+    /// # Errors
+    /// As [`Engine::take_in`].
+    pub async fn receive(&self, source: Source, body: &[u8], sender: &str) -> Result<Received, ReceiveError> {
+        let feed = source.name();
+        self.take_in(Incoming { feed, body, sender, replay_key: None, may_confirm: false }).await
+    }
+
     /// Takes in a request with alerts. They are durable when this returns.
     ///
     /// # Errors
-    /// When the body cannot be read, or the store takes nothing now; then nothing is acknowledged.
-    pub async fn receive(&self, source: Source, body: &[u8], sender: &str) -> Result<Received, ReceiveError> {
+    /// When the body cannot be read, or the store takes nothing now; then nothing is acknowledged, and it may be sent
+    /// again.
+    pub async fn take_in(&self, incoming: Incoming<'_>) -> Result<Received, ReceiveError> {
         let now = self.now();
-        let (alerts, refused) = self.config.alerts_of(source.name(), body, now)?;
-        let mut outcome = Received { refused, accepted: Vec::with_capacity(alerts.len()) };
+        let Incoming { feed, body, sender, replay_key, .. } = incoming;
+        let ((alerts, refused), (events, confirm)) = self.config.read(feed, body, now)?;
+        let keys = Keys::of(feed, replay_key, &events);
+        let turn = self.turn(&keys, now).await?;
+        if turn.replayed {
+            return Ok(Received { replayed: true, ..Received::default() });
+        }
+        let mut outcome = Received { refused, ..Received::default() };
+        if let Some(url) = confirm {
+            outcome.subscription = Some(self.subscribe(&incoming, url).await?);
+        }
         let body = Compressed::new(body);
         // One at a time from here on: the order in which alerts are taken in is the order in which they are written.
         let mut desk = self.desk.lock().await;
         self.refresh(&mut desk, now).await?;
         desk.forget_old(now);
         let seq = desk.next_delivery();
-        let from = format!("{source} ({sender}) in delivery {seq}");
+        let from = format!("{feed} ({sender}) in delivery {seq}");
         let mut commit = Commit::default();
+        // What cannot be used at all is not known again: the sender or the mapping may be put right.
+        if outcome.refused.is_empty() || !alerts.is_empty() {
+            commit.seen = keys.seen(now);
+        }
         for alert in alerts {
             let fingerprint = alert.fingerprint();
             let fresh = || SignalId::new(format!("alt-{}", self.ids.next(now)));
@@ -89,7 +121,7 @@ impl Engine {
             outcome.accepted.extend(desk.get(fingerprint).map(|held| held.id.clone()));
         }
         let news = !commit.intake.is_empty() || !commit.retold.is_empty();
-        let (source, sender) = (source.name().to_owned(), sender.to_owned());
+        let (source, sender) = (feed.to_owned(), sender.to_owned());
         commit.deliveries.push(Delivery { seq, received_at: now, source, sender, news, body });
         let many = desk.is_far_behind();
         let written = self.store.enqueue(commit).await;

@@ -1,5 +1,6 @@
 //! What the engine is told.
 
+use crate::Feed;
 use midwatch_decision::DecisionConfig;
 use midwatch_incident::{IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
@@ -8,6 +9,7 @@ use midwatch_oncall::{Receiver, RoutingTree};
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +48,8 @@ pub struct EngineConfig {
     pub services: Vec<Registration>,
     /// Seconds after which an alert is over that its sender neither repeats nor ends.
     pub resolve_timeout_s: f64,
+    /// Senders of alerts that are configured, by the name under which they send.
+    pub feeds: BTreeMap<String, Feed>,
     /// Which alerts explain which others.
     pub inhibit_rules: Vec<InhibitRule>,
     /// Which receivers are told of which alerts.

@@ -19,6 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Services that are asked at most for one incident: the nearest suspects.
 const SERVICES_MAX: usize = 12;
 
+/// Changes that are looked at for one incident, the newest: an hour of a very busy site.
+const CHANGES_MAX: u32 = 1_000;
+
 /// Earlier incidents of a component that a verdict mentions at most.
 const PAST_MAX: u32 = 5;
 
@@ -183,7 +186,19 @@ async fn look(engine: &Engine, incident: &Incident, services: &[ServiceName], fa
         Ok(changes) => facts.changes = changes,
         Err(error) => tracing::debug!(%error, "no changes"),
     }
+    add_told_changes(engine, services, after(onset, -window_s), facts).await;
     ask_targets(engine, services, facts).await;
+}
+
+/// Changes of the suspects that deployers told, beside those that the control plane knows.
+async fn add_told_changes(engine: &Engine, services: &[ServiceName], since: Timestamp, facts: &mut Facts) {
+    match engine.store.changes(services, since, CHANGES_MAX).await {
+        Ok(told) => {
+            let known: BTreeSet<String> = facts.changes.iter().map(|change| change.id.clone()).collect();
+            facts.changes.extend(told.into_iter().filter(|change| !known.contains(&change.id)));
+        }
+        Err(error) => tracing::debug!(%error, "no changes that were told"),
+    }
 }
 
 async fn ask_targets(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
@@ -319,13 +334,8 @@ impl Facts {
         let change = last.map_or_else(
             || "no change in the last hour".to_owned(),
             |c| {
-                format!(
-                    "last change: {:?} from {} to {} at {}",
-                    c.kind,
-                    c.from,
-                    c.to,
-                    c.at.strftime("%H:%M:%S")
-                )
+                let from = if c.from.is_empty() { String::new() } else { format!(" from {}", c.from) };
+                format!("last change: {:?}{from} to {} at {}", c.kind, c.to, c.at.strftime("%H:%M:%S"))
             },
         );
         Evidence {

@@ -14,6 +14,7 @@ mod correlate;
 mod cycle;
 mod desk;
 mod dispatch;
+mod door;
 mod error;
 mod gather;
 mod next;
@@ -30,6 +31,7 @@ pub use commands::{ActRequest, ActResult};
 pub use config::{EngineConfig, ReportConfig};
 pub use desk::{Held, Known, KnownGroup, Suppression};
 pub use dispatch::run;
+pub use door::{Feed, Incoming, IncomingChanges, ReceivedChanges, Subscription};
 pub use error::EngineError;
 pub use notify::tell;
 pub use views::{incident_row, rebuild};
@@ -52,6 +54,8 @@ pub struct Engine {
     ids: Arc<dyn Ids>,
     watch: Mutex<Watch>,
     desk: Mutex<Desk>,
+    /// Keep requests that may be the same one from being taken at once.
+    turnstiles: door::Turnstiles,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -84,6 +88,7 @@ impl Engine {
             ids,
             watch,
             desk,
+            turnstiles: door::Turnstiles::new(),
             wake: Notify::new(),
             tell: Notify::new(),
         })

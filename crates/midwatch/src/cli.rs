@@ -3,9 +3,10 @@
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};
 use crate::output::{self, out};
-use crate::{client, serve, store};
+use crate::{client, key, serve, store};
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use midwatch_api::Scope;
 use std::path::PathBuf;
 
 /// An autonomous site reliability engineer that stands the night watch.
@@ -97,6 +98,11 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// API keys with names and scopes.
+    Key {
+        #[command(subcommand)]
+        command: KeyCommand,
+    },
     /// Check or rebuild the store. A server may run during `verify`, not during `rebuild`.
     Store {
         #[command(subcommand)]
@@ -171,6 +177,19 @@ pub enum ConfigCommand {
 }
 
 #[derive(Subcommand)]
+pub enum KeyCommand {
+    /// Make a key. It is printed once; the lines for the configuration hold only its hash.
+    New {
+        /// Whose key it is: small letters, digits and `-`.
+        #[arg(long)]
+        name: String,
+        /// read, ingest, act, admin; several with commas.
+        #[arg(long, value_delimiter = ',', required = true)]
+        scopes: Vec<Scope>,
+    },
+}
+
+#[derive(Subcommand)]
 pub enum StoreCommand {
     /// Check every stream's hash chain and head, and the file itself.
     Verify {
@@ -215,6 +234,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Act { client, act } => client::act(&client, act).await,
         Command::Status { client } => client::status(&client).await,
         Command::Config { command } => config(command),
+        Command::Key { command: KeyCommand::New { name, scopes } } => key::new(&name, &scopes),
         Command::Store { command } => store::run(command).await,
         Command::Openapi => crate::output::json(&midwatch_api::openapi()).map(|()| DONE),
         Command::Completions { shell } => {
@@ -229,7 +249,8 @@ fn config(command: ConfigCommand) -> Result<Exit> {
         ConfigCommand::Check { file } => {
             let config = Config::load(&file)?;
             config.load_policy()?;
-            config.api_key()?;
+            config.keys()?;
+            config.senders()?;
             out!(
                 "{} is fine: mode {}, dry_run {}, {} services",
                 file.display(),

@@ -3,14 +3,18 @@
 //! `MIDWATCH_MODE=auto` sets `mode`, `MIDWATCH_SERVER__LISTEN=…` sets `listen` of `[server]`: two underscores step into
 //! a table.
 
+mod access;
 mod alerts;
+mod secrets;
 mod sections;
+mod sources;
 mod text;
 
 use crate::exit::Usage;
+use access::ApiKeyConfig;
 use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
-use midwatch_api::ApiKey;
+use midwatch_api::Senders;
 use midwatch_connectors::{
     ConnectorsConfig, ControlPlaneConfig, LogsConfig, ReceiverConfig, TelemetryConfig, webhook_target,
 };
@@ -24,6 +28,7 @@ use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
+use sources::SourceConfig;
 use std::path::Path;
 use std::sync::Arc;
 use text::{describe, fits, line_of, set};
@@ -51,6 +56,12 @@ pub struct Config {
     pub verification: VerificationConfig,
     pub alerts: AlertsConfig,
     pub lab: LabConfig,
+    /// Keys with names and scopes, for whoever calls.
+    #[serde(rename = "api_key")]
+    pub api_keys: Vec<ApiKeyConfig>,
+    /// Who brings alerts and changes, where that needs to be said.
+    #[serde(rename = "source")]
+    pub sources: Vec<SourceConfig>,
     /// Who is told of which alerts; without it nobody is.
     pub route: Option<RouteConfig>,
     /// Who can be told.
@@ -86,6 +97,8 @@ impl Default for Config {
             verification: VerificationConfig::default(),
             alerts: AlertsConfig::default(),
             lab: LabConfig::default(),
+            api_keys: Vec::new(),
+            sources: Vec::new(),
             route: None,
             receivers: Vec::new(),
             time_intervals: Vec::new(),
@@ -168,6 +181,9 @@ impl Config {
         self.check_seconds()?;
         self.inhibit_rules()?;
         self.routing()?;
+        sources::check(&self.sources)?;
+        self.named_keys()?;
+        self.check_origins()?;
         if self.incident.recurrence_window_s < self.detection.dedup_s {
             return Err("incident.recurrence_window_s must not be below detection.dedup_s: a fault that returns after \
                         the one and within the other would go unseen"
@@ -304,6 +320,7 @@ impl Config {
             report: self.report.clone(),
             resolve_timeout_s: self.alerts.resolve_timeout_s,
             // They were read once already, when the configuration was checked.
+            feeds: sources::feeds(&self.sources).unwrap_or_default(),
             inhibit_rules: self.inhibit_rules().unwrap_or_default(),
             routing: Arc::new(self.routing().unwrap_or_default()),
             receivers: self.receivers(),
@@ -320,28 +337,12 @@ impl Config {
         self.policy.file.as_deref().map_or_else(|| Ok(Policy::built_in()), load_policy)
     }
 
-    /// The API key, if one is set.
+    /// How each configured source proves who it is.
     ///
     /// # Errors
-    /// When the key's file cannot be read, or there is no key although the address is not loopback.
-    pub fn api_key(&self) -> Result<Option<ApiKey>> {
-        let from_file = match (&self.server.api_key, &self.server.api_key_file) {
-            (None, Some(path)) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| Usage(format!("cannot read the API key {}: {e}", path.display())))?;
-                text.lines().next().map(str::to_owned)
-            }
-            _ => None,
-        };
-        let key = self.server.api_key.clone().or(from_file).filter(|key| !key.trim().is_empty());
-        if key.is_none() && !self.server.listen.ip().is_loopback() {
-            let text = format!(
-                "{} is not loopback: set MIDWATCH_SERVER__API_KEY or [server] api_key_file, or listen on 127.0.0.1",
-                self.server.listen
-            );
-            return Err(Usage(text).into());
-        }
-        Ok(key.map(|key| ApiKey::new(key.trim())))
+    /// When a secret cannot be read or used.
+    pub fn senders(&self) -> Result<Senders> {
+        Ok(sources::senders(&self.sources).map_err(Usage)?)
     }
 
     /// The configuration in force as JSON, without secrets.
@@ -427,10 +428,35 @@ mod tests {
     #[test]
     fn off_loopback_a_key_is_needed() {
         let open = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[]).expect("valid");
-        assert!(open.api_key().is_err());
+        assert!(open.keys().is_err());
         let keyed = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[("MIDWATCH_SERVER__API_KEY", "k1")])
             .expect("valid");
-        assert!(keyed.api_key().is_ok_and(|key| key.is_some()));
+        assert!(keyed.keys().is_ok_and(|keys| !keys.is_empty()));
         assert!(!keyed.shown().expect("plain").to_string().contains("k1"));
+    }
+
+    #[test]
+    fn keys_pages_and_limits_are_checked() {
+        for (text, word) in [
+            ("[[api_key]]\nname = \"Ana B\"\nhash = \"x\"\nscopes = [\"read\"]", "[[api_key]] name `Ana B`"),
+            ("[[api_key]]\nname = \"ana\"\nhash = \"x\"\nscopes = [\"read\"]", "midwatch key new --name ana"),
+            ("[[api_key]]\nname = \"ana\"\nscopes = [\"root\"]", "unknown variant `root`"),
+            ("[server]\ncors_origins = [\"*\"]", "server.cors_origins has `*`"),
+            ("[server]\ncors_origins = [\"https://a/\"]", "server.cors_origins has `https://a/`"),
+            ("[[source]]\nkind = \"odd\"", "[[source]] `odd`"),
+            ("[[source]]\nkynd = \"odd\"", "m.toml:2:1: unknown field `kynd`"),
+        ] {
+            let error = parse(text, &[]).unwrap_err();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+        let limits = |text: &str| {
+            let config = parse(text, &[]).expect("valid");
+            let limits = config.limits(&config.keys().expect("keys"));
+            (limits.ip_per_s.map(u32::from), limits.caller_per_s.map(u32::from))
+        };
+        assert_eq!(limits(""), (None, None), "this machine may call as it likes");
+        assert_eq!(limits("[server]\napi_key = \"k\""), (Some(5000), Some(10_000)));
+        assert_eq!(limits("[server]\napi_key = \"k\"\nip_requests_per_s = 0"), (None, Some(10_000)));
+        assert_eq!(limits("[server]\nip_requests_per_s = 7"), (Some(7), None));
     }
 }

@@ -6,6 +6,7 @@ mod config;
 #[cfg(feature = "lab")]
 mod demo;
 mod exit;
+mod key;
 mod output;
 mod serve;
 mod store;

@@ -65,13 +65,16 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
 pub async fn serve(path: &Path) -> Result<Exit> {
     log_to_stderr();
     let config = Config::load(path)?;
-    let key = config.api_key()?;
+    let (keys, senders) = (config.keys()?, config.senders()?);
     // The port first: a second server must fail before it touches the store.
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr().context("the listener has an address")?;
     let engine = open(&config).await?;
     let api = ApiConfig {
-        key,
+        limits: config.limits(&keys),
+        keys,
+        senders,
+        cors_origins: config.server.cors_origins.clone(),
         listen: address,
         shown: config.shown()?,
         lab: config.lab.url.clone(),
@@ -83,7 +86,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let telling = tokio::spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
     let mut http_stopped = stopped;
     let serving = tokio::spawn(
-        axum::serve(listener, router)
+        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
             .with_graceful_shutdown(async move {
                 let _ = http_stopped.wait_for(|stop| *stop).await;
             })

@@ -4,20 +4,24 @@
 //! writers share one. Must never: interpret entries. Views are rows that somebody else folded; they can be thrown away
 //! and rebuilt from the streams.
 
+mod changes;
 mod delivery;
 mod error;
 mod intake;
 mod lock;
 mod notification;
 mod read;
+mod seen;
 mod verify;
 mod views;
 mod writer;
 
+pub use changes::ToldChange;
 pub use delivery::{Compressed, Delivery};
 pub use error::StoreError;
 pub use intake::{IntakeRow, Retold};
 pub use notification::{Attempt, LogRow, Notification, NotificationState};
+pub use seen::Seen;
 pub use verify::{StreamReport, VerifyReport, verify};
 pub use views::IncidentRow;
 pub use writer::{Append, Commit, CrashPoint, Pending, Timer};

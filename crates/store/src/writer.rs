@@ -1,9 +1,11 @@
 //! The one writer. Requests that wait together are committed together: one fdatasync covers all of them, and a request
 //! that conflicts is undone by its savepoint without touching its neighbours.
 
+use crate::changes::{self, ToldChange};
 use crate::delivery::{self, Delivery};
 use crate::intake::Retold;
 use crate::notification::{self, Attempt, LogRow, Notification};
+use crate::seen::{self, Seen};
 use crate::{IncidentRow, IntakeRow, StoreError, name_of};
 use midwatch_model::Timestamp;
 use midwatch_model::artifact::Artifact;
@@ -47,6 +49,10 @@ pub struct Commit {
     pub replace_views: bool,
     pub artifacts: Vec<Artifact>,
     pub deliveries: Vec<Delivery>,
+    /// What must not be taken a second time once this commit is durable.
+    pub seen: Vec<Seen>,
+    /// Changes that somebody told; one whose id is there already is replaced.
+    pub changes: Vec<ToldChange>,
     /// New rows of the intake log; a row whose id exists already is left as it is.
     pub intake: Vec<IntakeRow>,
     /// Alerts of the intake log that were told again.
@@ -293,6 +299,8 @@ impl Writer {
         }
         delivery::write(db, &commits.iter().flat_map(|commit| &commit.deliveries).collect::<Vec<_>>())
             .await?;
+        seen::write(db, &commits.iter().flat_map(|commit| &commit.seen).collect::<Vec<_>>()).await?;
+        changes::write(db, &commits.iter().flat_map(|commit| &commit.changes).collect::<Vec<_>>()).await?;
         IntakeRow::write(db, &commits.iter().flat_map(|commit| &commit.intake).collect::<Vec<_>>()).await?;
         let retold: Vec<_> = commits.iter().flat_map(|commit| &commit.retold).collect();
         if !retold.is_empty() {

@@ -1,42 +1,77 @@
 //! Alerts: taking them in and saying what became of them.
 
+use crate::door::Entrance;
 use crate::{Api, error::ApiError};
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use midwatch_engine::Engine;
+use axum::http::{HeaderMap, StatusCode};
+use axum::{Extension, Json};
+use midwatch_engine::{Engine, Incoming, Received, Subscription};
 use midwatch_model::IncidentId;
 use midwatch_model::journal::StreamId;
 use midwatch_report::{LineageStep, why};
-use midwatch_signal::source::Source;
 use midwatch_store::IntakeRow;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+/// What whoever sends something again is told.
+pub(super) const REPLAYED: &str = "this was taken before; nothing was done now";
+
 /// Takes in alerts. The answer comes after they are durable.
 #[utoipa::path(post, path = "/api/v1/ingest/{source}", tag = "alerts",
-    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json; `alertmanager`: its webhook, version 4; all others: docs/sources.md")),
-    request_body(content = Object), responses((status = 202), (status = 400), (status = 413), (status = 503)))]
+    params(("source" = String, Path, description = "`generic`: one alert or an array of them, docs/schemas/alert.schema.json; `alertmanager`: its webhook, version 4; a name that is configured; all others: docs/sources.md")),
+    request_body(content = Object), responses((status = 202), (status = 400), (status = 401), (status = 404), (status = 413), (status = 429), (status = 503)))]
 pub(crate) async fn ingest(
     State(api): State<Api>,
-    Path(source): Path<String>,
+    Extension(entrance): Extension<Entrance>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let Some(source) = Source::by_name(&source) else {
-        let known: Vec<_> = Source::readable().map(Source::name).collect();
-        let known = known.join(", ");
-        return Err(ApiError::not_found(format!(
-            "alerts from `{source}` cannot be read; known sources: {known}"
-        )));
+    let admitted = entrance.admit(&api, &headers, &body).await?;
+    let incoming = Incoming {
+        feed: &entrance.name,
+        body: &body,
+        sender: &admitted.how,
+        replay_key: admitted.replay_key.as_deref(),
+        may_confirm: admitted.may_confirm,
     };
-    let received = api.engine.receive(source, &body, "the API").await?;
-    let refused: Vec<_> =
-        received.refused.iter().map(|(index, reason)| json!({ "index": index, "error": reason })).collect();
+    let received = api.engine.take_in(incoming).await?;
     if let (true, Some((index, reason))) = (received.accepted.is_empty(), received.refused.first()) {
         return Err(ApiError::bad_request(format!("alert {index}: {reason}")));
     }
-    Ok((StatusCode::ACCEPTED, Json(json!({ "accepted": received.accepted, "refused": refused }))))
+    Ok((StatusCode::ACCEPTED, Json(answer(&received))))
+}
+
+/// The same for senders that cannot be told a path of their own.
+#[utoipa::path(post, path = "/webhook", tag = "alerts",
+    params(("X-Source" = String, Header, description = "the source, as in the path of /api/v1/ingest/{source}")),
+    request_body(content = Object), responses((status = 202), (status = 400), (status = 401), (status = 404), (status = 413), (status = 429), (status = 503)))]
+pub(crate) async fn webhook(
+    state: State<Api>,
+    entrance: Extension<Entrance>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    ingest(state, entrance, headers, body).await
+}
+
+fn answer(received: &Received) -> Value {
+    let refused = received.refused.iter().map(|(index, reason)| json!({ "index": index, "error": reason }));
+    let refused: Vec<_> = refused.collect();
+    let mut answer = json!({ "accepted": received.accepted, "refused": refused });
+    if received.replayed {
+        answer["replayed"] = json!(REPLAYED);
+    }
+    match &received.subscription {
+        Some(Subscription::Confirmed) => answer["subscription"] = json!("confirmed"),
+        Some(Subscription::Waits { url }) => {
+            answer["subscription"] = json!(format!(
+                "nothing proves who asks; if it is your topic, confirm it by visiting {url}, and configure auth = \"sns\""
+            ));
+        }
+        None => {}
+    }
+    answer
 }
 
 #[derive(Deserialize)]

@@ -21,7 +21,9 @@ pub(super) async fn post(State(api): State<Api>, body: Bytes) -> Result<StatusCo
             let said = received.refused.iter().map(|(index, reason)| format!("alert {index}: {reason}"));
             Err(Refusal::bad_request(said.collect::<Vec<_>>().join("; ")))
         }
-        Err(ReceiveError::Payload(error)) => Err(Refusal::bad_request(error)),
+        Err(error @ (ReceiveError::Payload(_) | ReceiveError::Unconfirmed(_))) => {
+            Err(Refusal::bad_request(error))
+        }
         Err(ReceiveError::Engine(error)) => Err(error.into()),
     }
 }

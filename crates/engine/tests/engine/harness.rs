@@ -15,6 +15,7 @@ use midwatch_signal::source::Source;
 use midwatch_store::{IntakeRow, Store};
 use midwatch_verification::VerificationConfig;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -61,6 +62,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         verification: VerificationConfig { normal_readings: 3, timeout_s: 40.0, grace_s: 14.0, soak_s: 8.0 },
         report: ReportConfig { dir: dir.join("postmortems") },
         resolve_timeout_s: 3600.0,
+        feeds: BTreeMap::new(),
         inhibit_rules: Vec::new(),
         routing: Arc::default(),
         receivers: Vec::new(),

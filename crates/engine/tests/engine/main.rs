@@ -1,6 +1,7 @@
 //! The engine in a simulated world: whole incidents, crashes at every write, and people who step in.
 
 mod crash;
+mod door;
 mod doubts;
 mod effects;
 mod golden;

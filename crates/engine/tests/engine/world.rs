@@ -71,6 +71,10 @@ struct State {
     silent: bool,
     blind: bool,
     services: Vec<String>,
+    /// Addresses that were visited; each time as often as it was asked for.
+    visited: Vec<String>,
+    /// Whether vendors' own addresses cannot be reached.
+    cut_off: bool,
 }
 
 /// The world. What happens to it is told by the tests; what was done to it is on record.
@@ -133,6 +137,16 @@ impl World {
 
     pub fn set_deaf(&self, deaf: bool) {
         self.state().deaf = deaf;
+    }
+
+    /// Cuts off vendors' own addresses, or restores them.
+    pub fn set_cut_off(&self, cut_off: bool) {
+        self.state().cut_off = cut_off;
+    }
+
+    /// Addresses that were visited so far.
+    pub fn visited(&self) -> Vec<String> {
+        self.state().visited.clone()
     }
 
     pub fn set_silent(&self, silent: bool) {
@@ -419,6 +433,13 @@ impl Outside for World {
         } else {
             Ok("200".to_owned())
         };
+        Box::pin(async move { answer })
+    }
+
+    fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {
+        let mut state = self.state();
+        state.visited.push(url.to_owned());
+        let answer = if state.cut_off { Err(no_answer("fetch")) } else { Ok(b"fine".to_vec()) };
         Box::pin(async move { answer })
     }
 }

@@ -18,6 +18,12 @@ pub struct ServerConfig {
     /// The API key itself; meant for the environment, never written to a dump.
     #[serde(skip_serializing)]
     pub api_key: Option<String>,
+    /// Requests per second that one address may make, 0 for any number; 5000 if absent, any number where no key is needed.
+    pub ip_requests_per_s: Option<u32>,
+    /// Requests per second with one key or of one source, 0 for any number; 10000 if absent, likewise.
+    pub key_requests_per_s: Option<u32>,
+    /// Origins of web pages that may call from a browser, exactly as `https://host:port`; none by default.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for ServerConfig {
@@ -27,6 +33,9 @@ impl Default for ServerConfig {
             external_url: None,
             api_key_file: None,
             api_key: None,
+            ip_requests_per_s: None,
+            key_requests_per_s: None,
+            cors_origins: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod alertmanager;
 mod bad_input;
 mod demo;
 mod differential;
+mod door;
 mod kill;
 mod modes;
 mod night;

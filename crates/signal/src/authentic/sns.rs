@@ -46,6 +46,21 @@ impl Topics {
             None => Ok(Self(arns)),
         }
     }
+
+    /// Whether a message says that it is of one of these topics. That proves nothing yet.
+    ///
+    /// # Errors
+    /// When the body is no message of SNS, or one of another topic.
+    pub fn expect(&self, body: &[u8]) -> Result<(), Refused> {
+        self.expect_arn(&envelope(body)?.topic_arn)
+    }
+
+    fn expect_arn(&self, arn: &str) -> Result<(), Refused> {
+        if self.0.iter().any(|expected| expected == arn) {
+            return Ok(());
+        }
+        Err(Refused::Topic { topic: arn.chars().take(256).collect() })
+    }
 }
 
 /// Where the certificate is that a message names, if it may be fetched from there.
@@ -71,9 +86,7 @@ pub fn verify_sns(
     now: Timestamp,
 ) -> Result<Verified, Refused> {
     let envelope = envelope(body)?;
-    if !topics.0.contains(&envelope.topic_arn) {
-        return Err(Refused::Topic { topic: envelope.topic_arn.chars().take(256).collect() });
-    }
+    topics.expect_arn(&envelope.topic_arn)?;
     let (parameters, hash): (&'static RsaParameters, _) = match envelope.signature_version.as_deref() {
         Some("1") => (&RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, "SHA-1"),
         Some("2") => (&RSA_PKCS1_2048_8192_SHA256, "SHA-256"),

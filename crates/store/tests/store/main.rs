@@ -1,6 +1,7 @@
 //! The store: what is durable, what is found when somebody tampers, and what a full or locked disk does.
 
 mod disk;
+mod door;
 mod durable;
 mod harness;
 mod streams;

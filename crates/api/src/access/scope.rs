@@ -1,0 +1,71 @@
+//! What a key is good for, and what each route needs.
+
+use axum::http::Method;
+use serde::{Deserialize, Serialize};
+
+/// What a key is good for.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    strum::Display,
+    strum::EnumString,
+    strum::VariantArray,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Scope {
+    /// See everything: incidents, evidence, metrics, configuration without secrets.
+    Read,
+    /// Bring alerts and changes.
+    Ingest,
+    /// Decide and act: approvals, actions, silences, false alarms.
+    Act,
+    /// Everything, including what changes what is watched.
+    Admin,
+}
+
+/// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
+const WRITES: [(&str, Scope); 11] = [
+    ("/api/v1/ingest/{source}", Scope::Ingest),
+    ("/webhook", Scope::Ingest),
+    ("/api/v1/changes", Scope::Ingest),
+    ("/api/v2/alerts", Scope::Ingest),
+    ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
+    ("/api/v1/approvals", Scope::Act),
+    ("/api/v1/actions", Scope::Act),
+    ("/api/v2/silences", Scope::Act),
+    ("/api/v2/silence/{id}", Scope::Act),
+    ("/api/v1/services", Scope::Admin),
+    ("/api/v1/lab/{*path}", Scope::Admin),
+];
+
+/// What a request needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// Anybody may ask, for a load balancer does.
+    Nothing,
+    Scope(Scope),
+}
+
+impl Needs {
+    /// By the method and the route's pattern; `None` where there is no route.
+    pub fn of(method: &Method, path: Option<&str>) -> Self {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        match path {
+            Some("/health") if reads => Needs::Nothing,
+            _ if reads => Needs::Scope(Scope::Read),
+            path => {
+                let listed = WRITES.iter().find(|(route, _)| Some(*route) == path);
+                Needs::Scope(listed.map_or(Scope::Admin, |(_, scope)| *scope))
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The whole router on a real engine and store, with an outside that only has documents.
+
+mod door;
+#[path = "../../../signal/tests/source/good.rs"]
+mod good;
+mod harness;
+mod keys;
+mod limits;
+mod outside;
+mod routes;
+mod sns;

@@ -1,0 +1,94 @@
+//! Who may call, and how often.
+
+use super::Config;
+use crate::exit::Usage;
+use anyhow::Result;
+use midwatch_api::{ApiKey, KeyRing, Limits, NamedKey, Scope};
+use serde::{Deserialize, Serialize};
+use std::num::NonZeroU32;
+
+/// Requests per second from one address where keys are needed. A hundred thousand alerts per second, 64 at a time as
+/// Prometheus sends them, are 1,600.
+const IP_PER_S: u32 = 5_000;
+
+/// Requests per second with one key: several senders may share one.
+const CALLER_PER_S: u32 = 10_000;
+
+/// A key with a name and scopes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiKeyConfig {
+    /// Whose key it is: small letters, digits and `-`. It is part of the key.
+    pub name: String,
+    /// What `midwatch key new` prints; the key itself is nowhere.
+    #[serde(skip_serializing)]
+    pub hash: String,
+    /// What it is good for: `read`, `ingest`, `act`, `admin` (everything).
+    pub scopes: Vec<Scope>,
+}
+
+impl Config {
+    /// The keys that hold.
+    ///
+    /// # Errors
+    /// When a key cannot be used, its file cannot be read, or there is no key although the address is not loopback.
+    pub fn keys(&self) -> Result<KeyRing> {
+        let keys = KeyRing::new(self.whole_key()?, self.named_keys().map_err(Usage)?)
+            .map_err(|problem| Usage(format!("[[api_key]] {problem}")))?;
+        if keys.is_empty() && !self.server.listen.ip().is_loopback() {
+            let text = format!(
+                "{} is not loopback: set MIDWATCH_SERVER__API_KEY or [server] api_key_file, add an [[api_key]], or listen on 127.0.0.1",
+                self.server.listen
+            );
+            return Err(Usage(text).into());
+        }
+        Ok(keys)
+    }
+
+    pub(super) fn named_keys(&self) -> Result<Vec<NamedKey>, String> {
+        let named = |key: &ApiKeyConfig| NamedKey::new(&key.name, &key.hash, &key.scopes);
+        let keys: Result<Vec<_>, _> = self.api_keys.iter().map(named).collect();
+        keys.map_err(|problem| format!("[[api_key]] {problem}"))
+    }
+
+    fn whole_key(&self) -> Result<Option<ApiKey>> {
+        let from_file = match (&self.server.api_key, &self.server.api_key_file) {
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| Usage(format!("cannot read the API key {}: {e}", path.display())))?;
+                text.lines().next().map(str::to_owned)
+            }
+            _ => None,
+        };
+        let key = self.server.api_key.clone().or(from_file).filter(|key| !key.trim().is_empty());
+        Ok(key.map(|key| ApiKey::new(key.trim())))
+    }
+
+    /// How often somebody may call. Where no key is needed, only this machine can call, and it may as it likes.
+    pub fn limits(&self, keys: &KeyRing) -> Limits {
+        let limit = |configured: Option<u32>, default: u32| {
+            NonZeroU32::new(configured.unwrap_or(if keys.is_empty() { 0 } else { default }))
+        };
+        Limits {
+            ip_per_s: limit(self.server.ip_requests_per_s, IP_PER_S),
+            caller_per_s: limit(self.server.key_requests_per_s, CALLER_PER_S),
+        }
+    }
+
+    /// Origins as browsers write them: scheme, host and port, and nothing after.
+    pub(super) fn check_origins(&self) -> Result<(), String> {
+        let fits = |origin: &String| {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            host.is_some_and(|host| {
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+                !host.is_empty() && host.chars().all(plain)
+            })
+        };
+        match self.server.cors_origins.iter().find(|origin| !fits(origin)) {
+            Some(origin) => Err(format!(
+                "server.cors_origins has `{origin}`; write each exactly as https://host or https://host:port, without `*` and path"
+            )),
+            None => Ok(()),
+        }
+    }
+}
