@@ -24,9 +24,14 @@ impl Tool {
     }
 }
 
-pub const TOOLS: [Tool; 3] = [
+pub const TOOLS: [Tool; 4] = [
     Tool { program: "prometheus", package: "prometheus", tests: "a_real_prometheus" },
     Tool { program: "amtool", package: "prometheus-alertmanager", tests: "amtool" },
+    Tool {
+        program: "prometheus-alertmanager",
+        package: "prometheus-alertmanager",
+        tests: "a_real_alertmanager",
+    },
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 

@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask demo | test | ci | bench | eval | soak`.
 
 mod ci;
+mod longer;
 mod machine;
 mod shell;
 mod soak;
@@ -17,7 +18,10 @@ cargo xtask <chore>
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
   eval WHAT     score a stage on labelled data (storms --data DIR --json)
-  soak [ARGS]   long runs: every scenario many times, quiet hours, kills (--runs N --only NAME --quiet-s S)";
+  soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)
+  soak alertmanager|kills|fuzz [N] [SEED]
+                what the test command tries a few times, N times: cases beside a real Alertmanager (10000), kills under
+                load with Alertmanager's losses beside them (200), random bodies for each parser (100000)";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
@@ -39,7 +43,10 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "ci" => ci::run(),
         "bench" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args),
         "eval" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], args),
-        "soak" => soak::run(args),
+        "soak" => match args.first().and_then(|name| longer::by_name(name)) {
+            Some(longer) => longer.run(&args[1..]),
+            None => soak::run(args),
+        },
         "" | "help" | "--help" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

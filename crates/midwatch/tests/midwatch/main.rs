@@ -6,6 +6,7 @@ mod demo;
 mod differential;
 mod door;
 mod kill;
+mod killed;
 mod modes;
 mod night;
 mod post;

@@ -221,7 +221,8 @@ fn list_places(value: &serde_json::Value, at: &mut String, places: &mut Vec<Stri
 
 fn check<T: std::fmt::Debug>(strategy: impl Strategy<Value = T>, test: impl Fn(T)) {
     // Failures are found again by their printed input; no files are left beside the sources.
-    let config = ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() };
+    let cases = std::env::var("MIDWATCH_TEST_FUZZ").ok().and_then(|text| text.parse().ok()).unwrap_or(128);
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let run = runner.run(&strategy, |value| {
         test(value);
