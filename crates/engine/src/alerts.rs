@@ -205,7 +205,9 @@ impl Engine {
         let entry = |silence: &Silence| Entry::SilenceSet { silence: silence.clone() };
         let lines = records.iter().map(|silence| Line::new(self.now(), entry(silence))).collect();
         let append = Append { stream: StreamId::Silences, expected, lines };
-        self.store.commit(Commit { appends: vec![append], ..Commit::default() }).await?;
+        // What was put off until the end of a maintenance may be looked at sooner, or has to wait longer.
+        let recall = records.iter().any(|silence| !silence.kind.is_silence());
+        self.store.commit(Commit { appends: vec![append], recall, ..Commit::default() }).await?;
         let mut last = None;
         for silence in records {
             last = Some(silence.clone());
@@ -229,7 +231,7 @@ impl Engine {
                 continue;
             };
             let id = SignalId::new(&row.id);
-            let step = step(&id, "suppressed", suppression.sentence(), now);
+            let step = step(&id, "suppressed", desk.sentence(&suppression), now);
             commit.handled.push((row.id.clone(), step, None, true));
             quiet.insert(alert.fingerprint(), id);
         }

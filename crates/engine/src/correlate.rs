@@ -5,7 +5,7 @@ use crate::observe::step;
 use crate::{Engine, EngineError};
 use midwatch_incident::{Belongs, Incident, Open, Topology, correlate, topology_of};
 use midwatch_model::journal::{Entry, Line, StreamId};
-use midwatch_model::{IncidentId, ServiceGraph, Signal, SignalId, Timestamp};
+use midwatch_model::{IncidentId, ServiceGraph, Signal, Timestamp};
 use midwatch_store::{Commit, IntakeRow, StoreError};
 use std::collections::BTreeMap;
 
@@ -20,11 +20,12 @@ pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError
     engine.release().await?;
     let mut open = None;
     for _ in 0..BATCHES_MAX {
-        let pending = engine.store.intake_pending(BATCH).await?;
+        let pending = engine.store.intake_due(engine.now(), BATCH).await?;
         if pending.is_empty() {
             return Ok(());
         }
         let is_last = pending.len() < BATCH as usize;
+        let pending = engine.hold_anomalies(pending).await?;
         let pending = engine.hold_back(pending).await?;
         let before = match open.take() {
             Some(open) => open,
@@ -82,11 +83,7 @@ async fn place_all(engine: &Engine, pending: Vec<IntakeRow>, mut slots: Slots) -
     for row in pending {
         match serde_json::from_slice::<Signal>(&row.payload) {
             Ok(signal) => signals.push(signal),
-            Err(error) => {
-                let detail = format!("cannot be read: {error}; it is kept in the intake log");
-                let step = self::step(&SignalId::new(&row.id), "unreadable", detail, engine.now());
-                commit.handled.push((row.id, step, None, true));
-            }
+            Err(error) => engine.fail(row, &format!("it cannot be read: {error}"), &mut commit),
         }
     }
     let topology = topology_of(slots.values().map(|slot| &slot.open), signals.iter());

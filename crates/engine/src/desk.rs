@@ -59,14 +59,6 @@ impl Suppression {
     pub fn is_none(&self) -> bool {
         self.silenced_by.is_empty() && self.inhibited_by.is_none()
     }
-
-    pub(crate) fn sentence(&self) -> String {
-        match (self.silenced_by.first(), self.inhibited_by) {
-            (Some(silence), _) => format!("muted by silence {silence}"),
-            (None, Some(source)) => format!("inhibited by the firing alert {source}"),
-            (None, None) => "nothing keeps it quiet".into(),
-        }
-    }
 }
 
 /// An alert with what keeps it quiet and who is told of it.
@@ -280,7 +272,7 @@ impl Desk {
     /// What keeps an alert quiet now.
     #[must_use]
     pub fn suppression(&self, alert: &Alert, now: Timestamp) -> Suppression {
-        let silenced_by = self.silences.muting(&alert.labels, now).map(|s| s.id.clone()).collect();
+        let silenced_by = self.silenced_by(alert, now);
         Suppression { silenced_by, inhibited_by: self.inhibitor.inhibited_by(&alert.labels, now) }
     }
 

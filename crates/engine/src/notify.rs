@@ -56,7 +56,8 @@ impl Desk {
                 story.over.push(*fingerprint);
             }
             let suppression = self.suppression(&held.alert, now);
-            let quiet = (!suppression.is_none()).then(|| suppression.sentence()).or_else(|| muted.clone());
+            let quiet =
+                (!suppression.is_none()).then(|| self.sentence(&suppression)).or_else(|| muted.clone());
             if let Some(reason) = quiet {
                 story.quiet.push((*fingerprint, held.id.clone(), reason));
                 continue;
@@ -126,7 +127,7 @@ impl Engine {
                 Some((integration, why))
             })
             .collect();
-        let pages = to_tell.iter().any(|(_, why)| matches!(why, Why::First | Why::MoreFire | Why::Repeat));
+        let pages = to_tell.iter().any(|(_, why)| why.pages());
         if pages
             && let Some(until) = desk.cooldown.until(&route.receiver, &story.about, route.cooldown_s, now)
         {

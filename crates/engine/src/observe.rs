@@ -62,6 +62,8 @@ pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow
         id: signal.id.to_string(),
         received_at: now,
         source: signal.origin.clone(),
+        service: signal.service.to_string(),
+        labels: signal.labels(),
         payload: serde_json::to_vec(signal).unwrap_or_default(),
         handling: vec![step],
         incident: None,

@@ -1,7 +1,7 @@
 //! Silences: what people do not want to hear of for a while, with Alertmanager's semantics.
 
 use midwatch_model::label::value_of;
-use midwatch_model::silence::{Silence, SilenceState};
+use midwatch_model::silence::{Silence, SilenceKind, SilenceState};
 use midwatch_model::{Labels, Matcher, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -24,6 +24,9 @@ pub struct WantedSilence {
     pub ends_at: Timestamp,
     pub created_by: String,
     pub comment: String,
+    /// Clients of the Alertmanager API only know the one; a silence that is changed stays what it is.
+    #[serde(skip)]
+    pub kind: SilenceKind,
 }
 
 /// Why a silence cannot be had. The text is meant for whoever wants it.
@@ -61,6 +64,19 @@ impl Silences {
         self.all().filter(move |s| s.state(now) == SilenceState::Active && s.matches(labels))
     }
 
+    /// The maintenance that these labels are in, the one that lasts longest.
+    #[must_use]
+    pub fn maintenance<'a>(&'a self, labels: &'a Labels, now: Timestamp) -> Option<&'a Silence> {
+        let all = self.muting(labels, now).filter(|silence| silence.kind == SilenceKind::Maintenance);
+        all.max_by_key(|silence| silence.ends_at)
+    }
+
+    /// Whether anything is in maintenance now.
+    #[must_use]
+    pub fn any_maintenance(&self, now: Timestamp) -> bool {
+        self.all().any(|s| s.kind == SilenceKind::Maintenance && s.state(now) == SilenceState::Active)
+    }
+
     /// What has to be put on record so that `wanted` holds. An active silence may only have its end and comment changed;
     /// any other change ends it and begins a new one under `fresh_id`. The last silence of the answer is the wanted one.
     ///
@@ -82,10 +98,12 @@ impl Silences {
             created_by: wanted.created_by,
             comment: wanted.comment,
             updated_at: now,
+            kind: wanted.kind,
         };
         check(&silence)?;
         let Some(id) = known_id else { return Ok(vec![begun(silence, now)?]) };
         let known = self.get(&id).ok_or(SilenceError::NotFound(id))?;
+        let silence = Silence { kind: known.kind, ..silence };
         if can_become(known, &silence, now) {
             return Ok(vec![Silence { id: known.id.clone(), ..silence }]);
         }
@@ -180,6 +198,7 @@ mod tests {
             ends_at: at(ends),
             created_by: "ana".into(),
             comment: "known".into(),
+            kind: SilenceKind::Silence,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Signals: everything that can make midwatch look.
 
-use crate::{Cause, Entity, Evidence, Metric, ServiceName, SignalId, Timestamp};
+use crate::{Cause, Entity, Evidence, Labels, Metric, ServiceName, SignalId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a signal comes from.
@@ -79,5 +79,17 @@ impl Signal {
     pub fn series_key(&self) -> String {
         let series = self.metric.map_or(self.class.name(), Metric::name);
         format!("{}/{series}", self.service)
+    }
+
+    /// What an anomaly can be matched by, since nobody gave it labels: its service, its metric, and as `alertname` what
+    /// it looks like.
+    #[must_use]
+    pub fn labels(&self) -> Labels {
+        let metric = self.metric.map(|metric| ("metric".to_owned(), metric.name().to_owned()));
+        let all = [
+            ("service".to_owned(), self.service.to_string()),
+            ("alertname".to_owned(), self.class.name().to_owned()),
+        ];
+        all.into_iter().chain(metric).collect()
     }
 }

@@ -14,6 +14,24 @@ pub enum SilenceState {
     Expired,
 }
 
+/// What a silence is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SilenceKind {
+    /// Somebody does not want to hear of certain alerts.
+    #[default]
+    Silence,
+    /// Work is planned: midwatch's own anomalies are held back, too.
+    Maintenance,
+}
+
+impl SilenceKind {
+    #[must_use]
+    pub fn is_silence(&self) -> bool {
+        *self == SilenceKind::Silence
+    }
+}
+
 /// A silence as it is kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -25,6 +43,8 @@ pub struct Silence {
     pub created_by: String,
     pub comment: String,
     pub updated_at: Timestamp,
+    #[serde(default, skip_serializing_if = "SilenceKind::is_silence")]
+    pub kind: SilenceKind,
 }
 
 impl Silence {

@@ -22,7 +22,7 @@ pub struct Seen {
 }
 
 /// Why a receiver is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display, strum::EnumString)]
 pub enum Why {
     #[strum(to_string = "first notification of the group")]
     First,
@@ -34,6 +34,14 @@ pub enum Why {
     SomeOver,
     #[strum(to_string = "still firing after the repeat interval")]
     Repeat,
+}
+
+impl Why {
+    /// Whether it says that something fires, rather than that it is over.
+    #[must_use]
+    pub fn pages(self) -> bool {
+        matches!(self, Why::First | Why::MoreFire | Why::Repeat)
+    }
 }
 
 /// Whether, and why, the receiver has to be told again. Semantics of Alertmanager's `DedupStage.needsUpdate`.

@@ -6,8 +6,10 @@ mod lineage;
 mod message;
 mod postmortem;
 mod timeline;
+mod way;
 
 pub use lineage::{LineageStep, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};
+pub use way::{Telling, Told, Way, WayInput, way};

@@ -96,8 +96,9 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
         Entry::SilenceSet { silence } => {
             let matchers: Vec<_> = silence.matchers.iter().map(ToString::to_string).collect();
+            let what = if silence.kind.is_silence() { "Silence" } else { "Maintenance" };
             format!(
-                "Silence {} of {} until {}: {}",
+                "{what} {} of {} until {}: {}",
                 matchers.join(","),
                 silence.created_by,
                 silence.ends_at.strftime("%Y-%m-%d %H:%M:%S UTC"),

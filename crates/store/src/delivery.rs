@@ -34,13 +34,22 @@ impl Compressed {
         Self(lz4_flex::compress_prepend_size(body))
     }
 
+    /// A body that is compressed already.
+    pub(crate) fn stored(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The body as it came.
     ///
     /// # Errors
     /// When the row is damaged.
     pub fn read(&self) -> Result<Vec<u8>, StoreError> {
         lz4_flex::decompress_size_prepended(&self.0)
-            .map_err(|error| StoreError::Row { what: "a delivery's body".into(), reason: error.to_string() })
+            .map_err(|error| StoreError::Row { what: "a compressed body".into(), reason: error.to_string() })
     }
 }
 

@@ -1,7 +1,8 @@
 //! The intake log: what came in, durable before it is acknowledged, with every step of its handling.
 
-use crate::{Store, StoreError};
-use midwatch_model::{Alert, Timestamp};
+use crate::signature::Signature;
+use crate::{AlertFilter, Store, StoreError};
+use midwatch_model::{Alert, Labels, Severity, Timestamp};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Row as _};
 use std::collections::{HashMap, HashSet};
@@ -15,6 +16,10 @@ pub struct IntakeRow {
     pub id: String,
     pub received_at: Timestamp,
     pub source: String,
+    /// The service that it is about.
+    pub service: String,
+    /// What lists match an anomaly by; an alert has its own. Empty where it is read back.
+    pub labels: Labels,
     /// The signal as JSON, or the payload as it came.
     pub payload: Vec<u8>,
     /// What was done with it, in order.
@@ -38,12 +43,36 @@ pub struct Retold {
     pub step: Option<serde_json::Value>,
 }
 
+/// What waits is not looked at for a while.
+#[derive(Clone, Debug)]
+pub struct PutOff {
+    pub id: String,
+    pub until: Timestamp,
+    /// A handling step, where there is something to say.
+    pub step: Option<serde_json::Value>,
+}
+
+impl PutOff {
+    pub(crate) async fn write(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        sqlx::query("UPDATE intake SET next_ms = ? WHERE id = ?")
+            .bind(self.until.as_millisecond())
+            .bind(&self.id)
+            .execute(&mut *db)
+            .await?;
+        match &self.step {
+            Some(step) => write_handling(db, &self.id, step, None, false).await,
+            None => Ok(()),
+        }
+    }
+}
+
 impl Retold {
     /// Writes many at once; where one is there twice, the later holds.
     pub(crate) async fn write(db: &mut SqliteConnection, all: &[&Retold]) -> Result<(), sqlx::Error> {
         let mut rows = Vec::with_capacity(all.len());
         for Retold { id, alert, told, .. } in all {
-            rows.push((id, told, alert.ends_at.as_millisecond(), json(alert)?));
+            let acknowledged = alert.acknowledged.is_some();
+            rows.push((id, told, alert.ends_at.as_millisecond(), json(alert)?, acknowledged));
         }
         let latest: HashMap<&String, usize> = rows.iter().enumerate().map(|(at, row)| (row.0, at)).collect();
         let rows: Vec<_> =
@@ -51,17 +80,52 @@ impl Retold {
         let rows = serde_json::to_string(&rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
         sqlx::query(
             "UPDATE intake SET told = MAX(intake.told, new.value ->> 1), ends_ms = new.value ->> 2, \
-             alert = new.value ->> 3 FROM json_each(?) AS new WHERE intake.id = new.value ->> 0",
+             alert = new.value ->> 3, acknowledged = new.value ->> 4 FROM json_each(?) AS new \
+             WHERE intake.id = new.value ->> 0",
         )
         .bind(rows)
         .execute(&mut *db)
         .await?;
+        Self::relist(db, all).await?;
         let steps = all.iter().filter_map(|retold| Some((&retold.id, retold.step.as_ref()?)));
         for (id, step) in steps {
             write_handling(db, id, step, None, false).await?;
         }
         Ok(())
     }
+}
+
+impl Retold {
+    /// What lists go by, of alerts that may say something else than before: labels that are what identifies an alert
+    /// cannot change.
+    async fn relist(db: &mut SqliteConnection, all: &[&Retold]) -> Result<(), sqlx::Error> {
+        let may_move = |alert: &Alert| alert.id.is_some() || alert.original.severity.is_some();
+        let rows: Vec<_> = all
+            .iter()
+            .filter(|retold| may_move(&retold.alert))
+            .map(|Retold { id, alert, .. }| {
+                let signature = signature_of(alert);
+                (id, alert.severity, signature.low(), signature.high())
+            })
+            .collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows = serde_json::to_string(&rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        sqlx::query(
+            "UPDATE intake SET severity = new.value ->> 1, sig_low = new.value ->> 2, sig_high = new.value ->> 3 \
+             FROM json_each(?) AS new WHERE intake.id = new.value ->> 0 AND (severity, sig_low, sig_high) \
+             IS NOT (new.value ->> 1, new.value ->> 2, new.value ->> 3)",
+        )
+        .bind(rows)
+        .execute(db)
+        .await?;
+        Ok(())
+    }
+}
+
+fn signature_of(alert: &Alert) -> Signature {
+    Signature::of(&alert.labels, &alert.fingerprint())
 }
 
 fn json(alert: &Alert) -> Result<String, sqlx::Error> {
@@ -79,9 +143,12 @@ impl IntakeRow {
             }
             let mut insert = QueryBuilder::new(
                 "INSERT OR IGNORE INTO intake \
-                 (id, received_ms, source, payload, handling, incident, done, alert, told, ends_ms) ",
+                 (id, received_ms, source, payload, handling, incident, done, alert, told, ends_ms, \
+                 service, severity, acknowledged, sig_low, sig_high) ",
             );
             insert.push_values(&written, |mut into, (row, handling, alert)| {
+                let told = row.alert.as_ref();
+                let signature = told.map_or_else(|| Signature::of(&row.labels, None), signature_of);
                 into.push_bind(&row.id)
                     .push_bind(row.received_at.as_millisecond())
                     .push_bind(&row.source)
@@ -91,14 +158,19 @@ impl IntakeRow {
                     .push_bind(row.done)
                     .push_bind(alert)
                     .push_bind(row.told as i64)
-                    .push_bind(row.alert.as_ref().map(|alert| alert.ends_at.as_millisecond()));
+                    .push_bind(told.map(|alert| alert.ends_at.as_millisecond()))
+                    .push_bind(&row.service)
+                    .push_bind(told.map(|alert| <&Severity as Into<&'static str>>::into(&alert.severity)))
+                    .push_bind(told.is_some_and(|alert| alert.acknowledged.is_some()))
+                    .push_bind(signature.low())
+                    .push_bind(signature.high());
             });
             insert.build().execute(&mut *db).await?;
         }
         Ok(())
     }
 
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
         let id: String = row.get("id");
         let bad = |reason: String| StoreError::Row { what: format!("intake {id}"), reason };
         let received_at =
@@ -112,6 +184,8 @@ impl IntakeRow {
             alert,
             told: row.get::<i64, _>("told") as u64,
             source: row.get("source"),
+            service: row.get("service"),
+            labels: Labels::new(),
             payload: row.get("payload"),
             handling,
             incident: row.get("incident"),
@@ -165,17 +239,33 @@ pub(crate) async fn write_handling(
     Ok(())
 }
 
-const COLUMNS: &str =
-    "SELECT id, received_ms, source, payload, handling, incident, done, alert, told FROM intake";
+pub(crate) const COLUMNS: &str =
+    "SELECT id, received_ms, source, service, payload, handling, incident, done, alert, told FROM intake";
 
 impl Store {
-    /// What came in and has not been handled yet, oldest first.
+    /// What came in and has not been handled yet, put off or not, oldest first.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn intake_pending(&self, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
         let sql = format!("{COLUMNS} WHERE done = 0 ORDER BY received_ms, id LIMIT ?");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(IntakeRow::read).collect()
+    }
+
+    /// What came in, has not been handled yet and is not put off, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn intake_due(&self, now: Timestamp, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
+        let sql = format!(
+            "{COLUMNS} WHERE done = 0 AND COALESCE(next_ms, 0) <= ? ORDER BY received_ms, id LIMIT ?"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millisecond())
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(IntakeRow::read).collect()
     }
 
@@ -220,11 +310,7 @@ impl Store {
         incident: Option<&str>,
         limit: u32,
     ) -> Result<Vec<IntakeRow>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} WHERE ?1 IS NULL OR incident = ?1 ORDER BY received_ms DESC, id DESC LIMIT ?2"
-        );
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(incident).bind(limit).fetch_all(&self.readers).await?;
-        rows.iter().map(IntakeRow::read).collect()
+        let filter = AlertFilter { incident: incident.map(str::to_owned), ..AlertFilter::default() };
+        Ok(self.alerts(&filter, None, limit as usize).await?.rows)
     }
 }

@@ -4,22 +4,31 @@
 //! writers share one. Must never: interpret entries. Views are rows that somebody else folded; they can be thrown away
 //! and rebuilt from the streams.
 
+mod alert_list;
 mod changes;
+mod dead_letter;
 mod delivery;
 mod error;
+mod incident_list;
 mod intake;
+mod list;
 mod lock;
 mod notification;
 mod read;
 mod seen;
+mod signature;
 mod verify;
 mod views;
 mod writer;
 
+pub use alert_list::{AlertFilter, AlertStatus};
 pub use changes::ToldChange;
+pub use dead_letter::{DeadLetter, LetterRetried};
 pub use delivery::{Compressed, Delivery};
 pub use error::StoreError;
-pub use intake::{IntakeRow, Retold};
+pub use incident_list::IncidentFilter;
+pub use intake::{IntakeRow, PutOff, Retold};
+pub use list::{Cursor, Page};
 pub use notification::{Attempt, LogRow, Notification, NotificationState};
 pub use seen::Seen;
 pub use verify::{StreamReport, VerifyReport, verify};

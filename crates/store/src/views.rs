@@ -43,7 +43,7 @@ impl IncidentRow {
         Ok(())
     }
 
-    fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+    pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
         let id: String = row.get("id");
         let opened_at = Timestamp::from_millisecond(row.get("opened_ms"))
             .map_err(|e| StoreError::Row { what: format!("incident {id}"), reason: e.to_string() })?;
@@ -77,7 +77,8 @@ pub(crate) async fn write_artifact(
     Ok(())
 }
 
-const COLUMNS: &str = "SELECT id, state, open, service, cause, opened_ms, seq, summary FROM incidents";
+pub(crate) const COLUMNS: &str =
+    "SELECT id, state, open, service, cause, opened_ms, seq, summary FROM incidents";
 
 impl Store {
     /// Incidents, newest first; only open ones if `open`.

@@ -2,8 +2,9 @@
 //! that conflicts is undone by its savepoint without touching its neighbours.
 
 use crate::changes::{self, ToldChange};
+use crate::dead_letter::{self, DeadLetter, LetterRetried};
 use crate::delivery::{self, Delivery};
-use crate::intake::Retold;
+use crate::intake::{PutOff, Retold};
 use crate::notification::{self, Attempt, LogRow, Notification};
 use crate::seen::{self, Seen};
 use crate::{IncidentRow, IntakeRow, StoreError, name_of};
@@ -69,6 +70,14 @@ pub struct Commit {
     pub handled: Vec<(String, serde_json::Value, Option<String>, bool)>,
     /// Intake rows that are to be handled after all: id and step.
     pub released: Vec<(String, serde_json::Value)>,
+    /// Intake rows that are not looked at for a while.
+    pub put_off: Vec<PutOff>,
+    /// Whether everything that was put off is looked at again.
+    pub recall: bool,
+    /// What could not be used.
+    pub dead_letters: Vec<DeadLetter>,
+    /// Dead letters that were tried again.
+    pub letters_retried: Vec<LetterRetried>,
     /// Named snapshots to replace.
     pub snapshots: Vec<(String, Timestamp, Vec<u8>)>,
 }
@@ -309,6 +318,7 @@ impl Writer {
         for commit in commits {
             write_steps(db, commit).await?;
             notification::write(db, commit).await?;
+            dead_letter::write(db, commit).await?;
         }
         if let Some(seq) = commits.iter().filter_map(|commit| commit.told_up_to).max() {
             delivery::mark_told(db, seq).await?;
@@ -358,7 +368,18 @@ async fn write_steps(db: &mut SqliteConnection, commit: &Commit) -> Result<(), s
     crate::intake::write_steps(db, &commit.handled).await?;
     for (id, step) in &commit.released {
         crate::intake::write_handling(db, id, step, None, false).await?;
-        sqlx::query("UPDATE intake SET done = 0 WHERE id = ?").bind(id).execute(&mut *db).await?;
+        sqlx::query("UPDATE intake SET done = 0, next_ms = NULL WHERE id = ?")
+            .bind(id)
+            .execute(&mut *db)
+            .await?;
+    }
+    for put_off in &commit.put_off {
+        put_off.write(db).await?;
+    }
+    if commit.recall {
+        sqlx::query("UPDATE intake SET next_ms = NULL WHERE done = 0 AND next_ms IS NOT NULL")
+            .execute(db)
+            .await?;
     }
     Ok(())
 }

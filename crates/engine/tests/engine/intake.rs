@@ -1,10 +1,11 @@
 //! From alert to incident: durable first, then placed, once.
 
 use crate::harness::{Rig, alert};
-use midwatch_incident::State;
+use midwatch_incident::{Incident, State};
 use midwatch_incident::{InhibitRule, WantedSilence};
 use midwatch_model::decision::Mode;
 use midwatch_model::label::parse_matchers;
+use midwatch_model::silence::SilenceKind;
 use midwatch_model::{Cause, Timestamp, after};
 
 #[tokio::test]
@@ -90,6 +91,8 @@ async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
         id: "sig-0".into(),
         received_at: rig.now(),
         source: "alertmanager".into(),
+        service: "payment".into(),
+        labels: Default::default(),
         payload: b"{\"half".to_vec(),
         handling: Vec::new(),
         incident: None,
@@ -102,8 +105,20 @@ async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
     let signal = alert("sig-1", "payment", Cause::ErrorRateSpike, rig.now());
     rig.tell(&[signal]).await.expect("acknowledged");
     rig.engine.settle().await.expect("settled");
-    assert_eq!(rig.handling("sig-0").await, ["unreadable"]);
+    assert_eq!(rig.handling("sig-0").await, ["failed"]);
     assert_eq!(rig.incident().await.signals.len(), 1);
+    // It is tried again for a while, and then kept as a dead letter.
+    rig.ticks(20).await;
+    assert_eq!(rig.handling("sig-0").await, ["failed", "failed", "failed", "failed", "dead letter"]);
+    let letters = rig.engine.store.dead_letters(None, 10).await.expect("rows").rows;
+    assert_eq!(letters[0].intake.as_deref(), Some("sig-0"));
+    let letter = rig.engine.store.dead_letter(&letters[0].id).await.expect("readable").expect("a letter");
+    assert_eq!(letter.body.read().expect("whole"), b"{\"half");
+    // A person asks for it once more, which does not make it readable.
+    assert_eq!(rig.engine.retry_letter(&letter.id).await.expect("tried"), ["sig-0"]);
+    assert!(rig.engine.retry_letter(&letter.id).await.is_err(), "it was tried again already");
+    rig.ticks(20).await;
+    assert_eq!(rig.engine.store.dead_letters(None, 10).await.expect("rows").rows.len(), 2);
 }
 
 #[tokio::test]
@@ -228,6 +243,7 @@ async fn a_silenced_alert_opens_nothing_until_the_silence_ends() {
         ends_at,
         created_by: "ann".into(),
         comment: "a load test".into(),
+        kind: Default::default(),
     };
     let silence = rig.engine.silence(wanted(after(rig.now(), 30.0))).await.expect("a silence");
     rig.tell(&[alert("a", "elsewhere", Cause::LatencySpike, rig.now())]).await.expect("acknowledged");
@@ -287,4 +303,52 @@ async fn an_alert_whose_end_came_first_or_too_early_is_handled_when_it_fires() {
     rig.ticks(2).await;
     let steps = rig.handling(again[0].as_str()).await;
     assert!(matches!(steps[1].as_str(), "opened" | "recurred"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn during_maintenance_an_anomaly_opens_nothing_and_afterwards_only_what_is_still_broken_does() {
+    for healed in [true, false] {
+        let rig = Rig::start().await;
+        rig.ticks(20).await;
+        let wanted = WantedSilence {
+            id: None,
+            matchers: parse_matchers("service=payment").expect("matchers"),
+            starts_at: rig.now(),
+            ends_at: after(rig.now(), 600.0),
+            created_by: "ann".into(),
+            comment: "a new disk".into(),
+            kind: SilenceKind::Maintenance,
+        };
+        let maintenance = rig.engine.silence(wanted).await.expect("planned");
+        rig.break_payment_until(None);
+        // The alert's service is read off another label than the matcher names.
+        let mut told = alert("a", "payment", Cause::ErrorRateSpike, rig.now());
+        told["labels"] = serde_json::json!({ "app": "payment" });
+        rig.tell(&[told]).await.expect("taken");
+        rig.ticks(40).await;
+        let rows = rig.engine.store.intake_list(None, 100).await.expect("rows");
+        let found = |service: &str| rows.iter().find(|row| row.alert.is_none() && row.service == service);
+        let anomaly = found("payment").expect("an anomaly").id.clone();
+        let steps = |row: &midwatch_store::IntakeRow| {
+            row.handling.last().map(|step| step["detail"].to_string()).unwrap_or_default()
+        };
+        let why = steps(found("payment").expect("an anomaly"));
+        assert!(why.contains("in maintenance until") && why.contains("a new disk"), "{why}");
+        assert_eq!(rig.handling(&anomaly).await, ["received", "suppressed"]);
+        assert_eq!(rig.handling("a").await, ["received", "suppressed"]);
+        let about_payment = |incidents: &[Incident]| {
+            incidents.iter().any(|incident| incident.signals.iter().any(|s| s.service.as_str() == "payment"))
+        };
+        assert!(!about_payment(&rig.incidents().await), "{}", rig.story().await);
+        if healed {
+            rig.world.heal(rig.now());
+            rig.ticks(40).await;
+        }
+        rig.engine.expire_silence(&maintenance.id).await.expect("ended");
+        rig.ticks(3).await;
+        let last = if healed { "over" } else { "opened" };
+        let steps = rig.handling(&anomaly).await;
+        let placed = steps.last().map(String::as_str);
+        assert!(placed == Some(last) || (!healed && placed == Some("joined")), "healed {healed}: {steps:?}");
+    }
 }

@@ -135,6 +135,7 @@ async fn what_is_kept_quiet_is_not_told_and_the_record_says_why() {
         ends_at: after(rig.now(), 30.0),
         created_by: "ann".into(),
         comment: "known".into(),
+        kind: Default::default(),
     };
     rig.engine.silence(wanted).await.expect("a silence");
     rig.tell(&[fires(&rig, "a", "pay"), fires(&rig, "b", "pay"), fires(&rig, "n", "nightly")])

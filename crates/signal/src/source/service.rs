@@ -8,7 +8,7 @@ use midwatch_model::{Alert, Cause, ServiceName, Signal, SignalId, SignalKind, Ti
 pub const CAUSE_LABEL: &str = "midwatch_cause";
 
 /// Labels that name the service, the most telling first.
-const SERVICE_LABELS: [&str; 10] = [
+pub(super) const SERVICE_LABELS: [&str; 10] = [
     "service",
     "service_name",
     "app_kubernetes_io_name",
@@ -22,7 +22,7 @@ const SERVICE_LABELS: [&str; 10] = [
 ];
 
 /// Words in an alert's name or text, and what they stand for. The first that occurs wins, so the more telling come first.
-const CAUSE_WORDS: [(&str, Cause); 24] = [
+pub(super) const CAUSE_WORDS: [(&str, Cause); 24] = [
     ("crashloop", Cause::CrashLoop),
     ("crash loop", Cause::CrashLoop),
     ("restart", Cause::CrashLoop),

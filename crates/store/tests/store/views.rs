@@ -14,6 +14,8 @@ fn intake(id: &str, at: f64, payload: &str) -> IntakeRow {
         id: id.into(),
         received_at: second(at),
         source: "alertmanager".into(),
+        service: "payment".into(),
+        labels: Default::default(),
         payload: payload.as_bytes().to_vec(),
         handling: vec![json!({"step": "received"})],
         incident: None,

@@ -1,0 +1,306 @@
+//! The way of one alert: every step from its arrival to whoever was told of it, and in one sentence whether somebody was
+//! paged, and why (not).
+
+use crate::lineage::{LineageStep, why};
+use midwatch_model::journal::Line;
+use midwatch_model::{Alert, Timestamp};
+
+/// How it went to tell a receiver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    Pending,
+    Delivered,
+    /// A newer notification says what this one would have said.
+    Superseded,
+    Failed,
+}
+
+/// A notification that told of the alert.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub id: String,
+    /// The receiver's integration, such as `ops/webhook/0`.
+    pub target: String,
+    pub why: String,
+    /// Whether it says that something fires, rather than that it is over.
+    pub pages: bool,
+    pub created_at: Timestamp,
+    pub telling: Telling,
+    pub attempts: u32,
+    pub next_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// What the receiver, or the way to it, said last.
+    pub answer: String,
+}
+
+impl Told {
+    fn receiver(&self) -> &str {
+        self.target.split('/').next().unwrap_or(&self.target)
+    }
+}
+
+/// Everything that is on record of an alert or anomaly.
+pub struct WayInput<'a> {
+    pub id: &'a str,
+    pub received_at: Timestamp,
+    /// `None` for what midwatch found itself.
+    pub alert: Option<&'a Alert>,
+    /// How often it was told.
+    pub times: u64,
+    /// Which of its words say what it is about.
+    pub reading: String,
+    pub steps: Vec<LineageStep>,
+    pub incident: Option<&'a str>,
+    /// The incident's journal.
+    pub lines: &'a [Line],
+    pub told: Vec<Told>,
+    /// Whether one of its receivers has a way to be told.
+    pub can_be_told: bool,
+    pub now: Timestamp,
+}
+
+/// The answer to "why".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Way {
+    pub headline: String,
+    pub paged: bool,
+    /// In the order of time.
+    pub steps: Vec<LineageStep>,
+}
+
+/// Steps that say into which incident it went.
+const PLACED: [&str; 5] = ["opened", "joined", "deduplicated", "recurred", "echo"];
+
+#[must_use]
+pub fn way(input: &WayInput) -> Way {
+    let mut steps: Vec<LineageStep> = input.steps.iter().map(|step| placed(step, input.incident)).collect();
+    let at = |at, step: &str, detail| LineageStep {
+        at,
+        signal: Some(input.id.to_owned()),
+        step: step.into(),
+        detail,
+    };
+    if let Some(alert) = input.alert {
+        // After "received", before whatever was made of it.
+        let place = steps.len().min(1);
+        let arrived_at = steps.first().map_or(input.received_at, |step| step.at);
+        steps.insert(place, at(arrived_at, "read", input.reading.clone()));
+        if input.times > 1 {
+            steps.push(at(alert.updated_at, "told again", again(alert, input.times)));
+        }
+    }
+    // What the incident's journal says of its signals is among the steps already.
+    let of_incident = why(input.lines, &[], Some(input.id)).into_iter();
+    steps.extend(of_incident.filter(|step| step.signal.is_none() && step.at >= input.received_at));
+    for told in &input.told {
+        let what = format!("{} is told ({}): {}", told.target, told.id, told.why);
+        steps.push(at(told.created_at, "notified", what));
+        steps.extend(outcome(told, input.now).map(|(when, step, detail)| at(when, step, detail)));
+    }
+    steps.sort_by_key(|step| step.at);
+    let (paged, headline) = headline(input);
+    Way { headline, paged, steps }
+}
+
+fn placed(step: &LineageStep, incident: Option<&str>) -> LineageStep {
+    match incident {
+        Some(incident) if PLACED.contains(&step.step.as_str()) => {
+            LineageStep { detail: format!("{incident}: {}", step.detail), ..step.clone() }
+        }
+        _ => step.clone(),
+    }
+}
+
+fn again(alert: &Alert, times: u64) -> String {
+    let by = match &alert.id {
+        Some(id) => format!("its sender's id {id:?}"),
+        None => "its labels".into(),
+    };
+    format!("{times} times so far, last now; one episode by {by} (fingerprint {})", alert.fingerprint())
+}
+
+fn outcome(told: &Told, now: Timestamp) -> Option<(Timestamp, &'static str, String)> {
+    let tries = match told.attempts {
+        0 | 1 => String::new(),
+        more => format!(", at the {more}th attempt"),
+    };
+    let ended_at = told.ended_at.unwrap_or(now);
+    match (told.telling, told.attempts) {
+        (Telling::Delivered, _) => Some((ended_at, "delivered", format!("{}{tries}", told.answer))),
+        (Telling::Superseded, _) => Some((ended_at, "superseded", told.answer.clone())),
+        (Telling::Failed, _) => {
+            Some((ended_at, "failed", format!("{}{tries}; it is not tried again", told.answer)))
+        }
+        (Telling::Pending, 0) => None,
+        (Telling::Pending, attempts) => {
+            Some((now, "retrying", format!("{attempts} attempts failed, {}: {}", next(told), told.answer)))
+        }
+    }
+}
+
+fn next(told: &Told) -> String {
+    told.next_at.map_or_else(|| "none follows".into(), |at| format!("the next is at {}", clock(at)))
+}
+
+fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%S UTC").to_string()
+}
+
+/// Whether somebody was paged, and the sentence that says why (not).
+fn headline(input: &WayInput) -> (bool, String) {
+    let pages: Vec<&Told> = input.told.iter().filter(|told| told.pages).collect();
+    let of = |telling| pages.iter().copied().filter(move |told| told.telling == telling);
+    if let Some(first) = of(Telling::Delivered).min_by_key(|told| told.ended_at) {
+        let at = clock(first.ended_at.unwrap_or(first.created_at));
+        let more = match of(Telling::Delivered).count() {
+            1 => String::new(),
+            count => format!(" ({count} pages in all)"),
+        };
+        return (true, format!("Paged {} at {at}: {}{more}.", first.receiver(), first.why));
+    }
+    if let Some(pending) = of(Telling::Pending).next_back() {
+        let answer = if pending.answer.is_empty() { "it is being sent" } else { &pending.answer };
+        return (false, format!("Has not paged {} yet: {answer}; {}.", pending.receiver(), next(pending)));
+    }
+    if let Some(failed) = of(Telling::Failed).next_back() {
+        return (false, format!("Did not page: {} could not be told: {}.", failed.receiver(), failed.answer));
+    }
+    (false, unpaged(input))
+}
+
+fn unpaged(input: &WayInput) -> String {
+    let last = |name: &str| input.steps.iter().rposition(|step| step.step == name);
+    let quiet = last("suppressed").max(last("not told")).filter(|at| last("released") < Some(*at));
+    let Some(alert) = input.alert else {
+        return match (quiet, input.incident) {
+            (Some(at), _) => format!("Opened no incident: {}.", input.steps[at].detail),
+            (None, Some(incident)) => {
+                format!("midwatch found it itself and placed it in {incident}; only alerts page.")
+            }
+            (None, None) => "midwatch found it itself and has not placed it yet; only alerts page.".into(),
+        };
+    };
+    if let Some(at) = quiet {
+        return format!("Did not page: {}.", input.steps[at].detail);
+    }
+    let routed = last("routed").is_some();
+    let over = alert.is_resolved(input.now);
+    match (routed, over) {
+        (false, _) if last("resolved by its sender").is_some() => {
+            "Did not page: it was over when it came in.".into()
+        }
+        (false, _) => {
+            "Did not page: nobody is to be told of alerts; the configuration has no [route].".into()
+        }
+        (true, _) if !input.can_be_told => {
+            "Did not page: its receiver has no way to be told; the configuration names no webhook for it."
+                .into()
+        }
+        (true, true) => "Did not page: it was over before its group was told of.".into(),
+        (true, false) => {
+            "Has not paged yet: its group waits (group_wait_s, group_interval_s, or the pause of cooldown_s)."
+                .into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).expect("a time")
+    }
+
+    fn alert() -> Alert {
+        serde_json::from_value(serde_json::json!({
+            "source": "test", "labels": {"alertname": "Slow"}, "annotations": {}, "starts_at": at(0),
+            "ends_at": at(900), "timeout": true, "generator_url": "", "severity": "warning", "updated_at": at(60),
+        }))
+        .expect("an alert")
+    }
+
+    fn told(telling: Telling, why: &str) -> Told {
+        Told {
+            id: "ntf-1".into(),
+            target: "ops/webhook/0".into(),
+            why: why.into(),
+            pages: !why.contains("over"),
+            created_at: at(10),
+            telling,
+            attempts: 2,
+            next_at: (telling == Telling::Pending).then_some(at(40)),
+            ended_at: (telling != Telling::Pending).then_some(at(20)),
+            answer: "http://ops answered 200".into(),
+        }
+    }
+
+    fn check(steps: &[&str], told: &[Told], expected: &str) {
+        let alert = alert();
+        let step = |(n, text): (usize, &&str)| {
+            let (step, detail) = text.split_once(": ").unwrap_or((text, ""));
+            LineageStep { at: at(n as i64), signal: None, step: step.into(), detail: detail.into() }
+        };
+        let input = WayInput {
+            id: "alt-1",
+            received_at: at(0),
+            alert: Some(&alert),
+            times: 3,
+            reading: "service a".into(),
+            steps: steps.iter().enumerate().map(step).collect(),
+            incident: Some("inc-1"),
+            lines: &[],
+            told: told.to_vec(),
+            can_be_told: true,
+            now: at(30),
+        };
+        let way = way(&input);
+        assert_eq!((way.headline.as_str(), way.paged), (expected, expected.starts_with("Paged")));
+        assert!(way.steps.is_sorted_by_key(|step| step.at), "{:?}", way.steps);
+        assert_eq!(way.steps[1].step, "read");
+    }
+
+    #[test]
+    fn one_sentence_says_whether_it_paged_and_why() {
+        let first = "first notification of the group";
+        check(
+            &["received", "routed: to ops"],
+            &[
+                told(Telling::Superseded, first),
+                told(Telling::Delivered, first),
+                told(Telling::Delivered, "all alerts are over"),
+            ],
+            "Paged ops at 14:13:40 UTC: first notification of the group.",
+        );
+        check(
+            &["received", "routed: to ops"],
+            &[told(Telling::Pending, first)],
+            "Has not paged ops yet: http://ops answered 200; the next is at 14:14:00 UTC.",
+        );
+        check(
+            &["received", "routed: to ops"],
+            &[told(Telling::Failed, first)],
+            "Did not page: ops could not be told: http://ops answered 200.",
+        );
+        check(
+            &["received", "routed: to ops", "suppressed: muted by silence 1234 (ann: load test)"],
+            &[],
+            "Did not page: muted by silence 1234 (ann: load test).",
+        );
+        check(
+            &["received", "routed: to ops", "suppressed: muted", "released: free"],
+            &[],
+            "Has not paged yet: its group waits (group_wait_s, group_interval_s, or the pause of cooldown_s).",
+        );
+        check(
+            &["received", "resolved by its sender: over"],
+            &[],
+            "Did not page: it was over when it came in.",
+        );
+        check(
+            &["received"],
+            &[],
+            "Did not page: nobody is to be told of alerts; the configuration has no [route].",
+        );
+    }
+}
