@@ -7,6 +7,7 @@ mod build_time;
 mod detectors;
 mod ingest;
 mod journal;
+mod lists;
 mod load;
 mod machine;
 mod numbers;
@@ -27,11 +28,12 @@ struct Bench {
     run: fn() -> Result<Vec<Row>>,
 }
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     Bench { name: "rolling", by_default: true, run: rolling::run },
     Bench { name: "detectors", by_default: true, run: detectors::run },
     Bench { name: "journal", by_default: true, run: journal::run },
     Bench { name: "verdict", by_default: true, run: verdict::run },
+    Bench { name: "lists", by_default: true, run: lists::run },
     Bench { name: "server", by_default: true, run: server::run },
     // Needs an Alertmanager, and some minutes.
     Bench { name: "ingest", by_default: false, run: ingest::run },

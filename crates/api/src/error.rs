@@ -7,7 +7,7 @@ use axum::http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_A
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use midwatch_engine::{EngineError, ReceiveError};
+use midwatch_engine::{EngineError, ReceiveError, RetryError};
 use midwatch_model::redact::redact;
 use midwatch_signal::source::PayloadError;
 use serde_json::json;
@@ -22,6 +22,8 @@ const FRAMEWORK_ERROR_BYTES_MAX: usize = 4096;
 pub(crate) struct ApiError {
     status: StatusCode,
     text: String,
+    /// The dead letter that the request was kept as.
+    letter: Option<String>,
     /// When to come back, where that is known.
     retry_after_s: Option<u32>,
 }
@@ -32,7 +34,22 @@ struct Said(String);
 
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), retry_after_s: None }
+        Self { status, text: text.into(), letter: None, retry_after_s: None }
+    }
+
+    /// The request was kept, and can be tried again once what is wrong is right.
+    pub(crate) fn with_letter(self, id: String) -> Self {
+        Self { letter: Some(id), ..self }
+    }
+
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What happened and what to do.
+    pub(crate) fn text(&self) -> String {
+        let kept = self.letter.as_ref().map(|id| format!("; kept as dead letter {id}")).unwrap_or_default();
+        format!("{}{kept}", redact(&self.text))
     }
 
     pub(crate) fn bad_request(text: impl Into<String>) -> Self {
@@ -75,8 +92,12 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let said = redact(&self.text).to_string();
-        let mut response = (self.status, Json(json!({ "error": said }))).into_response();
+        let said = self.text();
+        let mut body = json!({ "error": said });
+        if let Some(letter) = &self.letter {
+            body["dead_letter"] = letter.as_str().into();
+        }
+        let mut response = (self.status, Json(body)).into_response();
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -120,6 +141,18 @@ impl From<ReceiveError> for ApiError {
             ReceiveError::Unconfirmed(_) => Self::unavailable(error.to_string()),
             ReceiveError::Engine(error) => error.into(),
         }
+    }
+}
+
+impl From<RetryError> for ApiError {
+    fn from(error: RetryError) -> Self {
+        let status = match error {
+            RetryError::NotFound(_) => StatusCode::NOT_FOUND,
+            RetryError::Done { .. } => StatusCode::CONFLICT,
+            RetryError::Refused(_) => StatusCode::BAD_REQUEST,
+            RetryError::Engine(error) => return error.into(),
+        };
+        Self::new(status, error.to_string())
     }
 }
 

@@ -10,6 +10,7 @@ mod error;
 mod lab;
 mod live;
 mod metrics;
+mod query;
 mod routes;
 mod v2;
 

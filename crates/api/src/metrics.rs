@@ -51,6 +51,19 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
         lines
     });
     gauge("midwatch_incidents", "Incidents by state.", "gauge", incidents);
+    let (letters, dropped) = api.engine.store.dead_letter_counts().await?;
+    gauge(
+        "midwatch_dead_letters",
+        "Requests and rows that could not be used and are kept.",
+        "gauge",
+        format!("midwatch_dead_letters {letters}\n"),
+    );
+    gauge(
+        "midwatch_dead_letters_dropped_total",
+        "Dead letters that were dropped for newer ones.",
+        "counter",
+        format!("midwatch_dead_letters_dropped_total {dropped}\n"),
+    );
     let commits = api.engine.store.commits();
     gauge(
         "midwatch_store_commits_total",

@@ -2,7 +2,10 @@
 
 mod alerts;
 mod changes;
+pub(crate) mod dead_letters;
 mod incidents;
+mod lineage;
+mod maintenance;
 mod services;
 mod watch;
 mod workflow;
@@ -20,7 +23,10 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(changes::receive, changes::list))
         .routes(routes!(alerts::list))
         .routes(routes!(alerts::show))
-        .routes(routes!(alerts::lineage))
+        .routes(routes!(lineage::of_alert))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::retry))
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::show))
         .routes(routes!(incidents::lineage))
@@ -28,6 +34,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::false_alarm))
         .routes(routes!(incidents::approvals, incidents::answer))
         .routes(routes!(incidents::actions, incidents::act))
+        .routes(routes!(maintenance::list, maintenance::add))
+        .routes(routes!(maintenance::end))
         .routes(routes!(workflow::runs))
         .routes(routes!(workflow::run))
         .routes(routes!(workflow::evidence))

@@ -41,6 +41,12 @@ impl IntoResponse for Refusal {
     }
 }
 
+impl From<crate::error::ApiError> for Refusal {
+    fn from(error: crate::error::ApiError) -> Self {
+        Self(error.status(), error.text())
+    }
+}
+
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
         let status = match &error {

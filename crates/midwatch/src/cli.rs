@@ -44,6 +44,13 @@ pub enum Command {
     /// The demo world: six real services with traffic, faults and deployments.
     #[cfg(feature = "lab")]
     Lab(midwatch_lab::cli::Args),
+    /// Alerts and anomalies.
+    Alert {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: AlertCommand,
+    },
     /// Incidents.
     Incident {
         #[command(flatten)]
@@ -55,7 +62,7 @@ pub enum Command {
     Why {
         #[command(flatten)]
         client: ClientArgs,
-        /// `inc-…` or `sig-…`
+        /// `inc-…`, `alt-…`, `sig-…`, or an alert's fingerprint for its newest episode.
         id: String,
     },
     /// Approve the plan that an incident waits with.
@@ -88,6 +95,20 @@ pub enum Command {
         #[command(flatten)]
         act: ActArgs,
     },
+    /// Planned time in which nothing is opened and nobody is paged.
+    Maintenance {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: MaintenanceCommand,
+    },
+    /// Dead letters: what could not be read or handled, kept whole.
+    Dlq {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: DeadLetterCommand,
+    },
     /// How the watch is doing.
     Status {
         #[command(flatten)]
@@ -97,6 +118,11 @@ pub enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Bring another tool's configuration into midwatch's. What has no equivalent is named on standard error.
+    Import {
+        #[command(subcommand)]
+        command: ImportCommand,
     },
     /// API keys with names and scopes.
     Key {
@@ -129,17 +155,132 @@ pub struct ClientArgs {
 }
 
 #[derive(Subcommand)]
+pub enum AlertCommand {
+    /// Alerts and anomalies, newest first.
+    List {
+        #[command(flatten)]
+        filters: AlertFilters,
+    },
+    /// One alert as it was last told.
+    Show {
+        /// `alt-…`, `sig-…`, or an alert's fingerprint for its newest episode.
+        id: String,
+    },
+}
+
+/// Which alerts are listed.
+#[derive(Args)]
+pub struct AlertFilters {
+    /// firing, acknowledged, suppressed or resolved
+    #[arg(long)]
+    pub status: Option<String>,
+    /// info, warning, high or critical
+    #[arg(long)]
+    pub severity: Option<String>,
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Who told it, such as alertmanager; `midwatch` for its own anomalies.
+    #[arg(long)]
+    pub source: Option<String>,
+    #[arg(long)]
+    pub incident: Option<String>,
+    /// Labels, such as team=db or pod=~"web-.*"; may be given several times, all must hold.
+    #[arg(long = "match", value_name = "MATCHERS")]
+    pub matchers: Vec<String>,
+    /// Received at or after: so long ago (1h) or a time (2026-11-22T03:00:00Z).
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Received before.
+    #[arg(long)]
+    pub until: Option<String>,
+    #[arg(long, default_value_t = 50)]
+    pub limit: usize,
+}
+
+/// Which incidents are listed.
+#[derive(Args)]
+pub struct IncidentFilters {
+    /// Only those that still need work.
+    #[arg(long)]
+    pub open: bool,
+    /// Such as diagnosed or awaiting_approval.
+    #[arg(long)]
+    pub state: Option<String>,
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Such as latency_spike.
+    #[arg(long)]
+    pub cause: Option<String>,
+    /// Opened at or after: so long ago (1h) or a time (2026-11-22T03:00:00Z).
+    #[arg(long)]
+    pub since: Option<String>,
+    /// Opened before.
+    #[arg(long)]
+    pub until: Option<String>,
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
+#[derive(Subcommand)]
 pub enum IncidentCommand {
     /// Incidents, newest first.
     List {
-        /// Only those that still need work.
-        #[arg(long)]
-        open: bool,
+        #[command(flatten)]
+        filters: IncidentFilters,
     },
     /// Verdict, evidence, what was or would be done, how to undo it.
     Show { id: String },
     /// The postmortem as Markdown.
     Postmortem { id: String },
+}
+
+#[derive(Subcommand)]
+pub enum MaintenanceCommand {
+    /// Plan work on a service, or on whatever has certain labels.
+    Add(MaintenanceArgs),
+    /// What is or will be in maintenance.
+    List {
+        /// Also what was.
+        #[arg(long)]
+        expired: bool,
+    },
+    /// End it now; what fires still is handled after all.
+    End { id: String },
+}
+
+/// Planned work.
+#[derive(Args)]
+pub struct MaintenanceArgs {
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Labels, such as cluster="eu-1"; may be given several times, all must hold.
+    #[arg(long = "match", value_name = "MATCHERS")]
+    pub matchers: Vec<String>,
+    /// A time such as 2026-11-22T03:00:00Z; default: now.
+    #[arg(long)]
+    pub start: Option<String>,
+    #[arg(long, conflicts_with = "lasts")]
+    pub end: Option<String>,
+    /// How long, such as 2h or 90m.
+    #[arg(long = "for", value_name = "DURATION")]
+    pub lasts: Option<String>,
+    #[arg(long)]
+    pub reason: String,
+    #[arg(long)]
+    pub by: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum DeadLetterCommand {
+    /// Dead letters, newest first.
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// One of them with its body.
+    Show { id: String },
+    /// Try it again, on the way on which it came.
+    Retry { id: String },
 }
 
 /// A person's action.
@@ -174,6 +315,18 @@ pub enum ConfigCommand {
     Sample,
     /// Print the JSON schema.
     Schema,
+}
+
+#[derive(Subcommand)]
+pub enum ImportCommand {
+    /// Prometheus Alertmanager: routes, receivers with webhooks, inhibition rules, time intervals.
+    Alertmanager {
+        /// Its configuration file (YAML).
+        file: PathBuf,
+        /// Where to write; default: standard output.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -223,6 +376,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             serve::serve(&config).await
         }
         Command::Run { config, once: _, json } => serve::once(&config, json).await,
+        Command::Alert { client, command } => client::alert(&client, command).await,
         Command::Incident { client, command } => client::incident(&client, command).await,
         Command::Why { client, id } => client::why(&client, &id).await,
         Command::Approve { client, incident, plan, by } => {
@@ -232,8 +386,11 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             client::answer(&client, "deny", &incident, plan, by, reason).await
         }
         Command::Act { client, act } => client::act(&client, act).await,
+        Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
+        Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
         Command::Status { client } => client::status(&client).await,
         Command::Config { command } => config(command),
+        Command::Import { command } => crate::import::run(command),
         Command::Key { command: KeyCommand::New { name, scopes } } => key::new(&name, &scopes),
         Command::Store { command } => store::run(command).await,
         Command::Openapi => crate::output::json(&midwatch_api::openapi()).map(|()| DONE),

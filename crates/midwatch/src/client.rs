@@ -1,6 +1,10 @@
 //! Client commands: they speak to a running server and never open its database.
 
-use crate::cli::{ActArgs, ClientArgs, IncidentCommand};
+pub mod dead_letters;
+mod lists;
+pub mod maintenance;
+
+use crate::cli::{ActArgs, AlertCommand, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};
 use crate::output::{self, bold, out, text, time};
 use anyhow::{Context as _, Result, anyhow};
@@ -62,6 +66,10 @@ impl Client {
         Ok(self.send(Method::POST, path, Some(body)).await?.json().await?)
     }
 
+    pub async fn delete(&self, path: &str) -> Result<Value> {
+        Ok(self.send(Method::DELETE, path, None).await?.json().await?)
+    }
+
     async fn text(&self, path: &str) -> Result<String> {
         Ok(self.send(Method::GET, path, None).await?.text().await?)
     }
@@ -88,33 +96,18 @@ fn me(by: Option<String>) -> String {
     by.or_else(|| std::env::var("USER").ok()).filter(|by| !by.is_empty()).unwrap_or_else(|| "operator".into())
 }
 
+pub async fn alert(args: &ClientArgs, command: AlertCommand) -> Result<Exit> {
+    let client = Client::new(args)?;
+    match command {
+        AlertCommand::List { filters } => lists::alerts(&client, args.json, filters).await,
+        AlertCommand::Show { id } => lists::alert(&client, args.json, checked(&id)?).await,
+    }
+}
+
 pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exit> {
     let client = Client::new(args)?;
     match command {
-        IncidentCommand::List { open } => {
-            let answer = client.get(&format!("/api/v1/incidents?open={open}")).await?;
-            if args.json {
-                return output::json(&answer["incidents"]).map(|()| DONE);
-            }
-            let rows = answer["incidents"].as_array().cloned().unwrap_or_default();
-            if rows.is_empty() {
-                out!("no incidents");
-                return Ok(DONE);
-            }
-            let row = |r: &Value| {
-                vec![
-                    text(r, "id"),
-                    time(r, "opened_at"),
-                    text(r, "state"),
-                    text(r, "component"),
-                    text(r, "cause"),
-                ]
-            };
-            output::table(
-                &["id", "opened (UTC)", "state", "component", "cause"],
-                rows.iter().map(row).collect(),
-            );
-        }
+        IncidentCommand::List { filters } => return lists::incidents(&client, args.json, filters).await,
         IncidentCommand::Show { id } => {
             let incident = client.get(&format!("/api/v1/incidents/{}", checked(&id)?)).await?;
             if args.json {
@@ -191,9 +184,15 @@ pub async fn why(args: &ClientArgs, id: &str) -> Result<Exit> {
     if args.json {
         return output::json(&answer).map(|()| DONE);
     }
-    for step in answer["steps"].as_array().cloned().unwrap_or_default() {
-        let signal = step["signal"].as_str().unwrap_or("");
-        out!("{}  {:<19} {}  {}", time(&step, "at"), text(&step, "step"), text(&step, "detail"), signal);
+    if let Some(headline) = answer["headline"].as_str() {
+        out!("{}\n", bold(headline));
+    }
+    // The signals of an incident are several, and each step says whose it is; those of one alert are its own.
+    let several = answer["alert"].is_null();
+    for step in answer["steps"].as_array().into_iter().flatten() {
+        let whose =
+            step["signal"].as_str().filter(|_| several).map_or_else(String::new, |id| format!("  {id}"));
+        out!("{}  {:<12}  {}{whose}", time(step, "at"), text(step, "step"), text(step, "detail"));
     }
     Ok(DONE)
 }

@@ -12,7 +12,7 @@ mod text;
 
 use crate::exit::Usage;
 use access::ApiKeyConfig;
-use alerts::{AlertsConfig, InhibitRuleConfig};
+pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
 use midwatch_connectors::{
@@ -154,6 +154,14 @@ impl Config {
             Usage(format!("{name}{line}: {problem}"))
         })?;
         Ok(config)
+    }
+
+    /// A configuration that is not in a file, without the environment.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn of_text(text: &str) -> Result<Self> {
+        Self::parse(text, "the configuration", std::iter::empty())
     }
 
     fn check(&self) -> Result<(), String> {

@@ -5,7 +5,9 @@ mod client;
 mod config;
 #[cfg(feature = "lab")]
 mod demo;
+mod duration;
 mod exit;
+mod import;
 mod key;
 mod output;
 mod serve;

@@ -26,14 +26,14 @@ pub enum Scope {
     Read,
     /// Bring alerts and changes.
     Ingest,
-    /// Decide and act: approvals, actions, silences, false alarms.
+    /// Decide and act: approvals, actions, silences, maintenance, dead letters, false alarms.
     Act,
     /// Everything, including what changes what is watched.
     Admin,
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 11] = [
+const WRITES: [(&str, Scope); 14] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
@@ -41,6 +41,9 @@ const WRITES: [(&str, Scope); 11] = [
     ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
     ("/api/v1/approvals", Scope::Act),
     ("/api/v1/actions", Scope::Act),
+    ("/api/v1/maintenance", Scope::Act),
+    ("/api/v1/maintenance/{id}", Scope::Act),
+    ("/api/v1/dead-letters/{id}/retry", Scope::Act),
     ("/api/v2/silences", Scope::Act),
     ("/api/v2/silence/{id}", Scope::Act),
     ("/api/v1/services", Scope::Admin),

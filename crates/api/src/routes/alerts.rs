@@ -1,18 +1,19 @@
 //! Alerts: taking them in and saying what became of them.
 
+use super::dead_letters;
 use crate::door::Entrance;
+use crate::query::{Asked, page};
 use crate::{Api, error::ApiError};
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use midwatch_engine::{Engine, Incoming, Received, Subscription};
-use midwatch_model::IncidentId;
-use midwatch_model::journal::StreamId;
-use midwatch_report::{LineageStep, why};
-use midwatch_store::IntakeRow;
-use serde::Deserialize;
+use midwatch_model::Timestamp;
+use midwatch_report::LineageStep;
+use midwatch_store::{AlertFilter, AlertStatus, IntakeRow};
 use serde_json::{Value, json};
+use strum::VariantNames as _;
 
 /// What whoever sends something again is told.
 pub(super) const REPLAYED: &str = "this was taken before; nothing was done now";
@@ -35,11 +36,8 @@ pub(crate) async fn ingest(
         replay_key: admitted.replay_key.as_deref(),
         may_confirm: admitted.may_confirm,
     };
-    let received = api.engine.take_in(incoming).await?;
-    if let (true, Some((index, reason))) = (received.accepted.is_empty(), received.refused.first()) {
-        return Err(ApiError::bad_request(format!("alert {index}: {reason}")));
-    }
-    Ok((StatusCode::ACCEPTED, Json(answer(&received))))
+    let (received, letter) = dead_letters::receive(&api, incoming).await?;
+    Ok((StatusCode::ACCEPTED, Json(answer(&received, letter))))
 }
 
 /// The same for senders that cannot be told a path of their own.
@@ -55,10 +53,13 @@ pub(crate) async fn webhook(
     ingest(state, entrance, headers, body).await
 }
 
-fn answer(received: &Received) -> Value {
+fn answer(received: &Received, letter: Option<String>) -> Value {
     let refused = received.refused.iter().map(|(index, reason)| json!({ "index": index, "error": reason }));
     let refused: Vec<_> = refused.collect();
     let mut answer = json!({ "accepted": received.accepted, "refused": refused });
+    if let Some(letter) = letter {
+        answer["dead_letter"] = letter.into();
+    }
     if received.replayed {
         answer["replayed"] = json!(REPLAYED);
     }
@@ -74,65 +75,74 @@ fn answer(received: &Received) -> Value {
     answer
 }
 
-#[derive(Deserialize)]
-pub(crate) struct ListQuery {
-    #[serde(default = "fifty")]
-    limit: u32,
-    incident: Option<String>,
-}
+/// What lists of alerts can be asked for.
+const FILTERS: [&str; 10] =
+    ["status", "severity", "service", "source", "incident", "match", "since", "until", "limit", "cursor"];
 
-fn fifty() -> u32 {
-    50
-}
-
-fn row(row: &IntakeRow) -> Value {
+fn row(row: &IntakeRow, now: Timestamp) -> Value {
     let signal: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
     json!({
         "id": row.id, "received_at": row.received_at, "source": row.source, "incident": row.incident,
+        "service": row.service, "status": row.status(now),
+        "fingerprint": row.alert.as_ref().map(|alert| alert.fingerprint().to_string()),
         "signal": signal, "handled": row.done, "handling": row.handling, "alert": row.alert, "told": row.told,
     })
 }
 
-/// Alerts and anomalies, newest first.
+/// Alerts and anomalies, the last received first, a page at a time.
+///
+/// A page may be short, or even empty, and still have a `next_cursor`: expressions among the matchers are looked at for
+/// so many rows a page and no more.
 #[utoipa::path(get, path = "/api/v1/alerts", tag = "alerts",
-    params(("limit" = Option<u32>, Query), ("incident" = Option<String>, Query)),
-    responses((status = 200, body = Object)))]
+    params(("status" = Option<String>, Query, description = "`firing`, `acknowledged`, `suppressed` or `resolved`; anomalies have none"),
+        ("severity" = Option<String>, Query, description = "`info`, `warning`, `high` or `critical`"),
+        ("service" = Option<String>, Query), ("source" = Option<String>, Query), ("incident" = Option<String>, Query),
+        ("match" = Option<Vec<String>>, Query, description = "Matchers such as `team=\"db\",pod=~\"a.*\"`; may be repeated, all must hold"),
+        ("since" = Option<String>, Query, description = "Received at or after, RFC 3339"),
+        ("until" = Option<String>, Query, description = "Received before, RFC 3339"),
+        ("limit" = Option<usize>, Query, description = "1 to 1000, default 50"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
+    responses((status = 200, body = Object), (status = 400)))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, ApiError> {
-    let rows = api.engine.store.intake_list(query.incident.as_deref(), query.limit.min(1000)).await?;
-    Ok(Json(json!({ "alerts": rows.iter().map(row).collect::<Vec<_>>() })))
+    let (now, asked) = (api.engine.now(), Asked::of(query, &FILTERS)?);
+    let filter = AlertFilter {
+        status: asked.word("status", AlertStatus::VARIANTS)?,
+        now,
+        service: asked.text("service"),
+        severity: asked.value("severity")?,
+        source: asked.text("source"),
+        incident: asked.text("incident"),
+        fingerprint: None,
+        matchers: asked.matchers()?,
+        since: asked.time("since")?,
+        until: asked.time("until")?,
+    };
+    let found = api.engine.store.alerts(&filter, asked.cursor()?.as_ref(), asked.limit(50)?).await?;
+    Ok(Json(page("alerts", &found, |found| row(found, now))))
 }
 
-async fn find(engine: &Engine, id: &str) -> Result<IntakeRow, ApiError> {
-    engine.store.intake(id).await?.ok_or_else(|| ApiError::not_found(format!("there is no alert {id}")))
+/// By its id, or by its fingerprint: then its newest episode.
+pub(super) async fn find(engine: &Engine, id: &str) -> Result<IntakeRow, ApiError> {
+    let found = match id.parse() {
+        Ok(fingerprint) => engine.store.newest_episode(fingerprint).await?,
+        Err(_) => engine.store.intake(id).await?,
+    };
+    found.ok_or_else(|| {
+        ApiError::not_found(format!("there is no alert {id}; `midwatch alert list` shows those there are"))
+    })
 }
 
-/// One alert or anomaly.
+/// One alert or anomaly, by its id or by its alert's fingerprint.
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
 pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(row(&find(&api.engine, &id).await?)))
+    Ok(Json(row(&find(&api.engine, &id).await?, api.engine.now())))
 }
 
 /// The steps of an intake row.
 pub(super) fn steps_of(row: &IntakeRow) -> Vec<LineageStep> {
     row.handling.iter().filter_map(|step| serde_json::from_value(step.clone()).ok()).collect()
-}
-
-/// Why an alert did or did not lead to anything: every step of its way.
-#[utoipa::path(get, path = "/api/v1/alerts/{id}/lineage", tag = "alerts", params(("id" = String, Path)),
-    responses((status = 200, body = Object), (status = 404)))]
-pub(crate) async fn lineage(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    let row = find(&api.engine, &id).await?;
-    let intake = [(row.id.clone(), steps_of(&row))];
-    let lines = match &row.incident {
-        Some(incident) => {
-            let stream = StreamId::Incident(IncidentId::new(incident));
-            api.engine.store.read(&stream).await?.lines().to_vec()
-        }
-        None => Vec::new(),
-    };
-    Ok(Json(json!({ "alert": row.id, "incident": row.incident, "steps": why(&lines, &intake, Some(&id)) })))
 }

@@ -1,6 +1,7 @@
 //! Incidents, and what people decide about them.
 
 use crate::dto::{ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, waiting};
+use crate::query::{Asked, page};
 use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -8,10 +9,11 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use midwatch_engine::{ActRequest, Engine};
-use midwatch_incident::Incident;
+use midwatch_incident::{Incident, State as IncidentState};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
-use midwatch_model::{IncidentId, PlanHash};
+use midwatch_model::{Cause, IncidentId, PlanHash};
 use midwatch_report::why;
+use midwatch_store::IncidentFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -27,41 +29,38 @@ pub(super) async fn load(engine: &Engine, id: &str) -> Result<(VerifiedJournal, 
     }
 }
 
-#[derive(Deserialize)]
-pub(crate) struct ListQuery {
-    state: Option<String>,
-    service: Option<String>,
-    #[serde(default)]
-    open: bool,
-    limit: Option<u32>,
-}
+/// What lists of incidents can be asked for.
+const FILTERS: [&str; 8] = ["state", "open", "service", "cause", "since", "until", "limit", "cursor"];
 
-/// Incidents, newest first.
+/// States in which nobody has to do anything any more.
+const OVER: [&str; 3] = ["resolved", "closed", "false_alarm"];
+
+/// Incidents, the last opened first, a page at a time.
 #[utoipa::path(get, path = "/api/v1/incidents", tag = "incidents",
-    params(("state" = Option<String>, Query), ("service" = Option<String>, Query), ("open" = Option<bool>, Query), ("limit" = Option<u32>, Query)),
-    responses((status = 200, body = Vec<IncidentSummary>)))]
+    params(("state" = Option<String>, Query), ("open" = Option<bool>, Query, description = "Only those that still need work"),
+        ("service" = Option<String>, Query), ("cause" = Option<String>, Query),
+        ("since" = Option<String>, Query, description = "Opened at or after, RFC 3339"),
+        ("until" = Option<String>, Query, description = "Opened before, RFC 3339"),
+        ("limit" = Option<usize>, Query, description = "1 to 1000, default 100"),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
+    responses((status = 200, body = Vec<IncidentSummary>), (status = 400)))]
 pub(crate) async fn list(
     State(api): State<Api>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, ApiError> {
-    let limit = query.limit.unwrap_or(100).min(LIST_MAX) as usize;
-    if let Some(state) = &query.state {
-        state.parse::<midwatch_incident::State>().map_err(ApiError::bad_request)?;
-    }
-    let over = ["resolved", "closed", "false_alarm"];
-    let rows: Vec<IncidentSummary> = api
-        .engine
-        .store
-        .incidents(query.open, LIST_MAX)
-        .await?
-        .into_iter()
-        .filter(|row| query.state.as_ref().is_none_or(|s| *s == row.state))
-        .filter(|row| query.service.as_ref().is_none_or(|s| *s == row.service))
-        .filter(|row| !query.open || !over.contains(&row.state.as_str()))
-        .take(limit)
-        .map(Into::into)
-        .collect();
-    Ok(Json(json!({ "incidents": rows })))
+    let asked = Asked::of(query, &FILTERS)?;
+    let state: Option<IncidentState> = asked.value("state")?;
+    let cause: Option<Cause> = asked.value("cause")?;
+    let filter = IncidentFilter {
+        state: state.map(|state| state.name().to_owned()),
+        not_in: if asked.word("open", &["true", "false"])?.unwrap_or(false) { &OVER } else { &[] },
+        service: asked.text("service"),
+        cause: cause.map(|cause| cause.name().to_owned()),
+        since: asked.time("since")?,
+        until: asked.time("until")?,
+    };
+    let found = api.engine.store.incident_page(&filter, asked.cursor()?.as_ref(), asked.limit(100)?).await?;
+    Ok(Json(page("incidents", &found, |row| json!(IncidentSummary::from(row.clone())))))
 }
 
 /// One incident with verdict, plan, decisions, effects and timeline.

@@ -3,11 +3,12 @@
 use super::status::receivers_or_own;
 use super::{Refusal, all, filters, flag, time};
 use crate::Api;
+use crate::routes::dead_letters;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
-use midwatch_engine::{Known, KnownGroup, ReceiveError};
+use midwatch_engine::{Incoming, Known, KnownGroup};
 use midwatch_model::label::{MatchOp, all_match};
 use midwatch_model::{Alert, Matcher, Timestamp};
 use midwatch_signal::source::Source;
@@ -15,17 +16,24 @@ use serde_json::{Value, json};
 
 /// Every alert of the body stands for itself: those that can be used are taken even if others cannot.
 pub(super) async fn post(State(api): State<Api>, body: Bytes) -> Result<StatusCode, Refusal> {
-    match api.engine.receive(Source::AlertmanagerV2, &body, "the Alertmanager API").await {
-        Ok(received) if received.refused.is_empty() => Ok(StatusCode::OK),
-        Ok(received) => {
-            let said = received.refused.iter().map(|(index, reason)| format!("alert {index}: {reason}"));
-            Err(Refusal::bad_request(said.collect::<Vec<_>>().join("; ")))
-        }
-        Err(error @ (ReceiveError::Payload(_) | ReceiveError::Unconfirmed(_))) => {
-            Err(Refusal::bad_request(error))
-        }
-        Err(ReceiveError::Engine(error)) => Err(error.into()),
+    let incoming = Incoming {
+        feed: Source::AlertmanagerV2.name(),
+        body: &body,
+        sender: "the Alertmanager API",
+        replay_key: None,
+        may_confirm: false,
+    };
+    let received = dead_letters::receive(&api, incoming).await;
+    let (received, letter) = received.map_err(Refusal::from)?;
+    if received.refused.is_empty() {
+        return Ok(StatusCode::OK);
     }
+    let said = received.refused.iter().map(|(index, reason)| format!("alert {index}: {reason}"));
+    let letter = letter.unwrap_or_default();
+    Err(Refusal::bad_request(format!(
+        "{}; kept as dead letter {letter}",
+        said.collect::<Vec<_>>().join("; ")
+    )))
 }
 
 /// What a query asks for.

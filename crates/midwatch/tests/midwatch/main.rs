@@ -5,6 +5,7 @@ mod bad_input;
 mod demo;
 mod differential;
 mod door;
+mod front_door;
 mod kill;
 mod killed;
 mod modes;

@@ -1,0 +1,94 @@
+//! Why an alert was handled as it was: everything that is on record of it, brought together.
+
+use super::alerts::{find, steps_of};
+use crate::{Api, error::ApiError};
+use axum::Json;
+use axum::extract::{Path, State};
+use midwatch_engine::{Engine, pages};
+use midwatch_model::IncidentId;
+use midwatch_model::journal::{Line, StreamId};
+use midwatch_report::{Telling, Told, WayInput, way};
+use midwatch_signal::source::reading_of;
+use midwatch_store::{Notification, NotificationState};
+use serde_json::{Value, json};
+
+/// Notifications that took one another's place and are followed: each is the answer to a receiver that did not take the
+/// one before.
+const FOLLOWED_MAX: usize = 100;
+
+/// The way of an alert, by its id or its fingerprint: `headline` says whether it paged, and why (not); `steps` tell all.
+#[utoipa::path(get, path = "/api/v1/alerts/{id}/lineage", tag = "alerts", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404)))]
+pub(crate) async fn of_alert(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let row = find(&api.engine, &id).await?;
+    let alert = row.alert.as_ref();
+    let lines = lines(&api.engine, row.incident.as_deref()).await?;
+    let input = WayInput {
+        id: &row.id,
+        received_at: row.received_at,
+        alert,
+        times: row.told,
+        reading: alert.map(reading_of).unwrap_or_default(),
+        steps: steps_of(&row),
+        incident: row.incident.as_deref(),
+        lines: &lines,
+        told: notifications(&api.engine, &row.id).await?.into_iter().map(told).collect(),
+        can_be_told: match alert {
+            Some(alert) => api.engine.can_be_told(alert).await,
+            None => false,
+        },
+        now: api.engine.now(),
+    };
+    let way = way(&input);
+    Ok(Json(json!({
+        "alert": row.id, "incident": row.incident, "headline": way.headline, "paged": way.paged, "steps": way.steps,
+    })))
+}
+
+async fn lines(engine: &Engine, incident: Option<&str>) -> Result<Vec<Line>, ApiError> {
+    match incident {
+        Some(incident) => {
+            let stream = StreamId::Incident(IncidentId::new(incident));
+            Ok(engine.store.read(&stream).await?.lines().to_vec())
+        }
+        None => Ok(Vec::new()),
+    }
+}
+
+/// Those that told of it, and those that took the place of one of them.
+async fn notifications(engine: &Engine, alert: &str) -> Result<Vec<Notification>, ApiError> {
+    let mut all = engine.store.notifications_of(alert).await?;
+    let mut at = 0;
+    while let Some(notification) = all.get(at) {
+        at += 1;
+        let next = notification.answer.strip_prefix("superseded by ").map(str::to_owned);
+        let Some(next) = next.filter(|next| at <= FOLLOWED_MAX && all.iter().all(|n| n.id != *next)) else {
+            continue;
+        };
+        all.extend(engine.store.notification(&next).await?);
+    }
+    Ok(all)
+}
+
+fn told(notification: Notification) -> Told {
+    Told {
+        pages: pages(&notification.why),
+        telling: match notification.state {
+            NotificationState::Pending => Telling::Pending,
+            NotificationState::Delivered => Telling::Delivered,
+            NotificationState::Superseded => Telling::Superseded,
+            NotificationState::Failed => Telling::Failed,
+        },
+        id: notification.id,
+        target: notification.target,
+        why: notification.why,
+        created_at: notification.created_at,
+        attempts: notification.attempts,
+        next_at: notification.next_at,
+        ended_at: notification.ended_at,
+        answer: notification.answer,
+    }
+}
