@@ -19,7 +19,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 39] = [
+const ROUTES: [(&str, &str, Option<Scope>); 45] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -49,6 +49,12 @@ const ROUTES: [(&str, &str, Option<Scope>); 39] = [
     ("POST", "/api/v1/changes", Some(Scope::Ingest)),
     ("POST", "/api/v1/ingest/{source}", Some(Scope::Ingest)),
     ("POST", "/webhook", Some(Scope::Ingest)),
+    ("GET", "/api/v1/dead-letters", Some(Scope::Read)),
+    ("GET", "/api/v1/dead-letters/{id}", Some(Scope::Read)),
+    ("POST", "/api/v1/dead-letters/{id}/retry", Some(Scope::Act)),
+    ("GET", "/api/v1/maintenance", Some(Scope::Read)),
+    ("POST", "/api/v1/maintenance", Some(Scope::Act)),
+    ("DELETE", "/api/v1/maintenance/{id}", Some(Scope::Act)),
     ("GET", "/api/v2/alerts", Some(Scope::Read)),
     ("POST", "/api/v2/alerts", Some(Scope::Ingest)),
     ("GET", "/api/v2/silences", Some(Scope::Read)),

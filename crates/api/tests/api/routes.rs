@@ -70,7 +70,7 @@ async fn no_body_makes_a_route_fail() {
         ["/api/v2/alerts", "/api/v2/silences", "/api/v1/services", "/api/v1/approvals", "/api/v1/actions"]
             .map(ToOwned::to_owned),
     );
-    paths.push("/api/v1/incidents/x/false-alarm".into());
+    paths.extend(["/api/v1/incidents/x/false-alarm", "/api/v1/maintenance"].map(ToOwned::to_owned));
     let headers =
         [("x-api-key", KEY), ("content-type", "application/json"), ("x-github-event", "deployment")];
     for path in &paths {
