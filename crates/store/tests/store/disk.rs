@@ -31,7 +31,7 @@ async fn a_locked_file_refuses_writes_with_advice_and_takes_them_when_it_is_free
     assert_clean(&path).await;
 }
 
-/// Bytes that a file of the child may have at first: more than an empty store takes with all its tables (300 KB).
+/// Bytes that a file of the child may have at first: more than an empty store takes with all its tables (above 256 KB).
 const FILE_BYTES: u64 = 1 << 20;
 
 /// Environment variable that tells this test that it runs with a limit.
