@@ -25,7 +25,7 @@ const HELD_MAX: usize = 200_000;
 const SWEEP_EVERY_S: f64 = 10.0;
 
 /// Seconds between two times at which rows catch up with what was told: what a restart has to read again at most.
-const CATCH_UP_EVERY_S: f64 = 1.0;
+const CATCH_UP_EVERY_S: f64 = 3.0;
 
 /// Alerts whose rows are behind from which catching up does not wait.
 const BEHIND_MAX: usize = 20_000;

@@ -188,7 +188,7 @@ fn why_says_in_one_sentence_whether_it_paged() {
     });
     let why = door.run(&["why", &quiet]);
     assert!(why.contains("a new disk") && why.contains("ann") && why.contains("suppressed"), "{why}");
-    assert_eq!(door.ids("status=suppressed"), [quiet.clone()]);
+    assert_eq!(door.ids("status=suppressed"), std::slice::from_ref(&quiet));
     let (_, listed) = door.ask("GET", "/api/v1/maintenance", b"");
     let id = listed["maintenance"][0]["id"].as_str().expect("an id").to_owned();
     assert!(door.run(&["maintenance", "list"]).contains("a new disk"));
