@@ -6,8 +6,6 @@
 use crate::desk::{Desk, TargetGroup, Underway};
 use crate::observe::step;
 use crate::{Engine, EngineError};
-use futures::future::BoxFuture;
-use futures::stream::{FuturesUnordered, StreamExt as _};
 use midwatch_connectors::NotifyError;
 use midwatch_model::{Fingerprint, ServiceName, Severity, SignalId, Timestamp, after, seconds_between};
 use midwatch_oncall::{
@@ -20,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// Longest wait of the loop: timers of groups and of the outbox are looked at at least this often.
 const WAIT_MAX: Duration = Duration::from_secs(1);
@@ -287,10 +286,10 @@ fn jitter(id: &str) -> f64 {
     f64::from(sum % 100) / 100.0
 }
 
-/// Tells receivers until `stop` turns true. At most one notification of each is under way.
+/// Tells receivers until `stop` turns true. At most one notification of each is under way. Each is a task of its own: a
+/// future that only this loop polls could be handed the desk while the loop itself waits for it.
 pub async fn tell(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
-    let mut underway: FuturesUnordered<BoxFuture<'_, (String, Result<(), EngineError>)>> =
-        FuturesUnordered::new();
+    let mut underway: JoinSet<(String, Result<(), EngineError>)> = JoinSet::new();
     let mut busy = BTreeSet::new();
     let mut failing = false;
     while !*stop.borrow() {
@@ -301,24 +300,30 @@ pub async fn tell(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         failing = report(due.as_ref().err(), failing);
         for notification in due.unwrap_or_default() {
             if busy.insert(notification.target.clone()) {
-                let engine = &engine;
-                underway.push(Box::pin(async move {
-                    (notification.target.clone(), engine.send(notification).await)
-                }));
+                let engine = engine.clone();
+                underway.spawn(async move { (notification.target.clone(), engine.send(notification).await) });
             }
         }
         let wait = if failing { WAIT_MAX } else { engine.until_due().await };
         tokio::select! {
-            Some((target, result)) = underway.next() => {
-                failing = report(result.as_ref().err(), failing);
-                busy.remove(&target);
-            }
+            Some(ended) = underway.join_next() => match ended {
+                Ok((target, result)) => {
+                    failing = report(result.as_ref().err(), failing);
+                    busy.remove(&target);
+                }
+                // Nobody knows which one it was; all others are waited for before anything is sent again.
+                Err(error) => {
+                    tracing::error!(%error, "a notification could not be sent; please report this");
+                    while underway.join_next().await.is_some() {}
+                    busy.clear();
+                }
+            },
             () = tokio::time::sleep(wait) => {}
             () = engine.tell.notified() => {}
             _ = stop.changed() => {}
         }
     }
-    let _ = tokio::time::timeout(STOP_MAX, async { while underway.next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(STOP_MAX, async { while underway.join_next().await.is_some() {} }).await;
 }
 
 /// Says once that the store fails. Gives whether it does.

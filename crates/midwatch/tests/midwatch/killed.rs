@@ -21,6 +21,9 @@ const SENDERS: usize = 4;
 /// Alerts of a request.
 const BATCH: usize = 8;
 
+/// Pause of a sender: every alert is a new one, and stays in the messages about its group.
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// Services that alerts are about: each becomes one incident and one group.
 const SERVICES: usize = 5;
 
@@ -51,10 +54,8 @@ fn send(url: &str, next: &AtomicUsize, stop: &AtomicBool) -> Vec<usize> {
         let answer = http.post(&format!("{url}/api/v2/alerts"), &Value::Array(alerts));
         if answer.is_some_and(|(status, _)| status == 200) {
             acknowledged.extend(first..first + BATCH);
-        } else {
-            // Nobody answers while it is down.
-            std::thread::sleep(Duration::from_millis(5));
         }
+        std::thread::sleep(PAUSE);
     }
     acknowledged
 }

@@ -17,7 +17,9 @@ impl Http {
     pub fn new() -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        Self { runtime, client: reqwest::Client::new() }
+        // A connection that is kept may lead to a server that was killed meanwhile.
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0).build().expect("a client");
+        Self { runtime, client }
     }
 
     /// The status and the body; `None` without an answer.
