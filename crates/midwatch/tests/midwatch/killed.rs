@@ -4,7 +4,7 @@
 //! `MIDWATCH_TEST_KILLS` sets how often, `MIDWATCH_TEST_SEED` the points. The same is done to a real Alertmanager, and its
 //! losses are printed.
 
-use crate::night::wait_for;
+use crate::night::{one_lab, wait_for};
 use crate::post::{Http, Server};
 use crate::sink::{Heard, Sink};
 use rand::rngs::StdRng;
@@ -131,6 +131,7 @@ fn alertmanager_config(url: &str) -> Value {
 
 #[test]
 fn what_was_acknowledged_survives_kills_under_load_and_is_told_once() {
+    let _alone = one_lab();
     let (kills, seed) = (number("MIDWATCH_TEST_KILLS", 20), number("MIDWATCH_TEST_SEED", 1));
     let (dir, sink, http) = (tempfile::tempdir().expect("a folder"), Sink::open(), Http::new());
     let mut server = Server::midwatch(dir.path(), &midwatch_config(&sink.url));
@@ -175,6 +176,7 @@ fn what_was_acknowledged_survives_kills_under_load_and_is_told_once() {
 
 #[test]
 fn a_real_alertmanager_is_killed_beside_it_and_its_losses_are_printed() {
+    let _alone = one_lab();
     let (kills, seed) = (number("MIDWATCH_TEST_KILLS", 3), number("MIDWATCH_TEST_SEED", 1));
     let (dir, sink, http) = (tempfile::tempdir().expect("a folder"), Sink::open(), Http::new());
     let mut server = Server::alertmanager(dir.path(), &alertmanager_config(&sink.url));

@@ -13,8 +13,9 @@ const OPERATORS: [&str; 4] = ["=", "!=", "=~", "!~"];
 const RECEIVERS: [&str; 4] = ["r0", "r1", "r2", "r3"];
 const INTERVALS: [&str; 4] = ["t0", "t1", "t2", "t3"];
 
-/// Waits of every route, seconds: short, so that a test does not take all night.
-const GROUP_WAIT_S: f64 = 0.3;
+/// Waits of every route, seconds: short, so that a test does not take all night; long enough that Alertmanager has heard of
+/// everything that inhibits before it tells (it learns of it beside, not before).
+const GROUP_WAIT_S: f64 = 1.2;
 const GROUP_INTERVAL_S: f64 = 1.5;
 
 /// A route with its matchers as text.
