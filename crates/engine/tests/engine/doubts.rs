@@ -105,8 +105,9 @@ async fn trouble_that_comes_back_untouched_is_looked_at_anew() {
     rig.ticks(60).await;
     let lines = rig.lines(&rig.incidents().await[0].id).await;
     let verdict = lines.iter().rposition(|line| line.entry.type_name() == "diagnosed").expect("a verdict");
-    let acted = lines.iter().position(|line| line.entry.type_name() == "intended").expect("an action");
     let story = rig.story().await;
+    let acted = lines.iter().position(|line| line.entry.type_name() == "intended");
+    let acted = acted.unwrap_or_else(|| panic!("no action:\n{story}"));
     assert!(verdict < acted, "{story}");
     let settled_s = midwatch_model::seconds_between(lines[verdict].at, lines[acted].at);
     assert!(settled_s >= 4.0 && !story.contains("is 0 ms"), "{settled_s} s\n{story}");
