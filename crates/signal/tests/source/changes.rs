@@ -85,9 +85,9 @@ fn gitlab_tells_of_deployments() {
     let change = told(Some("Deployment Hook"), GITLAB).remove(0);
     assert_eq!(
         (change.id.as_str(), change.service.as_str()),
-        ("gitlab/root/payment-service/15", "payment-service")
+        ("gitlab/shop/payment-service/15", "payment-service")
     );
-    assert_eq!((change.at, change.by.as_str()), (at("2026-01-01T00:00:30Z"), "root"));
+    assert_eq!((change.at, change.by.as_str()), (at("2026-01-01T00:00:30Z"), "ana"));
     assert_eq!(
         (change.to.as_str(), change.title.as_str()),
         ("279484c0", "Add new file (deployment of master to staging: success)")

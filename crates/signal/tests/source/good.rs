@@ -126,11 +126,11 @@ pub const GITHUB: &str = r#"{"action":"created","deployment_status":{"id":1,"sta
     "html_url":"https://github.com/acme/payment-service"},"sender":{"login":"b"}}"#;
 
 pub const GITLAB: &str = r#"{"object_kind":"deployment","status":"success","status_changed_at":"2026-01-01 01:00:30 +0100",
-    "deployment_id":15,"deployable_id":796,"deployable_url":"http://10.126.0.2:3000/root/pay/-/jobs/796",
+    "deployment_id":15,"deployable_id":796,"deployable_url":"http://gitlab.example/shop/pay/-/jobs/796",
     "environment":"staging","environment_tier":"b","environment_slug":"staging","environment_external_url":"b",
-    "project":{"id":30,"name":"Payment Service","path_with_namespace":"root/payment-service","namespace":"b"},
-    "short_sha":"279484c0","user":{"id":1,"name":"Administrator","username":"root","email":"b"},
-    "user_url":"http://10.126.0.2:3000/root","commit_url":"http://10.126.0.2:3000/root/pay/-/commit/279484c0",
+    "project":{"id":30,"name":"Payment Service","path_with_namespace":"shop/payment-service","namespace":"b"},
+    "short_sha":"279484c0","user":{"id":1,"name":"Administrator","username":"ana","email":"b"},
+    "user_url":"http://gitlab.example/shop","commit_url":"http://gitlab.example/shop/pay/-/commit/279484c0",
     "commit_title":"Add new file","ref":"master"}"#;
 
 pub const ARGOCD: &str = r#"{"app":"payment-service","project":"default","phase":"Succeeded","revision":"8f3a1c",
