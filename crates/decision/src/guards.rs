@@ -170,11 +170,15 @@ fn recently_remediated(input: &GateInput<'_>) -> Result<String, String> {
 
 fn repeated_dose(input: &GateInput<'_>) -> Result<String, String> {
     let same = input.history.actions.iter().rev().find(|a| {
+        let age_s = seconds_between(a.at, input.now);
+        // What another incident has just done may still help; until it has had its time, the other guard waits.
+        let has_had_time = a.incident.as_ref() == input.incident || age_s >= input.config.cooldown_s;
         a.kind == input.action.kind()
             && a.undoes.is_none()
             && !a.by_person
             && a.counts()
-            && seconds_between(a.at, input.now) < input.config.repeat_window_s
+            && has_had_time
+            && age_s < input.config.repeat_window_s
     });
     match same {
         Some(a) if !is_person(input) => Err(format!(

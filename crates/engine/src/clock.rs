@@ -49,13 +49,18 @@ pub trait Ids: Send + Sync {
     fn uuid(&self) -> String;
 }
 
-/// Milliseconds since 1970 in base 32 and 40 random bits: sorts by time, no two alike across processes.
-pub struct SystemIds;
+/// Milliseconds since 1970 and 25 bits in base 32. The bits are random for the first id of a millisecond and counted up
+/// from there, so ids of one process sort in the order in which they were asked for and no two are alike.
+#[derive(Debug, Default)]
+pub struct SystemIds(Mutex<u128>);
+
+/// Bits after the milliseconds.
+const COUNTED_BITS: u32 = 25;
 
 /// Crockford's base 32: no letter that can be mistaken for another when an id is read out on the phone.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-fn base32(mut value: u64, digits: usize) -> String {
+fn base32(mut value: u128, digits: usize) -> String {
     let mut text = vec![b'0'; digits];
     for digit in text.iter_mut().rev() {
         *digit = ALPHABET[(value & 31) as usize];
@@ -64,13 +69,23 @@ fn base32(mut value: u64, digits: usize) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+impl SystemIds {
+    /// The next number, at `millis` or, where that is not later than the last one, right after the last one.
+    fn number(&self, millis: u128) -> u128 {
+        let mut random = [0u8; 4];
+        // Without entropy the time alone still orders ids. The highest bit is left for counting.
+        let _ = getrandom::fill(&mut random);
+        let fresh =
+            (millis << COUNTED_BITS) | u128::from(u32::from_be_bytes(random) >> (32 + 1 - COUNTED_BITS));
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *last = if millis > *last >> COUNTED_BITS { fresh } else { *last + 1 };
+        *last
+    }
+}
+
 impl Ids for SystemIds {
     fn next(&self, now: Timestamp) -> String {
-        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        let mut random = [0u8; 8];
-        // Without entropy the time alone still orders ids; a clash would be refused by the store.
-        let _ = getrandom::fill(&mut random);
-        format!("{}{}", base32(millis, 9), base32(u64::from_be_bytes(random), 5))
+        base32(self.number(u128::try_from(now.as_millisecond()).unwrap_or(0)), 14)
     }
 
     fn uuid(&self) -> String {
@@ -105,5 +120,20 @@ impl Ids for SequentialIds {
 
     fn uuid(&self) -> String {
         uuid_of(u128::from(self.0.fetch_add(1, Ordering::SeqCst)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_one_process_are_all_different_and_in_order_even_when_the_clock_goes_back() {
+        let ids = SystemIds::default();
+        let now = Timestamp::from_millisecond(1_790_000_000_000).expect("a time");
+        let times = std::iter::repeat_n(now, 10_000).chain([after(now, -5.0), after(now, 0.001), now]);
+        let all: Vec<String> = times.map(|at| ids.next(at)).collect();
+        assert!(all.is_sorted_by(|a, b| a < b), "not in order");
+        assert!(all.iter().all(|id| id.len() == 14 && id.bytes().all(|digit| ALPHABET.contains(&digit))));
     }
 }

@@ -87,6 +87,9 @@ async fn place_all(engine: &Engine, pending: Vec<IntakeRow>, mut slots: Slots) -
         }
     }
     let topology = topology_of(slots.values().map(|slot| &slot.open), signals.iter());
+    // Trouble that comes back reopens its incident first, so that its neighbours' symptoms of the same moment find that
+    // open and do not become incidents of their own.
+    signals.sort_by_cached_key(|signal| !slots.values().any(|slot| slot.open.returns_with(signal)));
     for signal in &signals {
         let (step, detail, incident) = place(engine, signal, &mut slots, &graph, &topology);
         let step = self::step(&signal.id, step, detail, engine.now());

@@ -41,6 +41,14 @@ impl Open {
         self.last_signal_at = self.last_signal_at.max(now);
         self.members.join(signal);
     }
+
+    /// Whether the incident had recovered and the signal is of its own component, or of a series that spoke in it.
+    #[must_use]
+    pub fn returns_with(&self, signal: &Signal) -> bool {
+        self.recovered_at.is_some_and(|at| signal.onset_at >= at)
+            && (self.component.as_ref() == Some(&signal.service)
+                || self.series.contains(&signal.series_key()))
+    }
 }
 
 /// Where a signal goes, with the reason that is put on record.
@@ -187,8 +195,7 @@ fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
             let reason = format!("{series} began {:.0} s before {id} recovered", -since);
             return Belongs::Echo { incident: id, reason };
         }
-        let own = incident.component.as_ref() == Some(&signal.service) || incident.series.contains(&series);
-        if own {
+        if incident.returns_with(signal) {
             let reason = format!("{series} is abnormal again {since:.0} s after {id} recovered");
             return Belongs::Recurs { incident: id, reason };
         }

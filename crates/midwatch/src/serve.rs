@@ -44,7 +44,7 @@ async fn open(config: &Config) -> Result<Arc<Engine>> {
         .map_err(|e| Usage(e.to_string()))?
         .with_critical_matcher(Box::new(move |line| patterns.classify(line).is_some()));
     let store = Store::open(&config.store.path).await?;
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
     let engine = Engine::open(config.engine(), policy, store, Arc::new(world), clock, ids).await?;
     Ok(Arc::new(engine))
 }
