@@ -90,6 +90,7 @@ fn row(number: usize, random: &mut Random) -> IntakeRow {
         handling: vec![step("received"), step("routed"), step("joined")],
         incident: Some(format!("inc-{}", number * INCIDENTS / ALERTS)),
         done: true,
+        ended_at: (alert.ends_at <= end()).then_some(alert.ends_at),
         alert: Some(alert),
         told: 1,
     }
@@ -121,7 +122,7 @@ async fn fill(store: &Store) -> Result<Row> {
 
 /// What is asked for: in words, the filter, and how many rows the first page must have at least.
 fn filters() -> Result<Vec<(&'static str, AlertFilter, usize)>> {
-    let all = || AlertFilter { now: end(), ..AlertFilter::default() };
+    let all = AlertFilter::default;
     let matching =
         |text: &str| -> Result<AlertFilter> { Ok(AlertFilter { matchers: parse_matchers(text)?, ..all() }) };
     let last = Some(after(end(), -60.0));

@@ -154,25 +154,30 @@ impl Engine {
     /// Lets the alerts' rows say how they were last told. What was told since is in the deliveries.
     pub(crate) async fn catch_up(&self) -> Result<(), EngineError> {
         let now = self.now();
-        let behind = {
+        let mut writes = Vec::new();
+        {
+            // What is told meanwhile is written after it.
             let mut desk = self.desk.lock().await;
             self.refresh(&mut desk, now).await?;
-            desk.catch_up(now)
-        };
-        let Some((mut rows, seq)) = behind else { return Ok(()) };
-        loop {
-            let rest = rows.split_off(rows.len().min(CATCH_UP_MAX));
-            let told_up_to = rest.is_empty().then_some(seq);
-            let commit = Commit { retold: rows, told_up_to, ..Commit::default() };
-            if let Err(error) = self.store.commit(commit).await {
+            let Some((mut rows, seq)) = desk.catch_up(now) else { return Ok(()) };
+            loop {
+                let rest = rows.split_off(rows.len().min(CATCH_UP_MAX));
+                let told_up_to = rest.is_empty().then_some(seq);
+                let commit = Commit { retold: rows, told_up_to, ..Commit::default() };
+                writes.push(self.store.enqueue(commit).await);
+                if rest.is_empty() {
+                    break;
+                }
+                rows = rest;
+            }
+        }
+        for written in writes {
+            if let Err(error) = written.wait().await {
                 self.desk.lock().await.stale = true;
                 return Err(error.into());
             }
-            if told_up_to.is_some() {
-                return Ok(());
-            }
-            rows = rest;
         }
+        Ok(())
     }
 
     /// Creates or changes a silence; the answer is the silence that holds from now on.

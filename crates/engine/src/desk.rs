@@ -7,12 +7,12 @@ use crate::observe::{received, step};
 use crate::{EngineConfig, EngineError};
 use midwatch_incident::{Inhibitor, Silences};
 use midwatch_model::journal::{Entry, StreamId};
-use midwatch_model::{Alert, Fingerprint, Labels, SignalId, Timestamp, after, seconds_between};
+use midwatch_model::{Alert, Fingerprint, Labels, ServiceName, SignalId, Timestamp, after, seconds_between};
 use midwatch_oncall::{Cooldown, Groups, Logged, Receiver};
 use midwatch_report::{Message, MessageAlert};
-use midwatch_signal::source::signal_of;
+use midwatch_signal::source::{service_of, signal_of};
 use midwatch_store::{Commit, IntakeRow, Retold, Store};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Seconds for which an alert that is over is still known: one that comes back meanwhile without a gap is the same
 /// episode, and clients can still see how it ended. Alertmanager forgets at the same pace.
@@ -37,10 +37,16 @@ pub struct Held {
     pub alert: Alert,
     /// Set while a silence or another alert keeps it from opening or joining an incident.
     pub suppressed: bool,
+    /// What it is about.
+    pub service: ServiceName,
     /// How often it was told.
     told: u64,
     /// Whether its row does not say so yet.
     behind: bool,
+    /// Whether its words are others than those of its row.
+    reworded: bool,
+    /// Whether its row says that it is over.
+    ended: bool,
     /// Why it was last not told of to a receiver, as put on record.
     pub(crate) quiet: Option<String>,
 }
@@ -92,6 +98,8 @@ pub(crate) struct Underway {
 #[derive(Default)]
 pub struct Desk {
     held: HashMap<Fingerprint, Held>,
+    /// The alerts about each service.
+    about: HashMap<ServiceName, HashSet<Fingerprint>>,
     pub silences: Silences,
     inhibitor: Inhibitor,
     pub(crate) groups: Groups,
@@ -146,6 +154,7 @@ impl Desk {
     ) -> Result<Vec<IntakeRow>, EngineError> {
         self.stale = true;
         self.held.clear();
+        self.about.clear();
         self.behind.clear();
         self.caught_up_to = 0;
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
@@ -207,28 +216,53 @@ impl Desk {
         let suppressed = row.done && row.incident.is_none();
         if let Some(alert) = row.alert {
             self.inhibitor.note(&alert);
-            let id = SignalId::new(row.id);
-            let held = Held { id, alert, suppressed, told: row.told, behind: false, quiet: None };
-            self.held.insert(held.alert.fingerprint(), held);
+            let mut held = Held::new(SignalId::new(row.id), alert);
+            (held.suppressed, held.told, held.ended) = (suppressed, row.told, row.ended_at.is_some());
+            self.hold(held);
         }
+    }
+
+    /// Puts an episode on the desk, in the place of the one before.
+    fn hold(&mut self, held: Held) {
+        let fingerprint = held.alert.fingerprint();
+        self.about.entry(held.service.clone()).or_default().insert(fingerprint);
+        if let Some(before) = self.held.insert(fingerprint, held)
+            && self.held[&fingerprint].service != before.service
+        {
+            self.not_about(&before.service, fingerprint);
+        }
+    }
+
+    fn not_about(&mut self, service: &ServiceName, fingerprint: Fingerprint) {
+        if let Some(alerts) = self.about.get_mut(service) {
+            alerts.remove(&fingerprint);
+            if alerts.is_empty() {
+                self.about.remove(service);
+            }
+        }
+    }
+
+    /// Whether an alert about the service fires at `now`.
+    #[must_use]
+    pub fn fires(&self, service: &ServiceName, now: Timestamp) -> bool {
+        let alerts = self.about.get(service).into_iter().flatten();
+        alerts.filter_map(|alert| self.held.get(alert)).any(|held| !held.alert.is_resolved(now))
     }
 
     /// Takes in what an earlier process, or this one before a failed write, has acknowledged.
     fn take_again(&mut self, alert: Alert, fresh: String, from: &str, lost: &mut Vec<IntakeRow>) {
-        let at = alert.updated_at;
-        if self.held.get(&alert.fingerprint()).is_some_and(|held| held.alert.updated_at >= at) {
+        let (at, fingerprint) = (alert.updated_at, alert.fingerprint());
+        if self.held.get(&fingerprint).is_some_and(|held| held.alert.updated_at >= at) {
             return;
         }
         match self.take(alert, || SignalId::new(fresh), from, at) {
             Change::New(row) => lost.push(*row),
-            // The row hears of it with the next catch-up.
+            // That it ended is put on record with the next catch-up, too.
             Change::News(retold) => {
-                if let Some(held) = self.held.values_mut().find(|held| held.id.as_str() == retold.id) {
-                    let fingerprint = held.alert.fingerprint();
-                    if !held.behind {
-                        held.behind = true;
-                        self.behind.push(fingerprint);
-                    }
+                if let Some(held) =
+                    self.held.get_mut(&fingerprint).filter(|held| held.id.as_str() == retold.id)
+                {
+                    held.ended = false;
                 }
             }
             Change::Repeated => {}
@@ -288,10 +322,20 @@ impl Desk {
         self.swept_at = Some(now);
         let kept_s = if self.held.len() < HELD_MAX { KEPT_S } else { 0.0 };
         let since = after(now, -kept_s);
-        let groups = &self.groups;
-        self.held.retain(|fingerprint, held| {
-            held.alert.ends_at > since || held.behind || groups.holds(*fingerprint)
-        });
+        let kept = |fingerprint: &Fingerprint, held: &Held| {
+            held.alert.ends_at > since || held.behind || !held.ended || self.groups.holds(*fingerprint)
+        };
+        let gone: Vec<Fingerprint> = self
+            .held
+            .iter()
+            .filter(|(fingerprint, held)| !kept(fingerprint, held))
+            .map(|(fingerprint, _)| *fingerprint)
+            .collect();
+        for fingerprint in gone {
+            if let Some(held) = self.held.remove(&fingerprint) {
+                self.not_about(&held.service, fingerprint);
+            }
+        }
         self.inhibitor.forget(since);
         self.log.retain(|_, logged| seconds_between(logged.at, now) < logged.valid_s);
     }
@@ -321,14 +365,15 @@ impl Desk {
         };
         let merged = alert.merge(&held.alert, now);
         let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
-        let moved = merged.labels != held.alert.labels;
+        let reworded = !merged.same_words(&held.alert);
+        let moved = reworded && merged.labels != held.alert.labels;
+        held.reworded |= reworded;
         held.alert = merged;
         held.told += 1;
         let change = match ends {
             Some(at) => {
                 let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
-                let step = step(&held.id, "resolved by its sender", detail, now);
-                Change::News(Box::new(held.retold(Some(step))))
+                Change::News(Box::new(held.end("resolved by its sender", detail, now)))
             }
             None => {
                 if !held.behind {
@@ -339,6 +384,7 @@ impl Desk {
             }
         };
         if moved {
+            self.move_to_its_service(fingerprint);
             self.groups.remove(fingerprint);
         }
         if !self.groups.holds(fingerprint) {
@@ -360,15 +406,24 @@ impl Desk {
         signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
         let mut row = received(&signal, now, sender);
         row.alert = Some(alert.clone());
+        row.ended_at = over.then_some(alert.ends_at);
         if over {
             let detail = "it was over when it came in, and opens no incident";
             row.handling.push(step(&id, "resolved by its sender", detail.into(), now));
             row.done = true;
         }
         self.route(&mut row, &alert, &id, now);
-        let held = Held { id, alert, suppressed: false, told: 1, behind: false, quiet: None };
-        self.held.insert(held.alert.fingerprint(), held);
+        let mut held = Held::new(id, alert);
+        held.ended = over;
+        self.hold(held);
         row
+    }
+
+    fn move_to_its_service(&mut self, fingerprint: Fingerprint) {
+        if let Some(mut held) = self.held.get(&fingerprint).cloned() {
+            held.service = service_of(&held.alert);
+            self.hold(held);
+        }
     }
 
     /// Puts a new alert into its groups, and on record where it goes.
@@ -398,23 +453,26 @@ impl Desk {
         routes.map(|route| route.receiver.clone()).collect()
     }
 
-    /// The rows that have to be written so that they say how alerts were last told, and up to which delivery they then
-    /// do.
+    /// What has to be written so that rows say how alerts were last told and which are over, and up to which delivery
+    /// they then do.
     pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<(Vec<Retold>, u64)> {
         let recently = self.caught_up_at.is_some_and(|at| seconds_between(at, now) < CATCH_UP_EVERY_S);
-        let waits = recently && self.behind.len() < BEHIND_MAX;
-        if self.caught_up_to == self.last_delivery || waits {
+        if recently && !self.is_far_behind() {
             return None;
         }
         self.caught_up_at = Some(now);
-        self.caught_up_to = self.last_delivery;
         let mut rows = Vec::with_capacity(self.behind.len());
         for fingerprint in std::mem::take(&mut self.behind) {
             if let Some(held) = self.held.get_mut(&fingerprint) {
-                held.behind = false;
                 rows.push(held.retold(None));
             }
         }
+        let over = self.held.values_mut().filter(|held| !held.ended && held.alert.is_resolved(now));
+        rows.extend(over.map(|held| held.time_out(now)));
+        if rows.is_empty() && self.caught_up_to == self.last_delivery {
+            return None;
+        }
+        self.caught_up_to = self.last_delivery;
         Some((rows, self.last_delivery))
     }
 
@@ -425,7 +483,47 @@ impl Desk {
 }
 
 impl Held {
-    fn retold(&self, step: Option<serde_json::Value>) -> Retold {
-        Retold { id: self.id.to_string(), alert: self.alert.clone(), told: self.told, step }
+    fn new(id: SignalId, alert: Alert) -> Self {
+        Self {
+            id,
+            service: service_of(&alert),
+            alert,
+            suppressed: false,
+            told: 1,
+            behind: false,
+            reworded: false,
+            ended: false,
+            quiet: None,
+        }
+    }
+
+    /// What its row has to be told; it says so from then on.
+    fn retold(&mut self, step: Option<serde_json::Value>) -> Retold {
+        self.behind = false;
+        Retold {
+            id: self.id.to_string(),
+            told: self.told,
+            updated_at: self.alert.updated_at,
+            ends_at: self.alert.ends_at,
+            ended: false,
+            words: std::mem::take(&mut self.reworded).then(|| Box::new(self.alert.clone())),
+            step,
+        }
+    }
+
+    /// Puts on record that it is over.
+    fn end(&mut self, how: &'static str, detail: String, now: Timestamp) -> Retold {
+        self.ended = true;
+        Retold { ended: true, ..self.retold(Some(step(&self.id, how, detail, now))) }
+    }
+
+    fn time_out(&mut self, now: Timestamp) -> Retold {
+        let [last, end] =
+            [self.alert.updated_at, self.alert.ends_at].map(|at| at.strftime("%H:%M:%S UTC").to_string());
+        if self.alert.timeout {
+            self.end("timed out", format!("its sender last told of it {last}; over since {end}"), now)
+        } else {
+            self.end("over", format!("its sender named {end} as its end, and told of it last {last}"), now)
+        }
     }
 }

@@ -13,7 +13,6 @@ use midwatch_model::{
     Timestamp, Verdict, after, promql, seconds_between,
 };
 use midwatch_signal::SeriesStatus;
-use midwatch_signal::source::service_of;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services that are asked at most for one incident: the nearest suspects.
@@ -121,8 +120,7 @@ async fn alerted(engine: &Engine, incident: &Incident, now: Timestamp) -> BTreeS
         return BTreeSet::new();
     }
     let desk = engine.desk.lock().await;
-    let firing = desk.all().filter(|held| !held.alert.is_resolved(now)).map(|held| service_of(&held.alert));
-    firing.filter(|service| told.contains(service)).collect()
+    told.into_iter().filter(|service| desk.fires(service, now)).cloned().collect()
 }
 
 async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Facts {

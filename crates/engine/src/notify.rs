@@ -12,7 +12,6 @@ use midwatch_oncall::{
     GIVE_UP_AFTER_S, GroupId, Integration, Logged, Route, Seen, Why, needs_update, retry_after_s,
 };
 use midwatch_report::{MessageAlert, message};
-use midwatch_signal::source::service_of;
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -65,7 +64,7 @@ impl Desk {
                 story.seen.resolved.insert(*fingerprint);
             } else {
                 story.seen.firing.insert(*fingerprint);
-                let worst = story.about.entry(service_of(&held.alert)).or_insert(held.alert.severity);
+                let worst = story.about.entry(held.service.clone()).or_insert(held.alert.severity);
                 *worst = held.alert.severity.max(*worst);
             }
             story.alerts.push((held.id.clone(), MessageAlert::of(&held.alert, now)));

@@ -70,6 +70,7 @@ pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow
         done: false,
         alert: None,
         told: 1,
+        ended_at: None,
     }
 }
 

@@ -199,6 +199,19 @@ impl Alert {
         within(self.ends_at) || within(self.starts_at) || self.starts_at == other.starts_at
     }
 
+    /// Whether the two say the same, whenever they were told and however long they hold.
+    #[must_use]
+    pub fn same_words(&self, other: &Alert) -> bool {
+        let small = |alert: &Alert| (alert.starts_at, alert.timeout, alert.severity);
+        small(self) == small(other)
+            && self.labels == other.labels
+            && self.annotations == other.annotations
+            && self.generator_url == other.generator_url
+            && self.acknowledged == other.acknowledged
+            && self.original == other.original
+            && (&self.source, &self.id) == (&other.source, &other.id)
+    }
+
     /// The one alert that an earlier telling and a later one amount to: the earliest start, the later one's words, and
     /// the end that somebody named rather than one that silence would mean. What the later one leaves out holds on if an
     /// id says that both are the same alert: a `resolved` need not repeat everything.

@@ -3,7 +3,7 @@
 //! Labels are not in the list's index: it holds a signature of them, which rules out nearly all rows that lack a label;
 //! what is left is read and compared.
 
-use crate::intake::{COLUMNS, IntakeRow};
+use crate::intake::{IntakeRow, ROWS, select};
 use crate::list::{Cursor, Page, Places};
 use crate::signature::Signature;
 use crate::{Store, StoreError};
@@ -50,8 +50,6 @@ pub enum AlertStatus {
 pub struct AlertFilter {
     /// Anomalies have no status.
     pub status: Option<AlertStatus>,
-    /// The moment that `status` speaks of.
-    pub now: Timestamp,
     pub service: Option<String>,
     pub severity: Option<Severity>,
     pub source: Option<String>,
@@ -94,16 +92,18 @@ impl Look {
 impl AlertFilter {
     fn places(&self) -> Places {
         // An incident has few rows: those are sorted rather than all of them walked.
-        let index = if self.incident.is_some() { "intake_incident" } else { "intake_listed" };
+        let index = if self.incident.is_some() { "intake_id" } else { "intake_listed" };
         let mut places = Places::begin(&format!("intake INDEXED BY {index}"), "received_ms");
-        places.equal("incident", self.incident.as_deref());
+        if let Some(incident) = &self.incident {
+            places.within("id IN (SELECT id FROM standing WHERE incident =", incident);
+        }
         places.equal("service", self.service.as_deref());
         places.equal("severity", self.severity.map(Into::into));
         places.equal("source", self.source.as_deref());
         places.time("received_ms >=", self.since);
         places.time("received_ms <", self.until);
         if let Some(status) = self.status {
-            places.time(condition(status), Some(self.now));
+            places.holds(condition(status));
         }
         let fingerprint = self.fingerprint.map(|fingerprint| fingerprint.to_string());
         let wanted = Signature::needed_by(&self.matchers);
@@ -126,19 +126,23 @@ impl AlertFilter {
 
 fn condition(status: AlertStatus) -> &'static str {
     match status {
-        AlertStatus::Resolved => "ends_ms <=",
-        AlertStatus::Suppressed => "done = 1 AND incident IS NULL AND ends_ms >",
-        AlertStatus::Acknowledged => "acknowledged = 1 AND (done = 0 OR incident IS NOT NULL) AND ends_ms >",
-        AlertStatus::Firing => "acknowledged = 0 AND (done = 0 OR incident IS NOT NULL) AND ends_ms >",
+        AlertStatus::Resolved => "ends_ms IS NOT NULL",
+        AlertStatus::Suppressed => "severity IS NOT NULL AND ends_ms IS NULL AND suppressed = 1",
+        AlertStatus::Acknowledged => {
+            "severity IS NOT NULL AND ends_ms IS NULL AND suppressed = 0 AND acknowledged = 1"
+        }
+        AlertStatus::Firing => {
+            "severity IS NOT NULL AND ends_ms IS NULL AND suppressed = 0 AND acknowledged = 0"
+        }
     }
 }
 
 impl IntakeRow {
-    /// How the alert stands at `now`; anomalies have no status.
+    /// How the alert stands as far as is on record; anomalies have no status.
     #[must_use]
-    pub fn status(&self, now: Timestamp) -> Option<AlertStatus> {
+    pub fn status(&self) -> Option<AlertStatus> {
         let alert = self.alert.as_ref()?;
-        Some(match (alert.is_resolved(now), self.done && self.incident.is_none()) {
+        Some(match (self.ended_at.is_some(), self.done && self.incident.is_none()) {
             (true, _) => AlertStatus::Resolved,
             (false, true) => AlertStatus::Suppressed,
             (false, false) if alert.acknowledged.is_some() => AlertStatus::Acknowledged,
@@ -213,10 +217,9 @@ impl Store {
     }
 
     async fn intake_rows(&self, places: &Page<Cursor>) -> Result<Vec<IntakeRow>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY received_ms DESC, id DESC"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(places.ids()).fetch_all(&self.readers).await?;
+        let these = "WHERE intake.id IN (SELECT value FROM json_each(?)) \
+                     ORDER BY intake.received_ms DESC, intake.id DESC";
+        let rows = sqlx::query(select(ROWS, these)).bind(places.ids()).fetch_all(&self.readers).await?;
         rows.iter().map(IntakeRow::read).collect()
     }
 }

@@ -1,11 +1,13 @@
-//! The intake log: what came in, durable before it is acknowledged, with every step of its handling.
+//! The intake log: what came in, durable before it is acknowledged, with every step of its handling. What came in is
+//! written once; what is known of it changes and has a narrow row of its own (`standing`).
 
 use crate::signature::Signature;
 use crate::{AlertFilter, Store, StoreError};
 use midwatch_model::{Alert, Labels, Severity, Timestamp};
+use serde::Serialize;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{QueryBuilder, Row as _};
-use std::collections::{HashMap, HashSet};
+use sqlx::{AssertSqlSafe, QueryBuilder, Row as _};
+use std::collections::HashSet;
 
 /// Rows that one statement writes at most: few enough that the statement is worth keeping.
 const ROWS_MAX: usize = 32;
@@ -30,16 +32,24 @@ pub struct IntakeRow {
     pub alert: Option<Alert>,
     /// How often it was told.
     pub told: u64,
+    /// When an alert ended, once that is on record.
+    pub ended_at: Option<Timestamp>,
 }
 
-/// An alert that was told again: its row's id and what it amounts to now.
+/// An alert that was told again, or that ended.
 #[derive(Clone, Debug)]
 pub struct Retold {
     pub id: String,
-    pub alert: Alert,
     /// How often it was told so far.
     pub told: u64,
-    /// A handling step, where the telling changes something.
+    pub updated_at: Timestamp,
+    /// Until when it holds if nobody tells it again, or when it ended.
+    pub ends_at: Timestamp,
+    /// Whether it is over, and that is not on record yet.
+    pub ended: bool,
+    /// Its words, where they are others than those on record.
+    pub words: Option<Box<Alert>>,
+    /// A handling step, where there is something to say.
     pub step: Option<serde_json::Value>,
 }
 
@@ -54,72 +64,73 @@ pub struct PutOff {
 
 impl PutOff {
     pub(crate) async fn write(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        sqlx::query("UPDATE intake SET next_ms = ? WHERE id = ?")
+        sqlx::query("UPDATE standing SET next_ms = ? WHERE id = ?")
             .bind(self.until.as_millisecond())
             .bind(&self.id)
             .execute(&mut *db)
             .await?;
-        match &self.step {
-            Some(step) => write_handling(db, &self.id, step, None, false).await,
-            None => Ok(()),
-        }
+        append_steps(db, self.step.iter().map(|step| (&self.id, step))).await
     }
+}
+
+/// Runs a statement over rows that it takes apart with `json_each(?)`.
+async fn for_each<T: Serialize>(
+    db: &mut SqliteConnection,
+    sql: &'static str,
+    rows: &[T],
+) -> Result<(), sqlx::Error> {
+    if !rows.is_empty() {
+        let rows = serde_json::to_string(rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
+        sqlx::query(sql).bind(rows).execute(db).await?;
+    }
+    Ok(())
 }
 
 impl Retold {
     /// Writes many at once; where one is there twice, the later holds.
     pub(crate) async fn write(db: &mut SqliteConnection, all: &[&Retold]) -> Result<(), sqlx::Error> {
-        let mut rows = Vec::with_capacity(all.len());
-        for Retold { id, alert, told, .. } in all {
-            let acknowledged = alert.acknowledged.is_some();
-            rows.push((id, told, alert.ends_at.as_millisecond(), json(alert)?, acknowledged));
-        }
-        let latest: HashMap<&String, usize> = rows.iter().enumerate().map(|(at, row)| (row.0, at)).collect();
-        let rows: Vec<_> =
-            rows.iter().enumerate().filter(|(at, row)| latest[row.0] == *at).map(|(_, row)| row).collect();
-        let rows = serde_json::to_string(&rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        sqlx::query(
-            "UPDATE intake SET told = MAX(intake.told, new.value ->> 1), ends_ms = new.value ->> 2, \
-             alert = new.value ->> 3, acknowledged = new.value ->> 4 FROM json_each(?) AS new \
-             WHERE intake.id = new.value ->> 0",
-        )
-        .bind(rows)
-        .execute(&mut *db)
-        .await?;
-        Self::relist(db, all).await?;
-        let steps = all.iter().filter_map(|retold| Some((&retold.id, retold.step.as_ref()?)));
-        for (id, step) in steps {
-            write_handling(db, id, step, None, false).await?;
-        }
-        Ok(())
-    }
-}
-
-impl Retold {
-    /// What lists go by, of alerts that may say something else than before: labels that are what identifies an alert
-    /// cannot change.
-    async fn relist(db: &mut SqliteConnection, all: &[&Retold]) -> Result<(), sqlx::Error> {
-        let may_move = |alert: &Alert| alert.id.is_some() || alert.original.severity.is_some();
-        let rows: Vec<_> = all
+        let mut ids = HashSet::new();
+        let latest: Vec<&Retold> =
+            all.iter().rev().copied().filter(|retold| ids.insert(&retold.id)).collect();
+        let standing: Vec<_> = latest
             .iter()
-            .filter(|retold| may_move(&retold.alert))
-            .map(|Retold { id, alert, .. }| {
-                let signature = signature_of(alert);
-                (id, alert.severity, signature.low(), signature.high())
-            })
+            .map(|r| (&r.id, r.told, r.updated_at.as_millisecond(), r.ends_at.as_millisecond()))
             .collect();
-        if rows.is_empty() {
-            return Ok(());
-        }
-        let rows = serde_json::to_string(&rows).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        sqlx::query(
-            "UPDATE intake SET severity = new.value ->> 1, sig_low = new.value ->> 2, sig_high = new.value ->> 3 \
-             FROM json_each(?) AS new WHERE intake.id = new.value ->> 0 AND (severity, sig_low, sig_high) \
-             IS NOT (new.value ->> 1, new.value ->> 2, new.value ->> 3)",
+        for_each(
+            db,
+            "UPDATE standing SET told = new.value ->> 1, updated_ms = new.value ->> 2, until_ms = new.value ->> 3 \
+             FROM json_each(?) AS new WHERE standing.id = new.value ->> 0",
+            &standing,
         )
-        .bind(rows)
-        .execute(db)
         .await?;
+        Self::reword(db, all).await?;
+        let ended: Vec<_> =
+            all.iter().filter(|r| r.ended).map(|r| (&r.id, r.ends_at.as_millisecond())).collect();
+        for_each(
+            db,
+            "UPDATE intake SET ends_ms = new.value ->> 1 FROM json_each(?) AS new WHERE intake.id = new.value ->> 0",
+            &ended,
+        )
+        .await?;
+        append_steps(db, all.iter().filter_map(|retold| Some((&retold.id, retold.step.as_ref()?)))).await
+    }
+
+    /// The words and what lists go by, of alerts that now say something else.
+    async fn reword(db: &mut SqliteConnection, all: &[&Retold]) -> Result<(), sqlx::Error> {
+        for (id, alert) in all.iter().filter_map(|retold| Some((&retold.id, retold.words.as_ref()?))) {
+            let signature = signature_of(alert);
+            sqlx::query(
+                "UPDATE intake SET alert = ?, acknowledged = ?, severity = ?, sig_low = ?, sig_high = ? WHERE id = ?",
+            )
+            .bind(json(alert)?)
+            .bind(alert.acknowledged.is_some())
+            .bind(<&Severity as Into<&'static str>>::into(&alert.severity))
+            .bind(signature.low())
+            .bind(signature.high())
+            .bind(id)
+            .execute(&mut *db)
+            .await?;
+        }
         Ok(())
     }
 }
@@ -142,9 +153,8 @@ impl IntakeRow {
                 written.push((row, handling, row.alert.as_ref().map(json).transpose()?));
             }
             let mut insert = QueryBuilder::new(
-                "INSERT OR IGNORE INTO intake \
-                 (id, received_ms, source, payload, handling, incident, done, alert, told, ends_ms, \
-                 service, severity, acknowledged, sig_low, sig_high) ",
+                "INSERT OR IGNORE INTO intake (id, received_ms, source, service, payload, handling, alert, ends_ms, \
+                 severity, acknowledged, suppressed, sig_low, sig_high) ",
             );
             insert.push_values(&written, |mut into, (row, handling, alert)| {
                 let told = row.alert.as_ref();
@@ -152,18 +162,26 @@ impl IntakeRow {
                 into.push_bind(&row.id)
                     .push_bind(row.received_at.as_millisecond())
                     .push_bind(&row.source)
+                    .push_bind(&row.service)
                     .push_bind(&row.payload)
                     .push_bind(handling)
-                    .push_bind(&row.incident)
-                    .push_bind(row.done)
                     .push_bind(alert)
-                    .push_bind(row.told as i64)
-                    .push_bind(told.map(|alert| alert.ends_at.as_millisecond()))
-                    .push_bind(&row.service)
+                    .push_bind(row.ended_at.map(Timestamp::as_millisecond))
                     .push_bind(told.map(|alert| <&Severity as Into<&'static str>>::into(&alert.severity)))
                     .push_bind(told.is_some_and(|alert| alert.acknowledged.is_some()))
+                    .push_bind(told.is_some() && row.done && row.incident.is_none())
                     .push_bind(signature.low())
                     .push_bind(signature.high());
+            });
+            insert.build().execute(&mut *db).await?;
+            let mut insert =
+                QueryBuilder::new("INSERT OR IGNORE INTO standing (id, received_ms, incident, done, told) ");
+            insert.push_values(rows, |mut into, row| {
+                into.push_bind(&row.id)
+                    .push_bind(row.received_at.as_millisecond())
+                    .push_bind(&row.incident)
+                    .push_bind(row.done)
+                    .push_bind(row.told as i64);
             });
             insert.build().execute(&mut *db).await?;
         }
@@ -173,14 +191,23 @@ impl IntakeRow {
     pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
         let id: String = row.get("id");
         let bad = |reason: String| StoreError::Row { what: format!("intake {id}"), reason };
-        let received_at =
-            Timestamp::from_millisecond(row.get("received_ms")).map_err(|e| bad(e.to_string()))?;
-        let handling =
-            serde_json::from_str(row.get::<&str, _>("handling")).map_err(|e| bad(e.to_string()))?;
+        let time = |ms: i64| Timestamp::from_millisecond(ms).map_err(|e| bad(e.to_string()));
+        let steps = |column: &str| -> Result<Vec<serde_json::Value>, StoreError> {
+            serde_json::from_str(row.get::<&str, _>(column)).map_err(|e| bad(e.to_string()))
+        };
+        let mut handling = steps("handling")?;
+        handling.extend(steps("steps")?);
         let alert: Option<&str> = row.get("alert");
-        let alert = alert.map(serde_json::from_str).transpose().map_err(|e| bad(e.to_string()))?;
+        let mut alert: Option<Alert> =
+            alert.map(serde_json::from_str).transpose().map_err(|e| bad(e.to_string()))?;
+        let told_again = row.get::<Option<i64>, _>("updated_ms").zip(row.get::<Option<i64>, _>("until_ms"));
+        if let (Some(alert), Some((updated_ms, until_ms))) = (&mut alert, told_again) {
+            alert.updated_at = time(updated_ms)?;
+            alert.ends_at = time(until_ms)?;
+        }
         Ok(Self {
-            received_at,
+            received_at: time(row.get("received_ms"))?,
+            ended_at: row.get::<Option<i64>, _>("ends_ms").map(time).transpose()?,
             alert,
             told: row.get::<i64, _>("told") as u64,
             source: row.get("source"),
@@ -200,47 +227,77 @@ pub(crate) type Step = (String, serde_json::Value, Option<String>, bool);
 
 /// Writes many steps, in the order of each row.
 pub(crate) async fn write_steps(db: &mut SqliteConnection, steps: &[Step]) -> Result<(), sqlx::Error> {
+    append_steps(db, steps.iter().map(|(id, step, ..)| (id, step))).await?;
     let mut left: Vec<&Step> = steps.iter().collect();
     while !left.is_empty() {
-        // One statement writes one step per row: the second step of a row has to wait for the next.
+        // One statement changes a row once: the second step of a row has to wait for the next.
         let mut ids = HashSet::new();
         let (now, later): (Vec<_>, Vec<_>) = left.into_iter().partition(|(id, ..)| ids.insert(id));
-        let rows = serde_json::to_string(&now).map_err(|e| sqlx::Error::Encode(e.into()))?;
-        sqlx::query(
-            "UPDATE intake SET handling = json_insert(handling, '$[#]', json(new.value -> 1)), \
-             incident = COALESCE(new.value ->> 2, incident), done = MAX(done, new.value ->> 3) \
-             FROM json_each(?) AS new WHERE intake.id = new.value ->> 0",
+        let rows: Vec<_> = now.iter().map(|(id, _, incident, done)| (id, incident, done)).collect();
+        for_each(
+            db,
+            "UPDATE standing SET incident = COALESCE(new.value ->> 1, incident), done = MAX(done, new.value ->> 2) \
+             FROM json_each(?) AS new WHERE standing.id = new.value ->> 0",
+            &rows,
         )
-        .bind(rows)
-        .execute(&mut *db)
         .await?;
         left = later;
+    }
+    let kept_out: Vec<_> =
+        steps.iter().filter(|step| step.3 && step.2.is_none()).map(|step| [&step.0]).collect();
+    for_each(
+        db,
+        "UPDATE intake SET suppressed = 1 FROM json_each(?) AS new JOIN standing ON standing.id = new.value ->> 0 \
+         WHERE intake.id = standing.id AND standing.incident IS NULL AND intake.alert IS NOT NULL",
+        &kept_out,
+    )
+    .await
+}
+
+/// Lets what was done with be handled after all.
+pub(crate) async fn release(
+    db: &mut SqliteConnection,
+    id: &String,
+    step: &serde_json::Value,
+) -> Result<(), sqlx::Error> {
+    append_steps(db, std::iter::once((id, step))).await?;
+    for sql in [
+        "UPDATE standing SET done = 0, next_ms = NULL WHERE id = ?",
+        "UPDATE intake SET suppressed = 0 WHERE id = ?",
+    ] {
+        sqlx::query(sql).bind(id).execute(&mut *db).await?;
     }
     Ok(())
 }
 
-pub(crate) async fn write_handling(
+async fn append_steps<'a>(
     db: &mut SqliteConnection,
-    id: &str,
-    step: &serde_json::Value,
-    incident: Option<&str>,
-    done: bool,
+    steps: impl Iterator<Item = (&'a String, &'a serde_json::Value)>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "UPDATE intake SET handling = json_insert(handling, '$[#]', json(?)), \
-         incident = COALESCE(?, incident), done = MAX(done, ?) WHERE id = ?",
+    let steps: Vec<_> = steps.collect();
+    for_each(
+        db,
+        "INSERT INTO steps (intake, step) SELECT value ->> 0, value -> 1 FROM json_each(?) ORDER BY key",
+        &steps,
     )
-    .bind(step.to_string())
-    .bind(incident)
-    .bind(done)
-    .bind(id)
-    .execute(db)
-    .await?;
-    Ok(())
+    .await
 }
 
-pub(crate) const COLUMNS: &str =
-    "SELECT id, received_ms, source, service, payload, handling, incident, done, alert, told FROM intake";
+/// Everything that is known of rows, where `from` names `intake` and `standing`.
+pub(crate) fn select(from: &str, rest: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!(
+        "SELECT intake.id, intake.received_ms, source, service, payload, handling, alert, ends_ms, incident, done, \
+         told, updated_ms, until_ms, (SELECT json_group_array(json(step)) FROM \
+         (SELECT step FROM steps WHERE steps.intake = standing.id ORDER BY seq)) AS steps FROM {from} {rest}"
+    ))
+}
+
+/// The rows of the intake log, each with what is known of it.
+pub(crate) const ROWS: &str = "intake JOIN standing ON standing.id = intake.id";
+
+/// Those that wait, in order.
+const WAITING: &str =
+    "standing INDEXED BY standing_waiting CROSS JOIN intake ON intake.id = standing.id WHERE done = 0";
 
 impl Store {
     /// What came in and has not been handled yet, put off or not, oldest first.
@@ -248,8 +305,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn intake_pending(&self, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE done = 0 ORDER BY received_ms, id LIMIT ?");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(limit).fetch_all(&self.readers).await?;
+        let sql = select(WAITING, "ORDER BY standing.received_ms, standing.id LIMIT ?");
+        let rows = sqlx::query(sql).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(IntakeRow::read).collect()
     }
 
@@ -258,10 +315,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn intake_due(&self, now: Timestamp, limit: u32) -> Result<Vec<IntakeRow>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} WHERE done = 0 AND COALESCE(next_ms, 0) <= ? ORDER BY received_ms, id LIMIT ?"
-        );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        let due = "AND COALESCE(next_ms, 0) <= ? ORDER BY standing.received_ms, standing.id LIMIT ?";
+        let rows = sqlx::query(select(WAITING, due))
             .bind(now.as_millisecond())
             .bind(limit)
             .fetch_all(&self.readers)
@@ -274,20 +329,20 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn intake_waiting(&self) -> Result<u64, StoreError> {
-        let row = sqlx::query("SELECT COUNT(*) FROM intake WHERE done = 0").fetch_one(&self.readers).await?;
+        let row =
+            sqlx::query("SELECT COUNT(*) FROM standing WHERE done = 0").fetch_one(&self.readers).await?;
         Ok(row.get::<i64, _>(0) as u64)
     }
 
-    /// Alerts that are not over before `since`, oldest first.
+    /// Alerts that were not over before `since` as far as is on record, oldest first.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub async fn alerts_since(&self, since: Timestamp) -> Result<Vec<IntakeRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE ends_ms > ? ORDER BY received_ms, id");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(since.as_millisecond())
-            .fetch_all(&self.readers)
-            .await?;
+        let lasting = "WHERE severity IS NOT NULL AND (ends_ms IS NULL OR ends_ms > ?) \
+                       ORDER BY intake.received_ms, intake.id";
+        let rows =
+            sqlx::query(select(ROWS, lasting)).bind(since.as_millisecond()).fetch_all(&self.readers).await?;
         rows.iter().map(IntakeRow::read).collect()
     }
 
@@ -296,8 +351,8 @@ impl Store {
     /// # Errors
     /// When the store cannot be read.
     pub async fn intake(&self, id: &str) -> Result<Option<IntakeRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE id = ?");
-        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(&self.readers).await?;
+        let sql = select(ROWS, "WHERE intake.id = ?");
+        let row = sqlx::query(sql).bind(id).fetch_optional(&self.readers).await?;
         row.as_ref().map(IntakeRow::read).transpose()
     }
 

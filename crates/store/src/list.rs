@@ -73,6 +73,15 @@ impl Places {
         }
     }
 
+    pub fn holds(&mut self, condition: &'static str) {
+        self.sql.push(" AND ").push(condition);
+    }
+
+    /// `condition` ends with the comparison of a query in brackets that is still open.
+    pub fn within(&mut self, condition: &'static str, value: &str) {
+        self.sql.push(" AND ").push(condition).push(" ").push_bind(value.to_owned()).push(")");
+    }
+
     /// `condition` ends with the comparison.
     pub fn time(&mut self, condition: &str, at: Option<Timestamp>) {
         if let Some(at) = at {

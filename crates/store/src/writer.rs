@@ -367,17 +367,13 @@ async fn write_views(db: &mut SqliteConnection, commit: &Commit) -> Result<(), s
 async fn write_steps(db: &mut SqliteConnection, commit: &Commit) -> Result<(), sqlx::Error> {
     crate::intake::write_steps(db, &commit.handled).await?;
     for (id, step) in &commit.released {
-        crate::intake::write_handling(db, id, step, None, false).await?;
-        sqlx::query("UPDATE intake SET done = 0, next_ms = NULL WHERE id = ?")
-            .bind(id)
-            .execute(&mut *db)
-            .await?;
+        crate::intake::release(db, id, step).await?;
     }
     for put_off in &commit.put_off {
         put_off.write(db).await?;
     }
     if commit.recall {
-        sqlx::query("UPDATE intake SET next_ms = NULL WHERE done = 0 AND next_ms IS NOT NULL")
+        sqlx::query("UPDATE standing SET next_ms = NULL WHERE done = 0 AND next_ms IS NOT NULL")
             .execute(db)
             .await?;
     }

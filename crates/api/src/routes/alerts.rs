@@ -9,7 +9,6 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use midwatch_engine::{Engine, Incoming, Received, Subscription};
-use midwatch_model::Timestamp;
 use midwatch_report::LineageStep;
 use midwatch_store::{AlertFilter, AlertStatus, IntakeRow};
 use serde_json::{Value, json};
@@ -79,11 +78,11 @@ fn answer(received: &Received, letter: Option<String>) -> Value {
 const FILTERS: [&str; 10] =
     ["status", "severity", "service", "source", "incident", "match", "since", "until", "limit", "cursor"];
 
-fn row(row: &IntakeRow, now: Timestamp) -> Value {
+fn row(row: &IntakeRow) -> Value {
     let signal: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
     json!({
         "id": row.id, "received_at": row.received_at, "source": row.source, "incident": row.incident,
-        "service": row.service, "status": row.status(now),
+        "service": row.service, "status": row.status(),
         "fingerprint": row.alert.as_ref().map(|alert| alert.fingerprint().to_string()),
         "signal": signal, "handled": row.done, "handling": row.handling, "alert": row.alert, "told": row.told,
     })
@@ -107,10 +106,9 @@ pub(crate) async fn list(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Json<Value>, ApiError> {
-    let (now, asked) = (api.engine.now(), Asked::of(query, &FILTERS)?);
+    let asked = Asked::of(query, &FILTERS)?;
     let filter = AlertFilter {
         status: asked.word("status", AlertStatus::VARIANTS)?,
-        now,
         service: asked.text("service"),
         severity: asked.value("severity")?,
         source: asked.text("source"),
@@ -121,7 +119,7 @@ pub(crate) async fn list(
         until: asked.time("until")?,
     };
     let found = api.engine.store.alerts(&filter, asked.cursor()?.as_ref(), asked.limit(50)?).await?;
-    Ok(Json(page("alerts", &found, |found| row(found, now))))
+    Ok(Json(page("alerts", &found, row)))
 }
 
 /// By its id, or by its fingerprint: then its newest episode.
@@ -139,7 +137,7 @@ pub(super) async fn find(engine: &Engine, id: &str) -> Result<IntakeRow, ApiErro
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
 pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(row(&find(&api.engine, &id).await?, api.engine.now())))
+    Ok(Json(row(&find(&api.engine, &id).await?)))
 }
 
 /// The steps of an intake row.

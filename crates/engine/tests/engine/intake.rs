@@ -99,6 +99,7 @@ async fn a_payload_that_cannot_be_read_is_kept_and_does_not_hold_up_the_rest() {
         done: false,
         alert: None,
         told: 1,
+        ended_at: None,
     };
     let commit = midwatch_store::Commit { intake: vec![broken], ..Default::default() };
     rig.engine.store.commit(commit).await.expect("kept");

@@ -38,6 +38,7 @@ fn row(id: &str, at: f64, labels: &str, severity: Severity) -> IntakeRow {
         done: true,
         alert: Some(alert),
         told: 1,
+        ended_at: None,
     }
 }
 
@@ -52,8 +53,7 @@ async fn filled(store: &Store) {
     ];
     rows[1].incident = None;
     let told = |row: &mut IntakeRow| row.alert.take().expect("an alert");
-    let over = Alert { ends_at: second(50.0), ..told(&mut rows[2]) };
-    rows[2].alert = Some(over);
+    rows[2].ended_at = Some(second(50.0));
     let taken = Acknowledged { by: "ana".into(), at: second(3.0) };
     let acknowledged = Alert { acknowledged: Some(taken), ..told(&mut rows[3]) };
     rows[3].alert = Some(acknowledged);
@@ -61,7 +61,7 @@ async fn filled(store: &Store) {
 }
 
 fn all() -> AlertFilter {
-    AlertFilter { now: second(100.0), ..AlertFilter::default() }
+    AlertFilter::default()
 }
 
 async fn ids(
@@ -110,7 +110,7 @@ async fn each_filter_narrows_the_list_and_all_given_must_hold() {
     ] {
         assert_eq!(ids(&store, &filter, None, 10).await, (expected.into(), None), "{what}");
         for row in store.alerts(&filter, None, 10).await.expect("a page").rows {
-            assert!(filter.status.is_none_or(|status| row.status(filter.now) == Some(status)), "{what}");
+            assert!(filter.status.is_none_or(|status| row.status() == Some(status)), "{what}");
         }
     }
 }
@@ -147,7 +147,15 @@ async fn an_alert_is_found_by_its_fingerprint_and_by_what_it_says_now() {
     store.commit(Commit { intake: vec![told, later], ..Commit::default() }).await.expect("a commit");
     let labels = [("service", "pay"), ("zone", "north")].map(|(n, v)| (n.to_owned(), v.to_owned()));
     let now = Alert { labels: labels.into(), severity: Severity::Critical, ..first.clone() };
-    let retold = Retold { id: "b".into(), alert: now, told: 2, step: None };
+    let retold = Retold {
+        id: "b".into(),
+        told: 2,
+        updated_at: second(6.0),
+        ends_at: second(2_000.0),
+        ended: false,
+        words: Some(Box::new(now)),
+        step: None,
+    };
     store.commit(Commit { retold: vec![retold], ..Commit::default() }).await.expect("a commit");
     let found = store.newest_episode(first.fingerprint()).await.expect("readable");
     assert_eq!(found.map(|row| row.id), Some("b".into()));
@@ -157,4 +165,29 @@ async fn an_alert_is_found_by_its_fingerprint_and_by_what_it_says_now() {
         ..all()
     };
     assert_eq!(ids(&store, &filter, None, 10).await.0, "b");
+}
+
+#[tokio::test]
+async fn what_is_told_again_and_ends_in_one_commit_is_all_on_record() {
+    let (_dir, path) = folder();
+    let store = open(&path).await;
+    let retold = |told: u64, at: f64, ended: bool| Retold {
+        id: "a".into(),
+        told,
+        updated_at: second(at),
+        ends_at: second(at),
+        ended,
+        words: None,
+        step: ended.then(|| serde_json::json!({ "step": "over" })),
+    };
+    let commit = Commit {
+        intake: vec![row("a", 1.0, "service=pay", Severity::Info)],
+        retold: vec![retold(2, 8.0, true), retold(3, 9.0, false)],
+        ..Commit::default()
+    };
+    store.commit(commit).await.expect("a commit");
+    let found = store.intake("a").await.expect("readable").expect("a row");
+    let alert = found.alert.as_ref().expect("an alert");
+    assert_eq!((found.told, alert.updated_at, found.ended_at), (3, second(9.0), Some(second(8.0))));
+    assert_eq!((found.status(), found.handling.len()), (Some(AlertStatus::Resolved), 1));
 }

@@ -22,6 +22,7 @@ fn intake(id: &str, at: f64, payload: &str) -> IntakeRow {
         done: false,
         alert: None,
         told: 1,
+        ended_at: None,
     }
 }
 
