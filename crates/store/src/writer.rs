@@ -158,7 +158,8 @@ impl Handle {
 pub(crate) fn start(connection: SqliteConnection) -> Handle {
     let (requests, queue) = mpsc::channel(QUEUE_MAX);
     let shared = Arc::new(Shared::default());
-    tokio::spawn(Writer { connection, heads: HashMap::new(), shared: shared.clone() }.run(queue));
+    let writer = Writer { connection, heads: HashMap::new(), shared: shared.clone(), half_done: false };
+    tokio::spawn(writer.run(queue));
     Handle { requests, shared }
 }
 
@@ -167,6 +168,8 @@ struct Writer {
     /// Heads of streams that were touched: saves a read per append.
     heads: HashMap<String, (u64, [u8; 32])>,
     shared: Arc<Shared>,
+    /// Whether a commit has failed and may have left its transaction open.
+    half_done: bool,
 }
 
 impl Writer {
@@ -195,8 +198,10 @@ impl Writer {
         if let Some(refused) = self.crashed(&commits) {
             return Ok(refused);
         }
-        // A failed commit may have left its transaction open.
-        let _ = self.connection.execute("ROLLBACK").await;
+        if self.half_done {
+            let _ = self.connection.execute("ROLLBACK").await;
+        }
+        self.half_done = true;
         self.connection.execute("BEGIN IMMEDIATE").await?;
         let mut results = Vec::with_capacity(commits.len());
         for commit in &commits {
@@ -216,6 +221,7 @@ impl Writer {
         let plain: Vec<&Commit> = commits.iter().filter(|commit| commit.appends.is_empty()).collect();
         self.write_rows(&plain).await?;
         self.connection.execute("COMMIT").await?;
+        self.half_done = false;
         let done =
             self.shared.commits.fetch_add(commits.len() as u64, Ordering::SeqCst) + commits.len() as u64;
         let crash_at = self.shared.crash_at.load(Ordering::SeqCst);

@@ -7,6 +7,8 @@ use midwatch_model::decision::Mode;
 use midwatch_model::label::parse_matchers;
 use midwatch_model::silence::SilenceKind;
 use midwatch_model::{Cause, Timestamp, after};
+use midwatch_signal::source::Source;
+use midwatch_store::AlertStatus;
 
 #[tokio::test]
 async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after_a_crash() {
@@ -231,6 +233,26 @@ async fn an_alert_that_is_told_again_is_one_episode_and_one_that_comes_back_anot
     let rig = rig.reopen().await;
     let known: Vec<_> = rig.engine.alerts(|_| true).await.into_iter().map(|known| known.held.id).collect();
     assert_eq!(known, back);
+}
+
+#[tokio::test]
+async fn that_an_alert_timed_out_is_on_record_whether_or_not_the_watch_ran_meanwhile() {
+    for restarted in [false, true] {
+        let rig = Rig::with(|config| config.resolve_timeout_s = 20.0, "").await;
+        let body = br#"[{"labels":{"alertname":"Slow","service":"elsewhere"}}]"#;
+        let received = rig.engine.receive(Source::AlertmanagerV2, body, "prometheus").await;
+        let id = received.expect("acknowledged").accepted.remove(0);
+        let status = async |rig: &Rig| {
+            rig.engine.store.intake(id.as_str()).await.expect("readable").expect("a row").status()
+        };
+        rig.tick().await;
+        assert_eq!(status(&rig).await, Some(AlertStatus::Firing));
+        let rig = if restarted { rig.reopen().await } else { rig };
+        rig.ticks(20).await;
+        assert_eq!(status(&rig).await, Some(AlertStatus::Resolved), "restarted: {restarted}");
+        let ends = rig.handling(id.as_str()).await.into_iter().filter(|step| step == "timed out").count();
+        assert_eq!(ends, 1, "restarted: {restarted}");
+    }
 }
 
 #[tokio::test]
