@@ -16,15 +16,8 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// How long a server may take to stop before it is killed.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
 
-/// The release binary beside this one, built from the sources as they are.
+/// The release binary beside this one, which the chore has just built.
 pub fn built() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo)
-        .args(["build", "--release", "--locked", "--quiet", "-p", "midwatch"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
-        .status()
-        .context("cannot start cargo")?;
-    ensure!(status.success(), "midwatch could not be built");
     let own = std::env::current_exe().context("no path of this program")?;
     let binary = own.with_file_name("midwatch");
     ensure!(binary.is_file(), "{} is missing; run this as `cargo xtask bench`", binary.display());

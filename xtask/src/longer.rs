@@ -1,7 +1,8 @@
 //! Tests of the test command, run for longer.
 
+use crate::shell;
 use anyhow::{Context as _, Result};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 /// A test that can be told how often to try.
 pub struct Longer {
@@ -48,7 +49,7 @@ impl Longer {
         let count =
             args.first().map_or(Ok(self.default), |text| text.parse()).context("how often is a number")?;
         let seed: u64 = args.get(1).map_or(Ok(1), |text| text.parse()).context("the seed is a number")?;
-        let status = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
+        let status = shell::command(&shell::cargo_program())
             .args(["test", "--release", "--locked", "-p", self.package])
             .args(self.test)
             .arg("--nocapture")

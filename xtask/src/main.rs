@@ -41,7 +41,7 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "demo" => demo(args),
         "test" => test::run(),
         "ci" => ci::run(),
-        "bench" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args),
+        "bench" => bench(args),
         "eval" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], args),
         "soak" => match args.first().and_then(|name| longer::by_name(name)) {
             Some(longer) => longer.run(&args[1..]),
@@ -53,6 +53,12 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         }
         other => bail!("`{other}` is not a chore\n\n{USAGE}"),
     }
+}
+
+/// Measures the release binary, built from the sources as they are.
+fn bench(args: &[String]) -> Result<ExitCode> {
+    shell::release_binary()?;
+    shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args)
 }
 
 /// Builds the release binary and hands over to it; its exit code is the chore's.

@@ -4,9 +4,25 @@ use anyhow::{Context as _, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+/// A command without what cargo has told this program about itself: some build scripts depend on that, and would build
+/// anew whatever the same cargo, called by hand, has built already.
+pub fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let about_us = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars().filter(|(name, _)| about_us(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The cargo that runs this.
+pub fn cargo_program() -> PathBuf {
+    std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from)
+}
+
 /// Runs a program to its end with this one's standard streams; its exit code is the answer.
 pub fn run(program: &Path, args: &[&str], more: &[String]) -> Result<ExitCode> {
-    let status = Command::new(program)
+    let status = command(program)
         .args(args)
         .args(more)
         .status()
@@ -16,8 +32,7 @@ pub fn run(program: &Path, args: &[&str], more: &[String]) -> Result<ExitCode> {
 
 /// Runs cargo to its end.
 pub fn cargo(args: &[&str], more: &[String]) -> Result<ExitCode> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    run(Path::new(&cargo), args, more)
+    run(&cargo_program(), args, more)
 }
 
 /// Runs cargo and fails if it fails.
@@ -36,8 +51,8 @@ pub fn release_binary() -> Result<PathBuf> {
 
 /// Where cargo builds.
 pub fn target_dir() -> Result<PathBuf> {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
-    let output = Command::new(cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let output =
+        command(&cargo_program()).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("cargo metadata")?;
     Ok(metadata["target_directory"].as_str().context("cargo metadata has no target directory")?.into())
 }
