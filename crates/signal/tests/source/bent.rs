@@ -72,7 +72,7 @@ fn settle_all(told: Vec<Told>, source: Source) -> usize {
     settled.flatten().count()
 }
 
-fn take(source: Source, body: &[u8]) -> usize {
+pub fn take(source: Source, body: &[u8]) -> usize {
     match source.parse(body) {
         Ok(parsed) => {
             parsed.refused.iter().for_each(|(_, reason)| is_a_sentence(reason));
@@ -106,7 +106,7 @@ fn bent_changes_are_refused_or_taken_and_never_panic() {
     }
 }
 
-fn take_change(source: ChangeSource, event: Option<&str>, body: &[u8]) -> usize {
+pub fn take_change(source: ChangeSource, event: Option<&str>, body: &[u8]) -> usize {
     match source.parse(event, body, now()) {
         Ok(changes) => {
             for change in &changes {

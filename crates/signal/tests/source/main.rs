@@ -3,6 +3,7 @@
 mod authentic;
 mod bent;
 mod changes;
+mod fuzz;
 mod good;
 mod mapped;
 mod own;
