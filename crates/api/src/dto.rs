@@ -3,8 +3,8 @@
 use midwatch_engine::Health;
 use midwatch_incident::Incident;
 use midwatch_model::decision::GateRecord;
-use midwatch_model::journal::{EffectOutcome, Line, VerificationOutcome};
-use midwatch_model::{Action, Plan, Signal, Timestamp, Verdict};
+use midwatch_model::journal::{EffectOutcome, Entry, Line, VerificationOutcome};
+use midwatch_model::{Action, Plan, Score, Signal, Timestamp, Verdict};
 use midwatch_report::timeline;
 use midwatch_store::IncidentRow;
 use serde::{Deserialize, Serialize};
@@ -105,6 +105,23 @@ pub struct ActBody {
     pub reason: String,
 }
 
+/// A signal that joined an incident, and why.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct JoinedDto {
+    pub signal: String,
+    pub reason: String,
+    /// How strongly it is related, part by part. Absent in journals of before scores were kept.
+    pub score: Option<Score>,
+}
+
+/// Where trouble may have begun among what the service graph does not know.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct OriginDto {
+    pub entity: String,
+    /// What speaks for it, part by part.
+    pub score: Score,
+}
+
 /// An incident with everything that is known of it.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct IncidentDetail {
@@ -112,6 +129,10 @@ pub struct IncidentDetail {
     pub state: String,
     /// The incident that this one is a child of: related, but not strongly enough to be one with it.
     pub parent: Option<String>,
+    /// How strongly it is related to its parent, part by part.
+    pub parent_score: Option<Score>,
+    /// The incidents that are children of this one, oldest first.
+    pub children: Vec<IncidentSummary>,
     pub component: String,
     pub cause: Option<String>,
     pub confidence: Option<f64>,
@@ -126,7 +147,11 @@ pub struct IncidentDetail {
     pub resolved_at: Option<Timestamp>,
     pub mttr_ms: Option<u64>,
     pub signals: Vec<Signal>,
+    /// Why each but the first of them is in this incident.
+    pub joined: Vec<JoinedDto>,
     pub verdict: Option<Verdict>,
+    /// Where it may have begun, while no verdict is conclusive.
+    pub suspected_origin: Option<OriginDto>,
     pub plan: Option<Plan>,
     pub plan_hash: Option<String>,
     /// The last answer of the gate.
@@ -142,12 +167,14 @@ pub struct IncidentDetail {
 }
 
 impl IncidentDetail {
-    pub(crate) fn new(incident: &Incident, lines: &[Line]) -> Self {
+    pub(crate) fn new(incident: &Incident, lines: &[Line], children: Vec<IncidentRow>) -> Self {
         let root = incident.verdict.as_ref().and_then(Verdict::root);
         Self {
             id: incident.id.to_string(),
             state: incident.state.to_string(),
             parent: incident.parent.as_ref().map(ToString::to_string),
+            parent_score: parent_score(lines),
+            children: children.into_iter().map(IncidentSummary::from).collect(),
             component: incident.component().to_string(),
             cause: root.map(|r| r.cause.name().to_owned()),
             confidence: root.map(|r| r.confidence),
@@ -161,7 +188,9 @@ impl IncidentDetail {
             resolved_at: incident.resolved_at,
             mttr_ms: incident.mttr_ms.filter(|_| incident.last_effect().is_some()),
             signals: incident.signals.clone(),
+            joined: joined(lines),
             verdict: incident.verdict.clone(),
+            suspected_origin: None,
             plan: incident.plan.as_ref().map(|(plan, _)| plan.clone()),
             plan_hash: incident.plan.as_ref().map(|(_, hash)| hash.to_string()),
             gate: incident.gate.clone(),
@@ -181,6 +210,23 @@ impl IncidentDetail {
                 .collect(),
         }
     }
+}
+
+fn parent_score(lines: &[Line]) -> Option<Score> {
+    lines.iter().rev().find_map(|line| match &line.entry {
+        Entry::Linked { score, .. } => Some(score.clone()),
+        _ => None,
+    })
+}
+
+fn joined(lines: &[Line]) -> Vec<JoinedDto> {
+    let of = |line: &Line| match &line.entry {
+        Entry::SignalJoined { signal, reason, score } => {
+            Some(JoinedDto { signal: signal.id.to_string(), reason: reason.clone(), score: score.clone() })
+        }
+        _ => None,
+    };
+    lines.iter().filter_map(of).collect()
 }
 
 pub(crate) fn waiting(incident: &Incident) -> Option<ApprovalDto> {

@@ -3,13 +3,15 @@
 
 use crate::desk::{Change, Desk, Known, KnownGroup};
 use crate::door::{Incoming, Keys, Subscription};
-use crate::observe::step;
+use crate::duplicates::Orphan;
+use crate::observe::{step, stored};
 use crate::{Engine, EngineConfig, EngineError};
-use midwatch_incident::{SilenceError, Silences, WantedSilence};
+use midwatch_incident::{Flapping, SilenceError, Silences, WantedSilence};
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::silence::Silence;
-use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp};
+use midwatch_model::{Alert, Duplicate, Fingerprint, SignalId, Timestamp};
 use midwatch_oncall::Muted;
+use midwatch_report::LineageStep;
 use midwatch_signal::source::{PayloadError, Source};
 use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow};
 use std::collections::HashMap;
@@ -62,7 +64,10 @@ impl EngineConfig {
         let mut alerts = Vec::with_capacity(parsed.told.len());
         for (index, told) in parsed.told.into_iter().enumerate() {
             match told.settle_by(feed.teller(name), now, self.resolve_timeout_s) {
-                Ok(alert) => alerts.push(alert),
+                Ok(mut alert) => {
+                    self.dedup.identify(&mut alert);
+                    alerts.push(alert);
+                }
                 Err(reason) => refused.push((index, reason)),
             }
         }
@@ -251,7 +256,8 @@ impl Engine {
         Ok(free)
     }
 
-    /// Alerts that still fire and that nothing keeps quiet any more are handled after all.
+    /// Alerts that still fire and that nothing keeps quiet any more are handled after all, and so are those that repeated
+    /// one that is over.
     pub(crate) async fn release(&self) -> Result<(), EngineError> {
         let now = self.now();
         let mut desk = self.desk.lock().await;
@@ -261,13 +267,18 @@ impl Engine {
             .filter(|held| desk.suppression(&held.alert, now).is_none())
             .map(|held| (held.alert.fingerprint(), held.id.clone()))
             .collect();
-        if free.is_empty() {
-            return Ok(());
-        }
         let released = free.iter().map(|(_, id)| {
             (id.to_string(), step(id, "released", "nothing keeps it quiet any more".into(), now))
         });
-        self.store.commit(Commit { released: released.collect(), ..Commit::default() }).await?;
+        let mut commit = Commit { released: released.collect(), ..Commit::default() };
+        steady(&mut desk, now, &mut commit);
+        if commit.released.is_empty() && commit.handled.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = self.store.commit(commit).await {
+            desk.stale = true;
+            return Err(error.into());
+        }
         for (fingerprint, _) in free {
             if let Some(held) = desk.get_mut(fingerprint) {
                 held.suppressed = false;
@@ -300,8 +311,41 @@ impl Engine {
         groups.collect()
     }
 
+    /// Alerts that flap now.
+    pub async fn flapping(&self) -> HashMap<Fingerprint, Flapping> {
+        self.desk.lock().await.flaps.all(self.now()).collect()
+    }
+
     /// Every silence that is known.
     pub async fn silences(&self) -> Vec<Silence> {
         self.desk.lock().await.silences.all().cloned().collect()
     }
+}
+
+/// Puts on record which alerts are stable again, and what becomes of duplicates that nobody stands for any more.
+fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
+    for fingerprint in desk.flaps.settled(now) {
+        if let Some(held) = desk.get(fingerprint) {
+            let how = if held.alert.is_resolved(now) { "it is over" } else { "it fires" };
+            let quiet_s = desk.flaps.quiet_s();
+            let step = step(&held.id, "stable", format!("no change for {quiet_s:.0} s: {how}"), now);
+            commit.handled.push((held.id.to_string(), step, None, false));
+        }
+    }
+    for (id, orphan) in desk.orphans(now) {
+        match orphan {
+            Orphan::Adopted(duplicate) => {
+                commit.handled.push((id.to_string(), deduplicated(&id, *duplicate, now), None, false));
+            }
+            Orphan::Alone(reason) => {
+                commit.released.push((id.to_string(), step(&id, "released", reason, now)))
+            }
+        }
+    }
+}
+
+/// The step that says what an alert repeats.
+pub(crate) fn deduplicated(id: &SignalId, duplicate: Duplicate, now: Timestamp) -> serde_json::Value {
+    let step = LineageStep::new(now, Some(id.to_string()), "deduplicated", duplicate.sentence());
+    stored(LineageStep { duplicate: Some(duplicate), ..step })
 }

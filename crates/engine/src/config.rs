@@ -2,7 +2,7 @@
 
 use crate::Feed;
 use midwatch_decision::DecisionConfig;
-use midwatch_incident::{IncidentConfig, InhibitRule};
+use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_oncall::{Receiver, RoutingTree};
@@ -42,6 +42,10 @@ pub struct EngineConfig {
     pub call_timeout_s: f64,
     pub detection: DetectionConfig,
     pub incident: IncidentConfig,
+    /// Which alerts tell the same.
+    pub dedup: DedupConfig,
+    /// Which alerts are not steady.
+    pub flap: FlapConfig,
     pub decision: DecisionConfig,
     pub verification: VerificationConfig,
     pub report: ReportConfig,

@@ -1,13 +1,15 @@
 //! From the intake log into incidents: what waits is placed, a batch at a time, each batch in one commit.
 
+use crate::alerts::deduplicated;
 use crate::append::with_derived;
-use crate::observe::step;
+use crate::observe::stored;
 use crate::{Engine, EngineError};
 use midwatch_incident::{Belongs, Incident, Open, Topology, correlate, topology_of};
 use midwatch_model::journal::{Entry, Line, StreamId};
-use midwatch_model::{IncidentId, ServiceGraph, Signal, Timestamp};
+use midwatch_model::{Duplicate, Entity, IncidentId, Score, ServiceGraph, ServiceName, Signal, Timestamp};
+use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow, StoreError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Intake rows that one commit handles at most.
 const BATCH: u32 = 500;
@@ -77,23 +79,46 @@ async fn open_incidents(engine: &Engine) -> Result<Slots, EngineError> {
 
 /// Places a batch and commits it. Gives the open incidents as they are then.
 async fn place_all(engine: &Engine, pending: Vec<IntakeRow>, mut slots: Slots) -> Result<Slots, EngineError> {
-    let graph = engine.watch.lock().await.graph.clone();
+    let (registrations, graph) = engine.services().await;
+    let registered = registrations
+        .into_iter()
+        .map(|known| Entity::of_service(&ServiceName::new(&known.name), known.namespace));
     let mut commit = Commit::default();
-    let mut signals = Vec::with_capacity(pending.len());
-    for row in pending {
-        match serde_json::from_slice::<Signal>(&row.payload) {
-            Ok(signal) => signals.push(signal),
-            Err(error) => engine.fail(row, &format!("it cannot be read: {error}"), &mut commit),
+    let (mut signals, mut repeated) = (Vec::with_capacity(pending.len()), Vec::new());
+    for (row, duplicate) in with_duplicates(engine, pending).await {
+        match (serde_json::from_slice::<Signal>(&row.payload), duplicate) {
+            (Ok(signal), None) => signals.push(signal),
+            (Ok(signal), Some(duplicate)) => repeated.push((signal, duplicate)),
+            (Err(error), _) => engine.fail(row, &format!("it cannot be read: {error}"), &mut commit),
         }
     }
-    let topology = topology_of(slots.values().map(|slot| &slot.open), signals.iter());
+    let open = slots.values().map(|slot| &slot.open);
+    let topology = topology_of(open, signals.iter(), registered, &graph);
     // Trouble that comes back reopens its incident first, so that its neighbours' symptoms of the same moment find that
     // open and do not become incidents of their own.
     signals.sort_by_cached_key(|signal| !slots.values().any(|slot| slot.open.returns_with(signal)));
+    let mut incidents = HashMap::new();
     for signal in &signals {
-        let (step, detail, incident) = place(engine, signal, &mut slots, &graph, &topology);
-        let step = self::step(&signal.id, step, detail, engine.now());
-        commit.handled.push((signal.id.to_string(), step, Some(incident.to_string()), true));
+        let (step, incident) = place(engine, signal, &mut slots, &graph, &topology);
+        incidents.insert(signal.id.clone(), incident.to_string());
+        commit.handled.push((signal.id.to_string(), stored(step), Some(incident.to_string()), true));
+    }
+    for (signal, duplicate) in repeated {
+        let incident = match incidents.get(&duplicate.of) {
+            Some(incident) => Some(incident.clone()),
+            None => engine.store.intake(duplicate.of.as_str()).await?.and_then(|row| row.incident),
+        };
+        let (step, incident) = match incident {
+            Some(incident) => (deduplicated(&signal.id, duplicate, engine.now()), incident),
+            // Nobody handles what it repeats: it is handled by itself, and nothing is lost.
+            None => {
+                engine.desk.lock().await.leave_alone(&signal.id);
+                let (step, incident) = place(engine, &signal, &mut slots, &graph, &topology);
+                (stored(step), incident.to_string())
+            }
+        };
+        incidents.insert(signal.id.clone(), incident.clone());
+        commit.handled.push((signal.id.to_string(), step, Some(incident), true));
     }
     for (id, slot) in &slots {
         let (before, new) = slot.lines.split_at(slot.recorded);
@@ -109,44 +134,52 @@ async fn place_all(engine: &Engine, pending: Vec<IntakeRow>, mut slots: Slots) -
     Ok(slots)
 }
 
-/// Places one signal: the step, its reason and the incident.
+/// Rows, each with what it repeats, if it does.
+async fn with_duplicates(engine: &Engine, pending: Vec<IntakeRow>) -> Vec<(IntakeRow, Option<Duplicate>)> {
+    let desk = engine.desk.lock().await;
+    let of = |row: &IntakeRow| desk.duplicate_of(row.alert.as_ref()?, &row.id);
+    pending.into_iter().map(|row| (of(&row), row)).map(|(duplicate, row)| (row, duplicate)).collect()
+}
+
+/// Places one signal: the step for the record, and the incident.
 fn place(
     engine: &Engine,
     signal: &Signal,
     slots: &mut Slots,
     graph: &ServiceGraph,
     topology: &Topology,
-) -> (&'static str, String, IncidentId) {
+) -> (LineageStep, IncidentId) {
     let now = engine.now();
     let candidates: Vec<&Open> = slots.values().map(|slot| &slot.open).collect();
-    let (incident, entries, step, reason) = match correlate(
-        signal,
-        &candidates,
-        graph,
-        topology,
-        &engine.config.incident,
-    ) {
+    let joined = |score: &Score, reason: &str| Entry::SignalJoined {
+        signal: signal.clone(),
+        reason: reason.to_owned(),
+        score: Some(score.clone()),
+    };
+    let belongs = correlate(signal, &candidates, graph, topology, &engine.config.incident);
+    let (incident, entries, step, reason, score) = match belongs {
         Belongs::Opens { parent, score, reason } => {
             let id = IncidentId::new(format!("inc-{}", engine.ids.next(now)));
             tracing::info!(incident.id = %id, service = %signal.service, "incident opened: {}", signal.summary);
             let opened =
                 Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
-            let linked = parent.map(|parent| Entry::Linked { parent, score });
-            (id, std::iter::once(opened).chain(linked).collect(), "opened", reason)
+            let linked = parent.map(|parent| Entry::Linked { parent, score: score.clone() });
+            let related = linked.is_some().then_some(score);
+            (id, std::iter::once(opened).chain(linked).collect(), "opened", reason, related)
         }
-        Belongs::Joins { incident, reason, .. } => {
-            let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
-            (incident, vec![joined], "joined", reason)
+        Belongs::Joins { incident, score, reason } => {
+            (incident, vec![joined(&score, &reason)], "joined", reason, Some(score))
         }
-        Belongs::Recurs { incident, reason } => {
-            let joined = Entry::SignalJoined { signal: signal.clone(), reason: reason.clone() };
-            (incident, vec![joined, Entry::Recurred { reason: reason.clone() }], "recurred", reason)
+        Belongs::Recurs { incident, score, reason } => {
+            let entries = vec![joined(&score, &reason), Entry::Recurred { reason: reason.clone() }];
+            (incident, entries, "recurred", reason, Some(score))
         }
-        Belongs::Duplicate { incident, reason } => (incident, Vec::new(), "deduplicated", reason),
-        Belongs::Echo { incident, reason } => (incident, Vec::new(), "echo", reason),
+        Belongs::Duplicate { incident, reason } => (incident, Vec::new(), "deduplicated", reason, None),
+        Belongs::Echo { incident, reason } => (incident, Vec::new(), "echo", reason, None),
     };
     add(slots, &incident, signal, entries, now);
-    (step, reason, incident)
+    let step = LineageStep::new(now, Some(signal.id.to_string()), step, reason);
+    (LineageStep { score, ..step }, incident)
 }
 
 fn add(slots: &mut Slots, id: &IncidentId, signal: &Signal, entries: Vec<Entry>, now: Timestamp) {

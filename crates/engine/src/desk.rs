@@ -5,9 +5,11 @@
 
 use crate::observe::{received, step};
 use crate::{EngineConfig, EngineError};
-use midwatch_incident::{Inhibitor, Silences};
+use midwatch_incident::{DedupConfig, Flaps, Inhibitor, Originals, Silences};
 use midwatch_model::journal::{Entry, StreamId};
-use midwatch_model::{Alert, Fingerprint, Labels, ServiceName, SignalId, Timestamp, after, seconds_between};
+use midwatch_model::{
+    Alert, Duplicate, Fingerprint, Labels, ServiceName, SignalId, Timestamp, after, seconds_between,
+};
 use midwatch_oncall::{Cooldown, Groups, Logged, Receiver};
 use midwatch_report::{Message, MessageAlert};
 use midwatch_signal::source::{service_of, signal_of};
@@ -39,14 +41,16 @@ pub struct Held {
     pub suppressed: bool,
     /// What it is about.
     pub service: ServiceName,
+    /// The alert that it repeats: while that one fires, this one is told of by it.
+    pub duplicate: Option<Duplicate>,
     /// How often it was told.
-    told: u64,
+    pub(crate) told: u64,
     /// Whether its row does not say so yet.
     behind: bool,
     /// Whether its words are others than those of its row.
     reworded: bool,
     /// Whether its row says that it is over.
-    ended: bool,
+    pub(crate) ended: bool,
     /// Why it was last not told of to a receiver, as put on record.
     pub(crate) quiet: Option<String>,
 }
@@ -101,13 +105,18 @@ pub struct Desk {
     /// The alerts about each service.
     about: HashMap<ServiceName, HashSet<Fingerprint>>,
     pub silences: Silences,
-    inhibitor: Inhibitor,
+    pub(crate) inhibitor: Inhibitor,
     pub(crate) groups: Groups,
     pub(crate) receivers: HashMap<String, Receiver>,
     /// What each receiver knows of each group.
     pub(crate) log: HashMap<TargetGroup, Logged>,
     pub(crate) underway: HashMap<TargetGroup, Underway>,
     pub(crate) cooldown: Cooldown,
+    /// How alerts are compared, if they are.
+    pub(crate) dedup: Option<DedupConfig>,
+    /// Alerts that others may repeat.
+    pub(crate) originals: Originals,
+    pub(crate) flaps: Flaps,
     /// Whether a write failed, so that memory may say more than the store.
     pub(crate) stale: bool,
     /// Alerts whose rows do not reflect yet how they were last told.
@@ -137,7 +146,9 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let receivers = config.receivers.iter().map(|r| (r.name.clone(), r.clone())).collect();
-        let mut desk = Self { receivers, groups: Groups::new(config.routing.clone()), ..Self::default() };
+        let dedup = config.dedup.compares().then(|| config.dedup.clone());
+        let groups = Groups::new(config.routing.clone());
+        let mut desk = Self { receivers, groups, dedup, ..Self::default() };
         let lost = desk.reload(config, store, now).await?;
         if !lost.is_empty() {
             store.commit(Commit { intake: lost, ..Commit::default() }).await?;
@@ -157,13 +168,16 @@ impl Desk {
         self.about.clear();
         self.behind.clear();
         self.caught_up_to = 0;
+        self.originals = Originals::default();
+        self.flaps = Flaps::new(config.flap.clone());
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
         self.read_silences(store).await?;
         self.read_log(store).await?;
         let deliveries = store.deliveries_not_told().await?;
         let oldest = deliveries.first().map_or(now, |delivery| delivery.received_at.min(now));
-        for row in store.alerts_since(after(oldest, -KEPT_S)).await? {
-            self.put_back(row);
+        let since = after(oldest, -config.flap.memory_s().max(KEPT_S));
+        for row in store.alerts_since(since).await? {
+            self.put_back(row, now);
         }
         let mut lost = Vec::new();
         for delivery in &deliveries {
@@ -212,18 +226,8 @@ impl Desk {
         Ok(())
     }
 
-    fn put_back(&mut self, row: IntakeRow) {
-        let suppressed = row.done && row.incident.is_none();
-        if let Some(alert) = row.alert {
-            self.inhibitor.note(&alert);
-            let mut held = Held::new(SignalId::new(row.id), alert);
-            (held.suppressed, held.told, held.ended) = (suppressed, row.told, row.ended_at.is_some());
-            self.hold(held);
-        }
-    }
-
     /// Puts an episode on the desk, in the place of the one before.
-    fn hold(&mut self, held: Held) {
+    pub(crate) fn hold(&mut self, held: Held) {
         let fingerprint = held.alert.fingerprint();
         self.about.entry(held.service.clone()).or_default().insert(fingerprint);
         if let Some(before) = self.held.insert(fingerprint, held)
@@ -242,11 +246,11 @@ impl Desk {
         }
     }
 
-    /// Whether an alert about the service fires at `now`.
+    /// Whether an alert about the service fires at `now`, or counts as firing.
     #[must_use]
     pub fn fires(&self, service: &ServiceName, now: Timestamp) -> bool {
         let alerts = self.about.get(service).into_iter().flatten();
-        alerts.filter_map(|alert| self.held.get(alert)).any(|held| !held.alert.is_resolved(now))
+        alerts.filter_map(|alert| self.held.get(alert)).any(|held| !self.is_over(&held.alert, now))
     }
 
     /// Takes in what an earlier process, or this one before a failed write, has acknowledged.
@@ -277,7 +281,8 @@ impl Desk {
         let firing_in_log: BTreeSet<Fingerprint> =
             log.values().flat_map(|logged| logged.firing.iter().copied()).collect();
         for (fingerprint, held) in &self.held {
-            if !held.alert.is_resolved(now) || firing_in_log.contains(fingerprint) {
+            let counts = !held.alert.is_resolved(now) || self.flaps.flapping(*fingerprint, now).is_some();
+            if counts || firing_in_log.contains(fingerprint) {
                 let receivers = &self.receivers;
                 self.groups.insert(&held.alert, now, |route, labels| {
                     let key = route.group_key(labels);
@@ -292,6 +297,10 @@ impl Desk {
     /// Every alert that is known, in no particular order.
     pub fn all(&self) -> impl Iterator<Item = &Held> {
         self.held.values()
+    }
+
+    pub(crate) fn by_fingerprint(&self) -> impl Iterator<Item = (Fingerprint, &Held)> {
+        self.held.iter().map(|(fingerprint, held)| (*fingerprint, held))
     }
 
     #[must_use]
@@ -310,8 +319,17 @@ impl Desk {
         Suppression { silenced_by, inhibited_by: self.inhibitor.inhibited_by(&alert.labels, now) }
     }
 
+    /// Whether an alert is over. One that flaps is not before it is stable.
+    pub(crate) fn is_over(&self, alert: &Alert, now: Timestamp) -> bool {
+        alert.is_resolved(now) && self.flaps.flapping(alert.fingerprint(), now).is_none()
+    }
+
     pub(crate) fn known(&self, held: &Held, now: Timestamp) -> Known {
-        let (suppression, receivers) = (self.suppression(&held.alert, now), self.receivers_of(&held.alert));
+        let (mut suppression, receivers) =
+            (self.suppression(&held.alert, now), self.receivers_of(&held.alert));
+        // To clients of Alertmanager's API an alert is explained by the one that it repeats.
+        let repeated = held.duplicate.as_ref().map(|duplicate| duplicate.fingerprint);
+        suppression.inhibited_by = suppression.inhibited_by.or(repeated);
         Known { held: held.clone(), suppression, receivers }
     }
 
@@ -323,7 +341,11 @@ impl Desk {
         let kept_s = if self.held.len() < HELD_MAX { KEPT_S } else { 0.0 };
         let since = after(now, -kept_s);
         let kept = |fingerprint: &Fingerprint, held: &Held| {
-            held.alert.ends_at > since || held.behind || !held.ended || self.groups.holds(*fingerprint)
+            held.alert.ends_at > since
+                || held.behind
+                || !held.ended
+                || self.groups.holds(*fingerprint)
+                || self.flaps.flapping(*fingerprint, now).is_some()
         };
         let gone: Vec<Fingerprint> = self
             .held
@@ -334,8 +356,10 @@ impl Desk {
         for fingerprint in gone {
             if let Some(held) = self.held.remove(&fingerprint) {
                 self.not_about(&held.service, fingerprint);
+                self.originals.remove(fingerprint);
             }
         }
+        self.flaps.forget(now);
         self.inhibitor.forget(since);
         self.log.retain(|_, logged| seconds_between(logged.at, now) < logged.valid_s);
     }
@@ -373,6 +397,8 @@ impl Desk {
         let change = match ends {
             Some(at) => {
                 let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
+                self.flaps.ends(fingerprint, at);
+                self.originals.remove(fingerprint);
                 Change::News(Box::new(held.end("resolved by its sender", detail, now)))
             }
             None => {
@@ -386,6 +412,7 @@ impl Desk {
         if moved {
             self.move_to_its_service(fingerprint);
             self.groups.remove(fingerprint);
+            self.look_again(fingerprint);
         }
         if !self.groups.holds(fingerprint) {
             self.groups.insert(&self.held[&fingerprint].alert, now, |_, _| None);
@@ -413,9 +440,17 @@ impl Desk {
             row.done = true;
         }
         self.route(&mut row, &alert, &id, now);
+        let fingerprint = alert.fingerprint();
+        if let Some(ended_at) = ended_at {
+            self.flaps.ends(fingerprint, ended_at);
+        }
+        if !over && self.flaps.begins(fingerprint, now).is_some() {
+            row.handling.push(step(&id, "flapping", self.flaps.sentence(), now));
+        }
         let mut held = Held::new(id, alert);
         held.ended = over;
         self.hold(held);
+        self.recognise(fingerprint, now);
         row
     }
 
@@ -483,7 +518,7 @@ impl Desk {
 }
 
 impl Held {
-    fn new(id: SignalId, alert: Alert) -> Self {
+    pub(crate) fn new(id: SignalId, alert: Alert) -> Self {
         Self {
             id,
             service: service_of(&alert),
@@ -493,6 +528,7 @@ impl Held {
             behind: false,
             reworded: false,
             ended: false,
+            duplicate: None,
             quiet: None,
         }
     }

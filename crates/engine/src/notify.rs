@@ -49,13 +49,17 @@ impl Desk {
                 story.over.push(*fingerprint);
                 continue;
             };
-            let over = held.alert.is_resolved(now);
+            let flapping = self.flaps.flapping(*fingerprint, now);
+            let over = self.is_over(&held.alert, now);
             if over {
                 story.over.push(*fingerprint);
             }
             let suppression = self.suppression(&held.alert, now);
-            let quiet =
-                (!suppression.is_none()).then(|| self.sentence(&suppression)).or_else(|| muted.clone());
+            let repeats = || held.duplicate.as_ref().map(|of| format!("deduplicated {}", of.sentence()));
+            let quiet = (!suppression.is_none())
+                .then(|| self.sentence(&suppression))
+                .or_else(repeats)
+                .or_else(|| muted.clone());
             if let Some(reason) = quiet {
                 story.quiet.push((*fingerprint, held.id.clone(), reason));
                 continue;
@@ -67,7 +71,14 @@ impl Desk {
                 let worst = story.about.entry(held.service.clone()).or_insert(held.alert.severity);
                 *worst = held.alert.severity.max(*worst);
             }
-            story.alerts.push((held.id.clone(), MessageAlert::of(&held.alert, now)));
+            let told = match flapping {
+                Some(_) => {
+                    story.seen.flapping.insert(*fingerprint);
+                    MessageAlert::flapping(&held.alert, self.flaps.sentence())
+                }
+                None => MessageAlert::of(&held.alert, now),
+            };
+            story.alerts.push((held.id.clone(), told));
         }
         story
     }
@@ -158,8 +169,8 @@ impl Engine {
         commit: &mut Commit,
     ) {
         let valid_s = 2.0 * route.repeat_interval_s;
-        let (firing, resolved) = (story.seen.firing.clone(), story.seen.resolved.clone());
-        let logged = Logged { at: now, firing, resolved, valid_s };
+        let Seen { firing, resolved, flapping } = story.seen.clone();
+        let logged = Logged { at: now, firing, resolved, flapping, valid_s };
         commit.notification_log.push(LogRow {
             target: group.0.clone(),
             group_key: group.1.clone(),

@@ -76,6 +76,9 @@ pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow
 
 /// One step of a signal's handling, as it is stored.
 pub(crate) fn step(signal: &SignalId, step: &str, detail: String, now: Timestamp) -> serde_json::Value {
-    let step = LineageStep { at: now, signal: Some(signal.to_string()), step: step.to_owned(), detail };
+    stored(LineageStep::new(now, Some(signal.to_string()), step, detail))
+}
+
+pub(crate) fn stored(step: LineageStep) -> serde_json::Value {
     serde_json::to_value(step).unwrap_or_default()
 }

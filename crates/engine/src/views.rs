@@ -17,6 +17,7 @@ pub fn incident_row(incident: &Incident) -> IncidentRow {
         service: incident.component().to_string(),
         cause: verdict.and_then(Verdict::root).map(|root| root.cause.name().to_owned()),
         opened_at: incident.opened_at,
+        parent: incident.parent.as_ref().map(ToString::to_string),
         seq: incident.seq,
         summary: verdict.map_or_else(|| incident.signals[0].summary.clone(), Verdict::sentence),
     }

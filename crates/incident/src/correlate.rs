@@ -73,6 +73,7 @@ pub enum Belongs {
     /// The incident had recovered and its trouble is back.
     Recurs {
         incident: IncidentId,
+        score: Score,
         reason: String,
     },
     /// An echo of an incident that is just being verified or has just recovered: it began before the recovery.
@@ -163,15 +164,18 @@ fn has_place(score: &Score) -> bool {
     [SameEntity, Alias, SameOwner, DependsOn, SameNamespace].into_iter().any(|kind| score.has(kind))
 }
 
-/// What the open incidents are about, so that names can be told to speak of it, and how many alert where: they and what
-/// has just come in.
+/// What is known, so that names can be told to speak of it: what the open incidents are about, the services that are
+/// registered and who of them calls whom. And how many alert where: the incidents' members and what has just come in.
 pub fn topology_of<'a>(
     open: impl Iterator<Item = &'a Open>,
     coming: impl Iterator<Item = &'a Signal>,
+    registered: impl Iterator<Item = Entity>,
+    graph: &ServiceGraph,
 ) -> Topology {
-    let entities: Vec<Entity> = open.flat_map(|incident| incident.members.entities()).cloned().collect();
+    let mut entities: Vec<Entity> = open.flat_map(|incident| incident.members.entities()).cloned().collect();
     let mut alerting: BTreeSet<Owner> = entities.iter().map(Entity::owner).collect();
-    let topology = Topology::new(entities, &[], &ServiceGraph::default());
+    entities.extend(registered);
+    let topology = Topology::new(entities, &[], graph);
     alerting.extend(coming.filter_map(|signal| Some(signal.entity.as_ref()?.owner())));
     topology.alerting(alerting.into_iter())
 }
@@ -197,7 +201,7 @@ fn place(signal: &Signal, incident: &Open, hops: usize) -> Belongs {
         }
         if incident.returns_with(signal) {
             let reason = format!("{series} is abnormal again {since:.0} s after {id} recovered");
-            return Belongs::Recurs { incident: id, reason };
+            return Belongs::Recurs { incident: id, score: score_on_graph(hops, since), reason };
         }
         if incident.state == State::Soaking {
             let reason = format!("{series} moved while {id} soaks, {hops} hops away");
@@ -347,7 +351,10 @@ mod tests {
         incident.component = None;
         let subject = Subject::of(first, &Topology::default());
         incident.members.add(&subject, subject.entities.first());
-        let topology = topology_of(std::iter::once(&incident), std::iter::empty());
+        let services = lab().services().map(|name| midwatch_model::Entity::of_service(name, None)).collect();
+        let services: Vec<Entity> = services;
+        let open = std::iter::once(&incident);
+        let topology = topology_of(open, std::iter::empty(), services.into_iter(), &lab());
         let answer = correlate(next, &[&incident], &lab(), &topology, &IncidentConfig::default());
         let found = match &answer {
             Belongs::Joins { score, .. } if score.total >= JOIN_POINTS => "joins",
@@ -373,6 +380,10 @@ mod tests {
         check(diagnosed, &desk, &alert("desk", Some("shop"), 800.0), "joins");
         check(diagnosed, &desk, &alert("desk", Some("bank"), 200.0), "opens");
         check(diagnosed, &desk, &alert("user", Some("shop"), 30.0), "opens");
+        // Nothing but its own name says what this one is about.
+        let named = |name: &str| Signal { alert_name: Some(name.into()), ..alert("blackbox", None, 30.0) };
+        check(diagnosed, &alert("payment", None, 0.0), &named("PaymentProbeFails"), "joins");
+        check(diagnosed, &alert("payment", None, 0.0), &named("InventoryProbeFails"), "opens");
     }
 
     fn joins(incident: Open, service: &str, metric: Metric) -> bool {

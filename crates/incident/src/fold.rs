@@ -444,7 +444,7 @@ impl Incident {
     }
 
     /// The entities of its signals, as relations see them.
-    fn members(&self) -> Members {
+    pub(crate) fn members(&self) -> Members {
         let mut members = Members::default();
         for signal in &self.signals {
             members.join(signal);

@@ -8,7 +8,7 @@ use crate::cli::{ActArgs, AlertCommand, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};
 use crate::output::{self, bold, out, text, time};
 use anyhow::{Context as _, Result, anyhow};
-use midwatch_model::{Action, ActionKind, ServiceName};
+use midwatch_model::{Action, ActionKind, Score, ServiceName};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -136,6 +136,7 @@ fn show(incident: &Value) {
     );
     out!("{}\n", bold(&text(incident, "summary")));
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    family(incident);
     let verdict = &incident["verdict"];
     if let Some(root) = list(&verdict["ranked"]).first() {
         for reason in list(&root["reasons"]) {
@@ -161,6 +162,9 @@ fn show(incident: &Value) {
             other["confidence"].as_f64().unwrap_or(0.0)
         );
     }
+    if let Some(origin) = incident["suspected_origin"]["entity"].as_str() {
+        out!("  suspected origin: {origin}{}", parts(&incident["suspected_origin"]["score"]));
+    }
     if let Some(waiting) = incident["waiting"].as_object().map(|_| &incident["waiting"]) {
         out!("\n{}", bold(&format!("Waiting for you: {}", text(waiting, "action"))));
         out!("  why: {}\n  undo: {}", text(waiting, "why"), text(waiting, "undo"));
@@ -175,6 +179,29 @@ fn show(incident: &Value) {
     if let Some(path) = incident["postmortem"].as_str() {
         out!("\nPostmortem: {path}");
     }
+}
+
+/// The incidents that this one is related to, though they are not one with it.
+fn family(incident: &Value) {
+    let children = incident["children"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if let Some(parent) = incident["parent"].as_str() {
+        out!("child of {parent}{}", parts(&incident["parent_score"]));
+    }
+    if !children.is_empty() {
+        out!("children:");
+    }
+    for child in children {
+        out!("  {}  {:<13} {}", text(child, "id"), text(child, "state"), text(child, "summary"));
+    }
+    if incident["parent"].is_string() || !children.is_empty() {
+        out!("");
+    }
+}
+
+/// A score with its parts, behind a colon; nothing where there is none.
+fn parts(score: &Value) -> String {
+    serde_json::from_value::<Score>(score.clone())
+        .map_or_else(|_| String::new(), |score| format!(": {}", score.sentence()))
 }
 
 pub async fn why(args: &ClientArgs, id: &str) -> Result<Exit> {
@@ -192,7 +219,10 @@ pub async fn why(args: &ClientArgs, id: &str) -> Result<Exit> {
     for step in answer["steps"].as_array().into_iter().flatten() {
         let whose =
             step["signal"].as_str().filter(|_| several).map_or_else(String::new, |id| format!("  {id}"));
-        out!("{}  {:<12}  {}{whose}", time(step, "at"), text(step, "step"), text(step, "detail"));
+        let (detail, parts) = (text(step, "detail"), parts(&step["score"]));
+        // Where a score decided, it is the reason already.
+        let score = if detail.contains(parts.trim_start_matches(": ")) { String::new() } else { parts };
+        out!("{}  {:<12}  {detail}{whose}{score}", time(step, "at"), text(step, "step"));
     }
     Ok(DONE)
 }

@@ -20,7 +20,7 @@ use midwatch_connectors::{
 };
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, ReportConfig};
-use midwatch_incident::{IncidentConfig, InhibitRule};
+use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_oncall::{Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree};
@@ -51,6 +51,10 @@ pub struct Config {
     pub engine: LoopConfig,
     pub detection: DetectionConfig,
     pub incident: IncidentConfig,
+    /// How alerts are recognised that tell the same.
+    pub dedup: DedupConfig,
+    /// How alerts are damped that begin and end again and again.
+    pub flap: FlapConfig,
     pub decision: DecisionConfig,
     pub policy: PolicyConfig,
     pub verification: VerificationConfig,
@@ -92,6 +96,8 @@ impl Default for Config {
             engine: LoopConfig::default(),
             detection: DetectionConfig::default(),
             incident: IncidentConfig::default(),
+            dedup: DedupConfig::default(),
+            flap: FlapConfig::default(),
             decision: DecisionConfig::default(),
             policy: PolicyConfig::default(),
             verification: VerificationConfig::default(),
@@ -233,6 +239,8 @@ impl Config {
                 return Err(format!("{field} is {value}; it must be at least 1 second"));
             }
         }
+        self.dedup.validate()?;
+        self.flap.validate()?;
         self.detection.validate().map_err(|e| e.to_string())?;
         self.connectors().validate().map_err(|e| e.to_string())
     }
@@ -323,6 +331,8 @@ impl Config {
                 ..self.detection.clone()
             },
             incident: self.incident.clone(),
+            dedup: self.dedup.clone(),
+            flap: self.flap.clone(),
             decision: self.decision.clone(),
             verification: self.verification.clone(),
             report: self.report.clone(),
@@ -408,6 +418,9 @@ mod tests {
             ("[decision]\nrate_window_s = nan", "m.toml:2: decision.rate_window_s"),
             ("[decision]\napproval_ttl_s = 1e300", "decision.approval_ttl_s"),
             ("[decision]\nmin_evidence_sources = 0", "decision.min_evidence_sources"),
+            ("[flap]\nchanges = 2", "m.toml:2: flap.changes"),
+            ("[dedup.fuzzy]\ntitle_min = 0.2", "dedup.fuzzy.title_min"),
+            ("[dedup.source.datadog.window]\nwithin_s = -1.0", "dedup.source.datadog.window.within_s"),
             ("[verification]\nnormal_readings = 0", "verification.normal_readings"),
             ("[[service]]\nname = \"a\"\nhealth = \"ftp://x\"", "health of [[service]] `a`"),
         ] {

@@ -210,6 +210,14 @@ impl std::fmt::Display for Entity {
 /// Letters that must be left of a name when a glued `service` is taken off: what is shorter is no name.
 const SHORTEST_BARE: usize = 3;
 
+impl Entity {
+    /// A service that is known by its name, and by its namespace where that is known.
+    #[must_use]
+    pub fn of_service(name: &crate::ServiceName, namespace: Option<String>) -> Self {
+        Self { kind: EntityKind::Service, cluster: None, namespace, name: name.to_string() }
+    }
+}
+
 /// A name without separators and case: `frontend-proxy` and `frontendProxy` are the same.
 #[must_use]
 pub fn name_key(text: &str) -> String {

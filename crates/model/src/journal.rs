@@ -137,6 +137,9 @@ pub enum Entry {
     SignalJoined {
         signal: Signal,
         reason: String,
+        /// How strongly it is related, part by part. Journals of before have the reason only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        score: Option<Score>,
     },
     /// The incident is related to another, though not strongly enough to be one with it.
     Linked {
@@ -505,6 +508,14 @@ mod tests {
         let records = chain(&StreamId::Config, 3);
         let verified = VerifiedJournal::verify(StreamId::Config, &records, head_of(&records));
         assert_eq!(verified.map(|v| v.len()), Ok(3));
+    }
+
+    #[test]
+    fn a_line_of_before_scores_were_kept_is_read_and_keeps_its_bytes() {
+        let old = r#"{"v":1,"at":"2026-01-05T03:00:00Z","role":"observer","entry":{"type":"signal_joined","signal":{"id":"alt-1","kind":"alert","origin":"generic","service":"pay","metric":null,"class":"latency_spike","onset_at":"2026-01-05T03:00:00Z","detected_at":"2026-01-05T03:00:00Z","value":0.0,"sigma":0.0,"baseline":null,"summary":"slow","evidence":null},"reason":"same service"}}"#;
+        let line: Line = serde_json::from_str(old).expect("an old line");
+        assert!(matches!(&line.entry, Entry::SignalJoined { score: None, .. }));
+        assert_eq!(String::from_utf8_lossy(&line.to_bytes()), old);
     }
 
     #[test]

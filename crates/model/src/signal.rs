@@ -74,11 +74,16 @@ pub struct Signal {
 }
 
 impl Signal {
-    /// Dedup key: one signal per service and metric (or class, for alerts without a metric).
+    /// What an incident hears of once: a metric of a service, or for alerts without a metric what they look like and what
+    /// they are called, since two rules of one service may tell of different things.
     #[must_use]
     pub fn series_key(&self) -> String {
-        let series = self.metric.map_or(self.class.name(), Metric::name);
-        format!("{}/{series}", self.service)
+        let service = &self.service;
+        match (self.metric, &self.alert_name) {
+            (Some(metric), _) => format!("{service}/{}", metric.name()),
+            (None, Some(name)) => format!("{service}/{}/{name}", self.class.name()),
+            (None, None) => format!("{service}/{}", self.class.name()),
+        }
     }
 
     /// What an anomaly can be matched by, since nobody gave it labels: its service, its metric, and as `alertname` what

@@ -77,6 +77,12 @@ impl Verdict {
         self.ranked.first()
     }
 
+    /// Whether it names a cause that is likelier than not.
+    #[must_use]
+    pub fn is_conclusive(&self) -> bool {
+        self.root().is_some_and(|root| root.confidence >= INCONCLUSIVE_BELOW)
+    }
+
     /// The verdict in one sentence.
     #[must_use]
     pub fn sentence(&self) -> String {

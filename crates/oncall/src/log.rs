@@ -10,6 +10,9 @@ pub struct Logged {
     pub at: Timestamp,
     pub firing: BTreeSet<Fingerprint>,
     pub resolved: BTreeSet<Fingerprint>,
+    /// Those of the firing ones that flap.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub flapping: BTreeSet<Fingerprint>,
     /// Seconds after which it says nothing any more: twice the repeat interval, as in Alertmanager.
     pub valid_s: f64,
 }
@@ -19,6 +22,8 @@ pub struct Logged {
 pub struct Seen {
     pub firing: BTreeSet<Fingerprint>,
     pub resolved: BTreeSet<Fingerprint>,
+    /// Those of the firing ones that flap.
+    pub flapping: BTreeSet<Fingerprint>,
 }
 
 /// Why a receiver is told.
@@ -28,6 +33,8 @@ pub enum Why {
     First,
     #[strum(to_string = "alerts fire that it was not told of")]
     MoreFire,
+    #[strum(to_string = "alerts flap: they count as firing until they are stable")]
+    Flap,
     #[strum(to_string = "all alerts are over")]
     AllOver,
     #[strum(to_string = "some alerts are over")]
@@ -59,6 +66,9 @@ pub fn needs_update(
     if !seen.firing.is_subset(&logged.firing) {
         return Some(Why::MoreFire);
     }
+    if !seen.flapping.is_subset(&logged.flapping) {
+        return Some(Why::Flap);
+    }
     if seen.firing.is_empty() {
         // If it knows of none that fire, some have come and gone in between: it need not hear of them.
         return (!logged.firing.is_empty()).then_some(Why::AllOver);
@@ -77,10 +87,20 @@ mod tests {
         numbers.iter().map(|n| format!("{n:016x}").parse().expect("a fingerprint")).collect()
     }
 
+    /// What a receiver knows that was told of these as firing at the beginning of time.
+    fn logged(firing: &[u64]) -> Logged {
+        Logged {
+            at: Timestamp::UNIX_EPOCH,
+            firing: set(firing),
+            resolved: BTreeSet::new(),
+            flapping: BTreeSet::new(),
+            valid_s: 120.0,
+        }
+    }
+
     fn check(logged: Option<(&[u64], &[u64])>, seen: (&[u64], &[u64]), since_s: i64, expected: Option<Why>) {
-        let at = Timestamp::UNIX_EPOCH;
-        let logged = logged.map(|(f, r)| Logged { at, firing: set(f), resolved: set(r), valid_s: 120.0 });
-        let seen = Seen { firing: set(seen.0), resolved: set(seen.1) };
+        let logged = logged.map(|(f, r)| Logged { resolved: set(r), ..self::logged(f) });
+        let seen = Seen { firing: set(seen.0), resolved: set(seen.1), ..Seen::default() };
         let now = Timestamp::from_second(since_s).expect("a time");
         assert_eq!(needs_update(logged.as_ref(), &seen, true, 60.0, now), expected, "{logged:?} {seen:?}");
     }
@@ -100,13 +120,29 @@ mod tests {
 
     #[test]
     fn who_does_not_want_to_hear_of_ends_hears_only_that_all_is_over() {
-        let logged =
-            Logged { at: Timestamp::UNIX_EPOCH, firing: set(&[1, 2]), resolved: set(&[]), valid_s: 120.0 };
+        let logged = logged(&[1, 2]);
         let tell = |firing: &[u64]| {
-            let seen = Seen { firing: set(firing), resolved: set(&[2]) };
+            let seen = Seen { firing: set(firing), resolved: set(&[2]), ..Seen::default() };
             needs_update(Some(&logged), &seen, false, 60.0, Timestamp::UNIX_EPOCH)
         };
         // The log has to be cleared in any case; what is sent is the notifier's business.
         assert_eq!((tell(&[1]), tell(&[])), (None, Some(Why::AllOver)));
+    }
+
+    #[test]
+    fn that_an_alert_flaps_is_told_once_and_is_no_page() {
+        let tell = |logged: &Logged, flapping: &[u64]| {
+            let seen = Seen { firing: set(&[1, 2]), resolved: set(&[]), flapping: set(flapping) };
+            needs_update(Some(logged), &seen, true, 60.0, Timestamp::UNIX_EPOCH)
+        };
+        let mut known = logged(&[1, 2]);
+        assert_eq!(tell(&known, &[1]), Some(Why::Flap));
+        known.flapping = set(&[1]);
+        assert_eq!((tell(&known, &[1]), tell(&known, &[])), (None, None));
+        assert!(!Why::Flap.pages());
+        // What was logged before anybody knew of flapping can be read.
+        let old = r#"{"at":"1970-01-01T00:00:00Z","firing":[],"resolved":[],"valid_s":120.0}"#;
+        assert_eq!(serde_json::from_str::<Logged>(old).expect("readable"), logged(&[]));
+        assert_eq!(serde_json::to_string(&logged(&[])).expect("plain"), old);
     }
 }

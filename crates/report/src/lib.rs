@@ -8,7 +8,7 @@ mod postmortem;
 mod timeline;
 mod way;
 
-pub use lineage::{LineageStep, why};
+pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};

@@ -1,7 +1,7 @@
 //! Lineage: how each signal was handled, step by step.
 
-use midwatch_model::Timestamp;
 use midwatch_model::journal::{Entry, Line};
+use midwatch_model::{Duplicate, Score, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One step of a signal's way.
@@ -12,6 +12,40 @@ pub struct LineageStep {
     pub signal: Option<String>,
     pub step: String,
     pub detail: String,
+    /// How strongly it is related to what it was placed with, part by part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<Score>,
+    /// The alert that tells the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate: Option<Duplicate>,
+}
+
+impl LineageStep {
+    #[must_use]
+    pub fn new(at: Timestamp, signal: Option<String>, step: &str, detail: String) -> Self {
+        Self { at, signal, step: step.to_owned(), detail, score: None, duplicate: None }
+    }
+}
+
+/// What an alert repeats, by the steps of its handling.
+#[must_use]
+pub fn duplicate_of(steps: &[LineageStep]) -> Option<&Duplicate> {
+    let last = steps.iter().rev().find(|step| step.duplicate.is_some() || step.step == "released");
+    last?.duplicate.as_ref()
+}
+
+/// Why an alert was last not told of, by the steps of its handling.
+#[must_use]
+pub fn quiet_for(steps: &[LineageStep]) -> Option<&str> {
+    let last = steps.iter().rev().find(|step| step.step == "not told");
+    last.map(|step| step.detail.as_str())
+}
+
+/// Since when an alert flaps, by the steps of its handling.
+#[must_use]
+pub fn flapping_since(steps: &[LineageStep]) -> Option<Timestamp> {
+    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), "flapping" | "stable"));
+    last.filter(|step| step.step == "flapping").map(|step| step.at)
 }
 
 /// The lineage of an incident from its journal, or of one signal within it. `intake` are the handling steps of signals
@@ -34,12 +68,14 @@ pub fn why(lines: &[Line], intake: &[(String, Vec<LineageStep>)], only: Option<&
         if matches!(line.entry, Entry::Observed { .. }) {
             continue;
         }
-        steps.push(LineageStep {
-            at: line.at,
-            signal,
-            step: line.entry.type_name().to_owned(),
-            detail: crate::timeline::sentence(&line.entry),
-        });
+        let score = match &line.entry {
+            Entry::SignalJoined { score, .. } => score.clone(),
+            Entry::Linked { score, .. } => Some(score.clone()),
+            _ => None,
+        };
+        let sentence = crate::timeline::sentence(&line.entry);
+        let step = LineageStep::new(line.at, signal, line.entry.type_name(), sentence);
+        steps.push(LineageStep { score, ..step });
     }
     steps.sort_by_key(|step| step.at);
     steps

@@ -55,6 +55,14 @@ impl MessageAlert {
         self.status == AlertStatus::Firing
     }
 
+    /// An alert that flaps counts as firing, and says why in an annotation.
+    #[must_use]
+    pub fn flapping(alert: &Alert, sentence: String) -> Self {
+        let mut told = Self::of(alert, no_time());
+        told.annotations.insert("midwatch_flapping".into(), sentence);
+        told
+    }
+
     #[must_use]
     pub fn of(alert: &Alert, now: Timestamp) -> Self {
         let over = alert.is_resolved(now);

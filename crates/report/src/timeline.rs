@@ -36,7 +36,7 @@ pub fn timeline(lines: &[Line]) -> Vec<TimelineRow> {
 pub(crate) fn sentence(entry: &Entry) -> String {
     match entry {
         Entry::Opened { signal, .. } => format!("Incident opened: {}", heard(signal)),
-        Entry::SignalJoined { signal, reason } => format!("Joined: {} ({reason})", heard(signal)),
+        Entry::SignalJoined { signal, reason, .. } => format!("Joined: {} ({reason})", heard(signal)),
         Entry::Linked { parent, score } => format!("Child of {parent}: {}", score.sentence()),
         Entry::Diagnosed { verdict, .. } => format!("Verdict: {}", verdict.sentence()),
         Entry::Planned { plan, hash } => {

@@ -74,12 +74,7 @@ const PLACED: [&str; 5] = ["opened", "joined", "deduplicated", "recurred", "echo
 #[must_use]
 pub fn way(input: &WayInput) -> Way {
     let mut steps: Vec<LineageStep> = input.steps.iter().map(|step| placed(step, input.incident)).collect();
-    let at = |at, step: &str, detail| LineageStep {
-        at,
-        signal: Some(input.id.to_owned()),
-        step: step.into(),
-        detail,
-    };
+    let at = |at, step: &str, detail| LineageStep::new(at, Some(input.id.to_owned()), step, detail);
     if let Some(alert) = input.alert {
         // After "received", before whatever was made of it.
         let place = steps.len().min(1);
@@ -170,7 +165,9 @@ fn headline(input: &WayInput) -> (bool, String) {
 
 fn unpaged(input: &WayInput) -> String {
     let last = |name: &str| input.steps.iter().rposition(|step| step.step == name);
-    let quiet = last("suppressed").max(last("not told")).filter(|at| last("released") < Some(*at));
+    let repeats = input.steps.iter().rposition(|step| step.duplicate.is_some());
+    let quiet = last("suppressed").max(last("not told")).max(repeats);
+    let quiet = quiet.filter(|at| last("released") < Some(*at));
     let Some(alert) = input.alert else {
         return match (quiet, input.incident) {
             (Some(at), _) => format!("Opened no incident: {}.", input.steps[at].detail),
@@ -181,7 +178,9 @@ fn unpaged(input: &WayInput) -> String {
         };
     };
     if let Some(at) = quiet {
-        return format!("Did not page: {}.", input.steps[at].detail);
+        let step = &input.steps[at];
+        let how = if step.duplicate.is_some() { "deduplicated " } else { "" };
+        return format!("Did not page: {how}{}.", step.detail);
     }
     let routed = last("routed").is_some();
     let over = alert.is_resolved(input.now);
@@ -239,7 +238,7 @@ mod tests {
         let alert = alert();
         let step = |(n, text): (usize, &&str)| {
             let (step, detail) = text.split_once(": ").unwrap_or((text, ""));
-            LineageStep { at: at(n as i64), signal: None, step: step.into(), detail: detail.into() }
+            LineageStep::new(at(n as i64), None, step, detail.into())
         };
         let input = WayInput {
             id: "alt-1",

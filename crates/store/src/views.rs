@@ -16,6 +16,8 @@ pub struct IncidentRow {
     pub service: String,
     pub cause: Option<String>,
     pub opened_at: Timestamp,
+    /// The incident that it is a child of.
+    pub parent: Option<String>,
     /// Records of the stream that the row was folded from.
     pub seq: u64,
     pub summary: String,
@@ -25,10 +27,10 @@ impl IncidentRow {
     pub(crate) async fn write(&self, db: &mut SqliteConnection) -> Result<(), sqlx::Error> {
         // A row folded from fewer records never replaces a newer one.
         sqlx::query(
-            "INSERT INTO incidents (id, state, open, service, cause, opened_ms, seq, summary) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, \
+            "INSERT INTO incidents (id, state, open, service, cause, opened_ms, seq, summary, parent) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, \
              open = excluded.open, service = excluded.service, cause = excluded.cause, seq = excluded.seq, \
-             summary = excluded.summary WHERE excluded.seq >= incidents.seq",
+             summary = excluded.summary, parent = excluded.parent WHERE excluded.seq >= incidents.seq",
         )
         .bind(&self.id)
         .bind(&self.state)
@@ -38,6 +40,7 @@ impl IncidentRow {
         .bind(self.opened_at.as_millisecond())
         .bind(self.seq as i64)
         .bind(&self.summary)
+        .bind(&self.parent)
         .execute(db)
         .await?;
         Ok(())
@@ -54,6 +57,7 @@ impl IncidentRow {
             service: row.get("service"),
             cause: row.get("cause"),
             opened_at,
+            parent: row.get("parent"),
             seq: row.get::<i64, _>("seq") as u64,
             summary: row.get("summary"),
         })
@@ -78,7 +82,7 @@ pub(crate) async fn write_artifact(
 }
 
 pub(crate) const COLUMNS: &str =
-    "SELECT id, state, open, service, cause, opened_ms, seq, summary FROM incidents";
+    "SELECT id, state, open, service, cause, opened_ms, seq, summary, parent FROM incidents";
 
 impl Store {
     /// Incidents, newest first; only open ones if `open`.
@@ -100,6 +104,17 @@ impl Store {
         let sql = format!("{COLUMNS} WHERE service = ? ORDER BY opened_ms DESC, id DESC LIMIT ?");
         let rows =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(service).bind(limit).fetch_all(&self.readers).await?;
+        rows.iter().map(IncidentRow::read).collect()
+    }
+
+    /// The children of an incident, oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn children_of(&self, parent: &str, limit: u32) -> Result<Vec<IncidentRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE parent = ? ORDER BY opened_ms, id LIMIT ?");
+        let rows =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(parent).bind(limit).fetch_all(&self.readers).await?;
         rows.iter().map(IncidentRow::read).collect()
     }
 

@@ -9,9 +9,12 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use midwatch_engine::{Engine, Incoming, Received, Subscription};
-use midwatch_report::LineageStep;
+use midwatch_incident::Flapping;
+use midwatch_model::Fingerprint;
+use midwatch_report::{LineageStep, duplicate_of};
 use midwatch_store::{AlertFilter, AlertStatus, IntakeRow};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use strum::VariantNames as _;
 
 /// What whoever sends something again is told.
@@ -78,12 +81,15 @@ fn answer(received: &Received, letter: Option<String>) -> Value {
 const FILTERS: [&str; 10] =
     ["status", "severity", "service", "source", "incident", "match", "since", "until", "limit", "cursor"];
 
-fn row(row: &IntakeRow) -> Value {
+fn row(row: &IntakeRow, flapping: &HashMap<Fingerprint, Flapping>) -> Value {
+    let fingerprint = row.alert.as_ref().map(|alert| alert.fingerprint());
     let signal: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
     json!({
         "id": row.id, "received_at": row.received_at, "source": row.source, "incident": row.incident,
         "service": row.service, "status": row.status(),
-        "fingerprint": row.alert.as_ref().map(|alert| alert.fingerprint().to_string()),
+        "fingerprint": fingerprint.map(|fingerprint| fingerprint.to_string()),
+        "duplicate_of": duplicate_of(&steps_of(row)),
+        "flapping": fingerprint.and_then(|fingerprint| flapping.get(&fingerprint)),
         "signal": signal, "handled": row.done, "handling": row.handling, "alert": row.alert, "told": row.told,
     })
 }
@@ -119,7 +125,8 @@ pub(crate) async fn list(
         until: asked.time("until")?,
     };
     let found = api.engine.store.alerts(&filter, asked.cursor()?.as_ref(), asked.limit(50)?).await?;
-    Ok(Json(page("alerts", &found, row)))
+    let flapping = api.engine.flapping().await;
+    Ok(Json(page("alerts", &found, |found| row(found, &flapping))))
 }
 
 /// By its id, or by its fingerprint: then its newest episode.
@@ -137,7 +144,8 @@ pub(super) async fn find(engine: &Engine, id: &str) -> Result<IntakeRow, ApiErro
 #[utoipa::path(get, path = "/api/v1/alerts/{id}", tag = "alerts", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
 pub(crate) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(row(&find(&api.engine, &id).await?)))
+    let flapping = api.engine.flapping().await;
+    Ok(Json(row(&find(&api.engine, &id).await?, &flapping)))
 }
 
 /// The steps of an intake row.

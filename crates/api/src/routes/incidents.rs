@@ -1,6 +1,8 @@
 //! Incidents, and what people decide about them.
 
-use crate::dto::{ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, waiting};
+use crate::dto::{
+    ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, OriginDto, waiting,
+};
 use crate::query::{Asked, page};
 use crate::{Api, error::ApiError};
 use axum::Json;
@@ -9,7 +11,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use midwatch_engine::{ActRequest, Engine};
-use midwatch_incident::{Incident, State as IncidentState};
+use midwatch_incident::{Incident, State as IncidentState, suspected_origin};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{Cause, IncidentId, PlanHash};
 use midwatch_report::why;
@@ -27,6 +29,19 @@ pub(super) async fn load(engine: &Engine, id: &str) -> Result<(VerifiedJournal, 
         Some(incident) => Ok((journal, incident)),
         None => Err(ApiError::not_found(format!("there is no incident {id}"))),
     }
+}
+
+/// Everything that is known of an incident.
+pub(super) async fn detail(
+    engine: &Engine,
+    journal: &VerifiedJournal,
+    incident: &Incident,
+) -> Result<IncidentDetail, ApiError> {
+    let children = engine.store.children_of(incident.id.as_str(), LIST_MAX).await?;
+    let (_, graph) = engine.services().await;
+    let suspected_origin = suspected_origin(incident, &graph)
+        .map(|root| OriginDto { entity: root.entity.to_string(), score: root.score });
+    Ok(IncidentDetail { suspected_origin, ..IncidentDetail::new(incident, journal.lines(), children) })
 }
 
 /// What lists of incidents can be asked for.
@@ -71,7 +86,7 @@ pub(crate) async fn show(
     Path(id): Path<String>,
 ) -> Result<Json<IncidentDetail>, ApiError> {
     let (journal, incident) = load(&api.engine, &id).await?;
-    Ok(Json(IncidentDetail::new(&incident, journal.lines())))
+    Ok(Json(detail(&api.engine, &journal, &incident).await?))
 }
 
 /// How every signal of an incident was handled.

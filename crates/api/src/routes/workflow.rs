@@ -1,7 +1,6 @@
 //! The way of an incident through the stages: runs, evidence, audit.
 
-use super::incidents::load;
-use crate::dto::IncidentDetail;
+use super::incidents::{detail, load};
 use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -32,7 +31,7 @@ pub(crate) async fn runs(State(api): State<Api>) -> Result<Json<Value>, ApiError
 pub(crate) async fn run(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let (journal, incident) = load(&api.engine, &id).await?;
     let artifacts = api.engine.store.artifacts(&id).await?;
-    let detail = IncidentDetail::new(&incident, journal.lines());
+    let detail = detail(&api.engine, &journal, &incident).await?;
     Ok(Json(json!({ "id": id, "incident": detail, "artifacts": artifacts })))
 }
 

@@ -158,6 +158,8 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         call_timeout_s: 5.0,
         detection: Default::default(),
         incident: Default::default(),
+        dedup: Default::default(),
+        flap: Default::default(),
         decision: Default::default(),
         verification: Default::default(),
         report: ReportConfig { dir: dir.path().join("postmortems") },

@@ -64,6 +64,7 @@ pub(super) fn after_recovery(incident: &Incident, facts: &Facts, config: &Engine
             .filter(|since| status.suspicious && *since > resolved_at)
             .map(|since| (since, status.at))
     };
+    let is_old = facts.now >= after(resolved_at, config.incident.recurrence_window_s);
     // The detectors stay silent about a series that signalled lately; this incident knows that series and does not.
     let back = incident.signals.iter().find_map(|signal| {
         let (since, at) = suspicious(signal)?;
@@ -76,8 +77,19 @@ pub(super) fn after_recovery(incident: &Incident, facts: &Facts, config: &Engine
             reason: format!("{series} is abnormal again {after_s:.0} s after the recovery"),
         }]);
     }
+    // One that began before the recovery was taken for its echo; by now it is not.
+    let lasting = incident.signals.iter().find(|s| s.metric.is_none() && facts.alerted.contains(&s.service));
+    if let Some(signal) = lasting.filter(|_| is_old) {
+        let after_s = seconds_between(resolved_at, facts.now);
+        return Step::Record(vec![Entry::Recurred {
+            reason: format!(
+                "an alert about {} still fires {after_s:.0} s after the recovery",
+                signal.service
+            ),
+        }]);
+    }
     let stirring = incident.signals.iter().any(|signal| suspicious(signal).is_some());
-    if !stirring && facts.now >= after(resolved_at, config.incident.recurrence_window_s) {
+    if !stirring && is_old {
         let reason = format!("no recurrence within {:.0} s", config.incident.recurrence_window_s);
         return Step::Record(vec![Entry::Closed { reason }]);
     }

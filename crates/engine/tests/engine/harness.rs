@@ -52,6 +52,8 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
             self_resolve_s: 20.0,
             inconclusive_after_s: 30.0,
         },
+        dedup: Default::default(),
+        flap: Default::default(),
         decision: DecisionConfig {
             warm_up_ticks: 15,
             settle_s: 4.0,

@@ -1,9 +1,12 @@
 //! The engine in a simulated world: whole incidents, crashes at every write, and people who step in.
 
+mod again;
 mod crash;
+mod dedup;
 mod door;
 mod doubts;
 mod effects;
+mod flap;
 mod golden;
 mod guards;
 mod harness;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::sync::Arc;
 
 /// Everything goes to `ops`, by service; what concerns `nightly` is muted at all times.
-fn routed(config: &mut EngineConfig, cooldown_s: f64) {
+pub fn routed(config: &mut EngineConfig, cooldown_s: f64) {
     let muted = RouteConfig {
         matchers: vec!["service=nightly".into()],
         mute_time_intervals: vec!["always".into()],
@@ -42,18 +42,18 @@ async fn rig() -> Rig {
     Rig::with(|config| routed(config, 0.0), "").await
 }
 
-fn fires(rig: &Rig, id: &str, service: &str) -> Value {
+pub fn fires(rig: &Rig, id: &str, service: &str) -> Value {
     alert(id, service, Cause::LatencySpike, rig.now())
 }
 
-fn over(fires: &Value) -> Value {
+pub fn over(fires: &Value) -> Value {
     let mut over = fires.clone();
     over["status"] = "resolved".into();
     over
 }
 
 /// Ticks, and gives what receivers were told meanwhile: `ids of firing alerts | ids of those that are over`.
-async fn told(rig: &Rig, ticks: usize) -> Vec<String> {
+pub async fn told(rig: &Rig, ticks: usize) -> Vec<String> {
     for _ in 0..ticks {
         rig.tick().await;
         rig.engine.tell_due().await.expect("told");

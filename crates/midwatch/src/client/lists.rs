@@ -138,6 +138,14 @@ pub async fn alert(client: &Client, json: bool, id: &str) -> Result<Exit> {
         let until = if alert["timeout"] == true { "over, if not told again, at" } else { "over at" };
         out!("severity {}, since {starts}, {until} {ends}, told {told} times", text(alert, "severity"));
     }
+    if let Some(of) = row["duplicate_of"].as_object() {
+        let word = |name: &str| of.get(name).and_then(Value::as_str).unwrap_or_default();
+        out!("repeats {} ({}), and is told of by that one while it fires", word("of"), word("name"));
+    }
+    if row["flapping"].is_object() {
+        let (since, until) = (time(&row["flapping"], "since"), time(&row["flapping"], "until"));
+        out!("flapping since {since}; counts as firing until it is stable, at {until} at the earliest");
+    }
     for (title, pairs) in [("Labels", &alert["labels"]), ("Annotations", &alert["annotations"])] {
         let Some(pairs) = pairs.as_object().filter(|pairs| !pairs.is_empty()) else { continue };
         out!("\n{title}:");

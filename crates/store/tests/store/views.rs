@@ -113,6 +113,7 @@ async fn a_row_folded_from_fewer_records_never_replaces_a_newer_one() {
         service: "payment".into(),
         cause: None,
         opened_at: second(1.0),
+        parent: None,
         seq,
         summary: "slow".into(),
     };
@@ -129,4 +130,26 @@ async fn a_row_folded_from_fewer_records_never_replaces_a_newer_one() {
     let incidents = vec![row(1, "correlating", true)];
     store.commit(Commit { incidents, replace_views: true, ..Commit::default() }).await.expect("rebuilt");
     assert_eq!(store.incidents(false, 10).await.expect("rows"), [row(1, "correlating", true)]);
+}
+
+#[tokio::test]
+async fn a_parent_knows_its_children() {
+    let (_dir, path) = folder();
+    let store = open(&path).await;
+    let row = |id: &str, at, parent: Option<&str>| IncidentRow {
+        id: id.into(),
+        state: "correlating".into(),
+        open: true,
+        service: "payment".into(),
+        cause: None,
+        opened_at: second(at),
+        parent: parent.map(Into::into),
+        seq: 1,
+        summary: "slow".into(),
+    };
+    let (second, first) = (row("inc-3", 3.0, Some("inc-1")), row("inc-2", 2.0, Some("inc-1")));
+    let incidents = vec![row("inc-1", 1.0, None), second.clone(), first.clone()];
+    store.commit(Commit { incidents, ..Commit::default() }).await.expect("a commit");
+    assert_eq!(store.children_of("inc-1", 10).await.expect("rows"), [first, second]);
+    assert!(store.children_of("inc-2", 10).await.expect("rows").is_empty());
 }
