@@ -16,3 +16,7 @@ pub use detect::{
 };
 pub use logs::{CriticalPatterns, PatternHit, UserPattern};
 pub use normalise::{LastGood, Normalised, normalise};
+
+// Under a fuzzer every test program of a package needs the fuzzer's own code.
+#[cfg(test)]
+use bolero as _;

@@ -1,5 +1,7 @@
 //! Detectors on simulated series: what must signal, what must stay quiet, and what is remembered.
 
+// Under a fuzzer every test program of a package needs the fuzzer's own code.
+use bolero as _;
 use midwatch_model::{
     Cause, EvidenceSource, Metric, Sample, ServiceName, Signal, SignalId, Timestamp, after,
 };

@@ -1,7 +1,7 @@
 //! A fuzz target per parser: good bodies with some of their bytes changed, taken out or doubled.
 //!
-//! `cargo test` runs each a little. `cargo bolero test -p midwatch-signal -s NONE fuzz::grafana` (any of the names below; the
-//! program is `cargo install cargo-bolero`) goes on for as long as one likes, led by coverage.
+//! `cargo test` runs each a little. `cargo bolero test fuzz::grafana -p midwatch-signal -s NONE` (any of the names below; the
+//! program comes by `cargo install cargo-bolero`) goes on for as long as one likes, led by coverage.
 
 use crate::bent::{take, take_change};
 use crate::good::{ALERTS, CHANGES};
@@ -32,100 +32,56 @@ fn edited(good: &str, edits: &[Edit]) -> Vec<u8> {
     body
 }
 
-fn fuzz(good: &[&str], take: impl Fn(&[u8])) {
-    let good = std::panic::AssertUnwindSafe((good, take));
-    bolero::check!().with_iterations(INPUTS).with_type::<(u8, Vec<Edit>)>().for_each(|(which, edits)| {
-        let (good, take) = &*good;
-        take(&edited(good[usize::from(*which) % good.len()], edits));
-    });
+/// A parser under test.
+enum Target {
+    Alerts(Source),
+    Changes(ChangeSource),
 }
 
-fn alerts(source: Source) {
-    let good: Vec<&str> = ALERTS.iter().filter(|(of, _)| *of == source).map(|(_, good)| *good).collect();
-    fuzz(&good, |body| {
-        take(source, body);
-    });
-}
-
-fn changes(source: ChangeSource) {
-    for (_, event, good) in CHANGES.iter().filter(|(of, ..)| *of == source) {
-        fuzz(&[good], |body| {
-            take_change(source, *event, body);
-        });
+impl Target {
+    fn try_one(&self, which: u8, edits: &[Edit]) {
+        let pick = |count: usize| usize::from(which) % count;
+        match self {
+            Target::Alerts(source) => {
+                let good: Vec<_> = ALERTS.iter().filter(|(of, _)| of == source).collect();
+                take(*source, &edited(good[pick(good.len())].1, edits));
+            }
+            Target::Changes(source) => {
+                let good: Vec<_> = CHANGES.iter().filter(|(of, ..)| of == source).collect();
+                let (_, event, good) = good[pick(good.len())];
+                take_change(*source, *event, &edited(good, edits));
+            }
+        }
     }
 }
 
-#[test]
-fn generic() {
-    alerts(Source::Generic);
+/// A test of its own for each: that is what fuzzers find them by.
+macro_rules! targets {
+    ($($name:ident: $target:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            bolero::check!()
+                .with_iterations(INPUTS)
+                .with_type::<(u8, Vec<Edit>)>()
+                .for_each(|(which, edits)| $target.try_one(*which, edits));
+        }
+    )*};
 }
 
-#[test]
-fn alertmanager() {
-    alerts(Source::Alertmanager);
-}
-
-#[test]
-fn alertmanager_v2() {
-    alerts(Source::AlertmanagerV2);
-}
-
-#[test]
-fn grafana() {
-    alerts(Source::Grafana);
-}
-
-#[test]
-fn datadog() {
-    alerts(Source::Datadog);
-}
-
-#[test]
-fn new_relic() {
-    alerts(Source::NewRelic);
-}
-
-#[test]
-fn pager_duty() {
-    alerts(Source::PagerDuty);
-}
-
-#[test]
-fn opsgenie() {
-    alerts(Source::Opsgenie);
-}
-
-#[test]
-fn jsm() {
-    alerts(Source::Jsm);
-}
-
-#[test]
-fn cloud_watch() {
-    alerts(Source::CloudWatch);
-}
-
-#[test]
-fn cloud_events() {
-    alerts(Source::CloudEvents);
-}
-
-#[test]
-fn changes_of_generic() {
-    changes(ChangeSource::Generic);
-}
-
-#[test]
-fn changes_of_git_hub() {
-    changes(ChangeSource::GitHub);
-}
-
-#[test]
-fn changes_of_git_lab() {
-    changes(ChangeSource::GitLab);
-}
-
-#[test]
-fn changes_of_argo_cd() {
-    changes(ChangeSource::ArgoCd);
+targets! {
+    generic: Target::Alerts(Source::Generic);
+    alertmanager: Target::Alerts(Source::Alertmanager);
+    alertmanager_v2: Target::Alerts(Source::AlertmanagerV2);
+    grafana: Target::Alerts(Source::Grafana);
+    datadog: Target::Alerts(Source::Datadog);
+    new_relic: Target::Alerts(Source::NewRelic);
+    pager_duty: Target::Alerts(Source::PagerDuty);
+    opsgenie: Target::Alerts(Source::Opsgenie);
+    jsm: Target::Alerts(Source::Jsm);
+    cloud_watch: Target::Alerts(Source::CloudWatch);
+    cloud_events: Target::Alerts(Source::CloudEvents);
+    changes_of_generic: Target::Changes(ChangeSource::Generic);
+    changes_of_git_hub: Target::Changes(ChangeSource::GitHub);
+    changes_of_git_lab: Target::Changes(ChangeSource::GitLab);
+    changes_of_argo_cd: Target::Changes(ChangeSource::ArgoCd);
 }
