@@ -112,6 +112,7 @@ async fn fill(store: &Store) -> Result<Row> {
         service: format!("service-{}", n % 300),
         cause: Some("latency_spike".into()),
         opened_at: after(start(), n as f64),
+        parent: None,
         seq: 1,
         summary: "x".repeat(200),
     });
