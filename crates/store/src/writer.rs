@@ -12,7 +12,7 @@ use midwatch_model::Timestamp;
 use midwatch_model::artifact::Artifact;
 use midwatch_model::journal::{GENESIS, Line, StreamId, chain_hash};
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection as _, Executor as _, Row as _};
+use sqlx::{Connection as _, Executor as _, QueryBuilder, Row as _};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +23,9 @@ const GROUP_MAX: usize = 256;
 
 /// Requests that may wait. A full queue makes callers wait, which is the back-pressure that ingest wants.
 const QUEUE_MAX: usize = 1024;
+
+/// Lines that one statement writes at most: few enough that the statement is worth keeping.
+const LINES_MAX: usize = 16;
 
 /// Lines for one stream, valid only if it still has `expected` records.
 #[derive(Clone, Debug)]
@@ -286,17 +289,15 @@ impl Writer {
         mut head: (u64, [u8; 32]),
         lines: &[Line],
     ) -> Result<(u64, [u8; 32]), sqlx::Error> {
-        for line in lines {
-            let bytes = line.to_bytes();
-            let seq = head.0 + 1;
-            head = (seq, chain_hash(stream, seq, &head.1, &bytes));
-            sqlx::query("INSERT INTO records (stream, seq, bytes, hash) VALUES (?, ?, ?, ?)")
-                .bind(stream)
-                .bind(seq as i64)
-                .bind(bytes)
-                .bind(&head.1[..])
-                .execute(&mut self.connection)
-                .await?;
+        for lines in lines.chunks(LINES_MAX) {
+            let mut insert = QueryBuilder::new("INSERT INTO records (stream, seq, bytes, hash) ");
+            insert.push_values(lines, |mut row, line| {
+                let bytes = line.to_bytes();
+                let seq = head.0 + 1;
+                head = (seq, chain_hash(stream, seq, &head.1, &bytes));
+                row.push_bind(stream).push_bind(seq as i64).push_bind(bytes).push_bind(head.1.to_vec());
+            });
+            insert.build().execute(&mut self.connection).await?;
         }
         sqlx::query("INSERT OR REPLACE INTO heads (stream, seq, hash) VALUES (?, ?, ?)")
             .bind(stream)
