@@ -1,51 +1,68 @@
 //! Who may call, and how often. Everything here happens before a body is read.
 
 mod body;
+mod client;
 mod key;
 mod limit;
+mod refusals;
 mod scope;
 
 pub use key::{ApiKey, KeyError, KeyRing, Minted, NamedKey, mint};
 pub use limit::Limits;
 pub use scope::Scope;
 
+pub(crate) use client::Client;
 pub(crate) use limit::Limiter;
+pub(crate) use refusals::Refusals;
 
+use crate::Api;
 use crate::door::Entrance;
-use crate::{Api, error::ApiError};
-use axum::extract::{ConnectInfo, MatchedPath, Request, State};
+use crate::error::{ApiError, said};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use scope::Needs;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
+
+/// Characters of a path by which a refused sender is told apart and named in the log.
+const PATH_CHARS_MAX: usize = 100;
 
 /// Lets a call through with its whole body, or answers it here.
 pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let client = Client::of(&request, &api.config.trusted_proxies);
+    request.extensions_mut().insert(client);
+    let path = request.uri().path().chars().take(PATH_CHARS_MAX).collect::<String>();
     let admitted = async {
-        admit(&api, &mut request).await?;
+        admit(&api, &mut request, client.0).await?;
         body::whole(request).await
     };
-    match admitted.await {
+    let response = match admitted.await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
+    };
+    let now = api.engine.now();
+    api.refusals.sum_up(now);
+    if Refusals::is_one(response.status()) {
+        let said = said(&response).unwrap_or_default();
+        api.refusals.count(client.0, &path, response.status(), said, now);
     }
+    response
 }
 
-async fn admit(api: &Api, request: &mut Request) -> Result<(), ApiError> {
+async fn admit(api: &Api, request: &mut Request, client: IpAddr) -> Result<(), ApiError> {
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let needs = Needs::of(&method, path.as_deref());
     if needs == Needs::Nothing {
         return Ok(());
     }
-    let peer = peer(request);
-    api.limiter.check_ip(peer)?;
+    api.limiter.check_ip(client)?;
     check_origin(api, request.headers())?;
     let Needs::Scope(scope) = needs else { return Ok(()) };
     if method != Method::POST {
-        return check_key(api, request.headers(), peer, scope).await;
+        return check_key(api, request.headers(), client, scope).await;
     }
     match path.as_deref().and_then(|path| Entrance::of(&api.config.senders, path, request)) {
         // Whoever proves by a scheme of its own who it is needs no key; the proof is looked at with the body.
@@ -55,18 +72,12 @@ async fn admit(api: &Api, request: &mut Request) -> Result<(), ApiError> {
         }
         // Which names there are is only for those with a key.
         Some(entrance) => {
-            check_key(api, request.headers(), peer, scope).await?;
+            check_key(api, request.headers(), client, scope).await?;
             request.extensions_mut().insert(entrance?);
             Ok(())
         }
-        None => check_key(api, request.headers(), peer, scope).await,
+        None => check_key(api, request.headers(), client, scope).await,
     }
-}
-
-/// Where a request comes from.
-fn peer(request: &Request) -> IpAddr {
-    let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    from.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip())
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -87,11 +98,11 @@ fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     )))
 }
 
-async fn check_key(api: &Api, headers: &HeaderMap, peer: IpAddr, scope: Scope) -> Result<(), ApiError> {
+async fn check_key(api: &Api, headers: &HeaderMap, client: IpAddr, scope: Scope) -> Result<(), ApiError> {
     if api.config.keys.is_empty() {
         return check_host(api, headers);
     }
-    let caller = api.config.keys.caller(headers, || api.limiter.check_attempt(peer)).await?;
+    let caller = api.config.keys.caller(headers, || api.limiter.check_attempt(client)).await?;
     api.limiter.check_caller(&caller.name)?;
     if !caller.may(scope) {
         return Err(ApiError::forbidden(format!(

@@ -32,6 +32,11 @@ pub(crate) struct ApiError {
 #[derive(Clone)]
 struct Said(String);
 
+/// What an answer says went wrong.
+pub(crate) fn said(response: &Response) -> Option<&str> {
+    response.extensions().get::<Said>().map(|said| said.0.as_str())
+}
+
 impl ApiError {
     fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into(), letter: None, retry_after_s: None }

@@ -12,6 +12,7 @@ mod live;
 mod metrics;
 mod query;
 mod routes;
+mod serve;
 mod v2;
 
 pub use access::{ApiKey, KeyError, KeyRing, Limits, Minted, NamedKey, Scope, mint};
@@ -20,7 +21,10 @@ pub use dto::{
     ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, StatusDto, TimelineDto,
 };
 
-use access::Limiter;
+pub use ipnet::IpNet;
+pub use serve::{Patience, serve};
+
+use access::{Limiter, Refusals};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
@@ -44,6 +48,8 @@ pub struct ApiConfig {
     /// Who is configured to bring alerts and changes.
     pub senders: Senders,
     pub limits: Limits,
+    /// Proxies that are believed when they say for whom they speak.
+    pub trusted_proxies: Vec<IpNet>,
     /// Origins of web pages that may call, beside those that this server serves.
     pub cors_origins: Vec<String>,
     /// The address that is listened on, for checking the Host header while there is no key.
@@ -62,6 +68,8 @@ pub(crate) struct Api {
     pub http: reqwest::Client,
     pub limiter: Arc<Limiter>,
     pub certificates: Arc<Certificates>,
+    pub sizes: Arc<metrics::Sizes>,
+    pub refusals: Arc<Refusals>,
 }
 
 #[derive(OpenApi)]
@@ -78,7 +86,15 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
     let limiter = Arc::new(Limiter::new(config.limits));
     let cors = cors(&config.cors_origins);
-    let api = Api { engine, config: Arc::new(config), http, limiter, certificates: Arc::default() };
+    let api = Api {
+        engine,
+        config: Arc::new(config),
+        http,
+        limiter,
+        certificates: Arc::default(),
+        sizes: Arc::default(),
+        refusals: Arc::default(),
+    };
     let (router, doc) = OpenApiRouter::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
     let doc = serde_json::to_value(doc).unwrap_or_default();
     router

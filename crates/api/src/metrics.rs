@@ -4,11 +4,36 @@ use crate::{Api, error::ApiError};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use midwatch_engine::Engine;
+use midwatch_model::{Timestamp, seconds_between};
+use midwatch_store::StoreSize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use tokio::sync::Mutex;
 
 /// Incidents that the gauge counts at most; enough for any dashboard.
 const INCIDENTS_MAX: u32 = 10_000;
+
+/// Seconds for which a count of the store's rows is good enough: counting millions takes a while.
+const SIZES_S: f64 = 600.0;
+
+/// The store's size, as it was counted last.
+#[derive(Default)]
+pub(crate) struct Sizes(Mutex<Option<(Timestamp, StoreSize)>>);
+
+impl Sizes {
+    async fn get(&self, engine: &Engine) -> Result<StoreSize, ApiError> {
+        let (now, mut counted) = (engine.now(), self.0.lock().await);
+        if let Some((at, size)) = counted.as_ref()
+            && seconds_between(*at, now) < SIZES_S
+        {
+            return Ok(size.clone());
+        }
+        let size = engine.store.size().await?;
+        *counted = Some((now, size.clone()));
+        Ok(size)
+    }
+}
 
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
     let health = api.engine.health().await;
@@ -63,6 +88,30 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
         "Dead letters that were dropped for newer ones.",
         "counter",
         format!("midwatch_dead_letters_dropped_total {dropped}\n"),
+    );
+    let refused = api.refusals.totals().iter().fold(String::new(), |mut lines, (status, count)| {
+        let _ = writeln!(lines, "midwatch_requests_refused_total{{status=\"{status}\"}} {count}");
+        lines
+    });
+    gauge("midwatch_requests_refused_total", "Requests that were not let in.", "counter", refused);
+    let size = api.sizes.get(&api.engine).await?;
+    let rows = size.tables.iter().fold(String::new(), |mut lines, table| {
+        let _ = writeln!(lines, "midwatch_store_rows{{table=\"{}\"}} {}", table.table, table.rows);
+        lines
+    });
+    gauge("midwatch_store_rows", "Rows of each table, counted every ten minutes.", "gauge", rows);
+    let (file, free) = (size.file_bytes, size.free_bytes);
+    gauge(
+        "midwatch_store_bytes",
+        "Bytes of the store's file, counted every ten minutes.",
+        "gauge",
+        format!("midwatch_store_bytes {file}\n"),
+    );
+    gauge(
+        "midwatch_store_free_bytes",
+        "Bytes of the file that what comes next can use, counted every ten minutes.",
+        "gauge",
+        format!("midwatch_store_free_bytes {free}\n"),
     );
     let commits = api.engine.store.commits();
     gauge(

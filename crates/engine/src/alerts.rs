@@ -117,6 +117,11 @@ impl Engine {
         }
         for alert in alerts {
             let fingerprint = alert.fingerprint();
+            if desk.came_back(&alert, &self.config) {
+                tracing::debug!(%fingerprint, source = feed, "an alert of midwatch's own came back; nothing is made of it");
+                outcome.accepted.extend(desk.get(fingerprint).map(|held| held.id.clone()));
+                continue;
+            }
             let fresh = || SignalId::new(format!("alt-{}", self.ids.next(now)));
             match desk.take(alert, fresh, &from, now) {
                 Change::New(row) => commit.intake.push(*row),

@@ -1,11 +1,12 @@
 //! What the engine is told.
 
-use crate::Feed;
+use crate::{Feed, Retention};
 use midwatch_decision::DecisionConfig;
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_oncall::{Receiver, RoutingTree};
+use midwatch_report::ToldIncidents;
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,9 @@ pub struct EngineConfig {
     /// Which receivers are told of which alerts.
     pub routing: Arc<RoutingTree>,
     pub receivers: Vec<Receiver>,
+    /// Which incidents receivers are told of.
+    pub told_incidents: ToldIncidents,
+    pub retention: Retention,
     /// Where people reach this server; part of what receivers are told.
     pub external_url: String,
 }

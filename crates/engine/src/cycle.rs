@@ -21,6 +21,7 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
     let Some(mut incident) = Incident::fold(journal.lines()) else { return Ok(()) };
     let mut facts = gather::gather(engine, &incident).await?;
     for _ in 0..STEPS_MAX {
+        engine.follow(journal.lines()).await;
         let step = next_step(&journal, &incident, &facts, &engine.config, &engine.policy);
         journal = match step {
             Step::Wait => return Ok(()),

@@ -3,6 +3,7 @@
 //! All of it is in memory and can be read from the store again at any time; it is after a write that failed, because
 //! memory may then say more than the store.
 
+use crate::incident_alerts::Followed;
 use crate::observe::{received, step};
 use crate::{EngineConfig, EngineError};
 use midwatch_incident::{DedupConfig, Flaps, Inhibitor, Originals, Silences};
@@ -11,10 +12,11 @@ use midwatch_model::{
     Alert, Duplicate, Fingerprint, Labels, ServiceName, SignalId, Timestamp, after, seconds_between,
 };
 use midwatch_oncall::{Cooldown, Groups, Logged, Receiver};
-use midwatch_report::{Message, MessageAlert};
+use midwatch_report::{Message, MessageAlert, tells_of_incident};
 use midwatch_signal::source::{service_of, signal_of};
 use midwatch_store::{Commit, IntakeRow, Retold, Store};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 /// Seconds for which an alert that is over is still known: one that comes back meanwhile without a gap is the same
 /// episode, and clients can still see how it ended. Alertmanager forgets at the same pace.
@@ -28,6 +30,10 @@ const SWEEP_EVERY_S: f64 = 10.0;
 
 /// Seconds between two times at which rows catch up with what was told: what a restart has to read again at most.
 const CATCH_UP_EVERY_S: f64 = 3.0;
+
+/// Steps that say that an alert was not told of, or not yet.
+pub(crate) const NOT_TOLD: &str = "not told";
+pub(crate) const PUT_OFF: &str = "put off";
 
 /// Alerts whose rows are behind from which catching up does not wait.
 const BEHIND_MAX: usize = 20_000;
@@ -53,6 +59,8 @@ pub struct Held {
     pub(crate) ended: bool,
     /// Why it was last not told of to a receiver, as put on record.
     pub(crate) quiet: Option<String>,
+    /// Set where it tells of an incident: the signals on whose record its telling is put.
+    own: Option<Arc<[SignalId]>>,
 }
 
 /// What keeps an alert quiet at present.
@@ -117,6 +125,8 @@ pub struct Desk {
     /// Alerts that others may repeat.
     pub(crate) originals: Originals,
     pub(crate) flaps: Flaps,
+    /// Incidents of which people are told.
+    pub(crate) followed: Followed,
     /// Whether a write failed, so that memory may say more than the store.
     pub(crate) stale: bool,
     /// Alerts whose rows do not reflect yet how they were last told.
@@ -172,7 +182,7 @@ impl Desk {
         self.flaps = Flaps::new(config.flap.clone());
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
         self.read_silences(store).await?;
-        self.read_log(store).await?;
+        self.read_log(store, now).await?;
         let deliveries = store.deliveries_not_told().await?;
         let oldest = deliveries.first().map_or(now, |delivery| delivery.received_at.min(now));
         let since = after(oldest, -config.flap.memory_s().max(KEPT_S));
@@ -191,11 +201,15 @@ impl Desk {
                 };
             let from = format!("{} ({}) in delivery {}", delivery.source, delivery.sender, delivery.seq);
             for (index, alert) in alerts.into_iter().enumerate() {
+                if self.came_back(&alert, config) {
+                    continue;
+                }
                 self.take_again(alert, format!("alt-{}-{index}", delivery.seq), &from, &mut lost);
             }
         }
         self.last_delivery = store.last_delivery().await?;
         self.regroup(now);
+        self.follow_all(config, store, now).await?;
         self.stale = false;
         Ok(lost)
     }
@@ -210,11 +224,16 @@ impl Desk {
         Ok(())
     }
 
-    async fn read_log(&mut self, store: &Store) -> Result<(), EngineError> {
+    async fn read_log(&mut self, store: &Store, now: Timestamp) -> Result<(), EngineError> {
         self.log.clear();
         self.underway.clear();
+        self.cooldown = Cooldown::default();
         for row in store.notification_log().await? {
-            if let Ok(logged) = serde_json::from_str(&row.entry) {
+            let Ok(logged) = serde_json::from_str::<Logged>(&row.entry) else { continue };
+            if let Some(paged) = &logged.paged {
+                self.cooldown.told(receiver_of(&row.target), &paged.about, paged.at);
+            }
+            if logged.is_valid(now) {
                 self.log.insert((row.target, row.group_key), logged);
             }
         }
@@ -277,21 +296,31 @@ impl Desk {
     fn regroup(&mut self, now: Timestamp) {
         let tree = self.groups.shared_tree();
         self.groups = Groups::new(tree);
-        let log = &self.log;
         let firing_in_log: BTreeSet<Fingerprint> =
-            log.values().flat_map(|logged| logged.firing.iter().copied()).collect();
-        for (fingerprint, held) in &self.held {
-            let counts = !held.alert.is_resolved(now) || self.flaps.flapping(*fingerprint, now).is_some();
-            if counts || firing_in_log.contains(fingerprint) {
-                let receivers = &self.receivers;
-                self.groups.insert(&held.alert, now, |route, labels| {
-                    let key = route.group_key(labels);
-                    let integrations = receivers.get(&route.receiver)?.integrations.iter();
-                    let told = integrations.filter_map(|i| log.get(&(i.target.clone(), key.clone())));
-                    told.map(|logged| logged.at).max()
-                });
-            }
+            self.log.values().flat_map(|logged| logged.firing.iter().copied()).collect();
+        let to_tell: Vec<Fingerprint> = self
+            .held
+            .iter()
+            .filter(|(fingerprint, held)| {
+                !self.is_over(&held.alert, now) || firing_in_log.contains(*fingerprint)
+            })
+            .map(|(fingerprint, _)| *fingerprint)
+            .collect();
+        for fingerprint in to_tell {
+            self.group(fingerprint, now);
         }
+    }
+
+    /// Puts an alert into its groups. One that somebody was told of keeps its interval.
+    pub(crate) fn group(&mut self, fingerprint: Fingerprint, now: Timestamp) {
+        let Some(held) = self.held.get(&fingerprint) else { return };
+        let (log, receivers) = (&self.log, &self.receivers);
+        self.groups.insert(&held.alert, now, |route, labels| {
+            let key = route.group_key(labels);
+            let integrations = receivers.get(&route.receiver)?.integrations.iter();
+            let told = integrations.filter_map(|i| log.get(&(i.target.clone(), key.clone())));
+            told.map(|logged| logged.at).max()
+        });
     }
 
     /// Every alert that is known, in no particular order.
@@ -306,6 +335,16 @@ impl Desk {
     #[must_use]
     pub fn get(&self, fingerprint: Fingerprint) -> Option<&Held> {
         self.held.get(&fingerprint)
+    }
+
+    /// Puts what is told of an incident on the desk. It is not among what fires about its service: an incident would keep
+    /// itself open.
+    pub(crate) fn put_own(&mut self, held: Held) {
+        self.held.insert(held.alert.fingerprint(), held);
+    }
+
+    pub(crate) fn remove_own(&mut self, fingerprint: Fingerprint) {
+        self.held.remove(&fingerprint);
     }
 
     pub(crate) fn get_mut(&mut self, fingerprint: Fingerprint) -> Option<&mut Held> {
@@ -361,7 +400,11 @@ impl Desk {
         }
         self.flaps.forget(now);
         self.inhibitor.forget(since);
-        self.log.retain(|_, logged| seconds_between(logged.at, now) < logged.valid_s);
+        self.log.retain(|_, logged| logged.is_valid(now));
+        self.cooldown.forget(after(now, -self.groups.tree().longest_cooldown_s()));
+        let held: BTreeSet<&str> =
+            self.held.values().filter(|held| held.is_own()).map(|held| held.id.as_str()).collect();
+        self.followed.retain(|incident, _| held.contains(incident.as_str()));
     }
 
     pub(crate) fn next_delivery(&mut self) -> u64 {
@@ -437,6 +480,11 @@ impl Desk {
         if over {
             let detail = "it was over when it came in, and opens no incident";
             row.handling.push(step(&id, "resolved by its sender", detail.into(), now));
+            row.done = true;
+        }
+        if tells_of_incident(&alert) {
+            let detail = "it tells of an incident of another midwatch, and opens none here";
+            row.handling.push(step(&id, "not correlated", detail.into(), now));
             row.done = true;
         }
         self.route(&mut row, &alert, &id, now);
@@ -517,6 +565,11 @@ impl Desk {
     }
 }
 
+/// The receiver of a target such as `team/webhook/0`; a receiver's own name may hold anything.
+fn receiver_of(target: &str) -> &str {
+    target.rsplitn(3, '/').last().unwrap_or(target)
+}
+
 impl Held {
     pub(crate) fn new(id: SignalId, alert: Alert) -> Self {
         Self {
@@ -530,7 +583,29 @@ impl Held {
             ended: false,
             duplicate: None,
             quiet: None,
+            own: None,
         }
+    }
+
+    /// What people are told of an incident. It has no row that could be told anything.
+    pub(crate) fn of_incident(
+        id: SignalId,
+        alert: Alert,
+        rows: Arc<[SignalId]>,
+        quiet: Option<String>,
+    ) -> Self {
+        Self { quiet, ended: true, own: Some(rows), ..Self::new(id, alert) }
+    }
+
+    /// Whether it tells of an incident rather than being an alert from outside.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Whose record says what becomes of its telling.
+    pub(crate) fn on_record(&self) -> &[SignalId] {
+        self.own.as_deref().unwrap_or(std::slice::from_ref(&self.id))
     }
 
     /// What its row has to be told; it says so from then on.

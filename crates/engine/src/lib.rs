@@ -19,6 +19,7 @@ mod door;
 mod duplicates;
 mod error;
 mod gather;
+mod incident_alerts;
 mod next;
 mod notify;
 mod observe;
@@ -26,6 +27,7 @@ mod perform;
 mod quiet;
 mod recall;
 mod reconcile;
+mod retention;
 mod views;
 mod watch;
 
@@ -40,8 +42,11 @@ pub use door::{Feed, Incoming, IncomingChanges, ReceivedChanges, Subscription};
 pub use error::EngineError;
 pub use notify::tell;
 pub use quiet::pages;
+pub use retention::Retention;
 pub use views::{incident_row, rebuild};
 pub use watch::{Health, Watch};
+
+pub use midwatch_report::ToldIncidents;
 
 use desk::Desk;
 use midwatch_connectors::Outside;
@@ -62,6 +67,7 @@ pub struct Engine {
     desk: Mutex<Desk>,
     /// Keep requests that may be the same one from being taken at once.
     turnstiles: door::Turnstiles,
+    next_look: retention::NextLook,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -95,6 +101,7 @@ impl Engine {
             watch,
             desk,
             turnstiles: door::Turnstiles::new(),
+            next_look: retention::NextLook::default(),
             wake: Notify::new(),
             tell: Notify::new(),
         })
@@ -112,7 +119,8 @@ impl Engine {
     /// When the store fails; what failed is tried again at the next tick.
     pub async fn tick(&self) -> Result<(), EngineError> {
         observe::observe(self).await?;
-        self.settle().await
+        self.settle().await?;
+        self.forget().await
     }
 
     /// Handles what waits in the intake log and cycles incidents, without polling.

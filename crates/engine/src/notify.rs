@@ -3,15 +3,18 @@
 //! A notification is durable before it is sent, and is sent until somebody takes it: at least once, and at most one of a
 //! receiver is under way at a time, so that a crash can repeat one and no more.
 
-use crate::desk::{Desk, TargetGroup, Underway};
+use crate::desk::{Desk, NOT_TOLD, PUT_OFF, TargetGroup, Underway};
 use crate::observe::step;
 use crate::{Engine, EngineError};
 use midwatch_connectors::NotifyError;
-use midwatch_model::{Fingerprint, ServiceName, Severity, SignalId, Timestamp, after, seconds_between};
-use midwatch_oncall::{
-    GIVE_UP_AFTER_S, GroupId, Integration, Logged, Route, Seen, Why, needs_update, retry_after_s,
+use midwatch_model::label::value_of;
+use midwatch_model::{
+    Fingerprint, IncidentId, ServiceName, Severity, SignalId, Timestamp, after, seconds_between,
 };
-use midwatch_report::{MessageAlert, message};
+use midwatch_oncall::{
+    GIVE_UP_AFTER_S, GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update, retry_after_s,
+};
+use midwatch_report::{MessageAlert, PERSON_ALERT, message};
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,8 +36,12 @@ struct Story {
     alerts: Vec<(SignalId, MessageAlert)>,
     /// Services that alerts fire about, with the worst severity.
     about: BTreeMap<ServiceName, Severity>,
+    /// Incidents that it tells of.
+    incidents: BTreeSet<IncidentId>,
+    /// Alerts that say that a person is needed: they wait for no pause.
+    person: Vec<Fingerprint>,
     /// Alerts that are kept quiet, and why.
-    quiet: Vec<(Fingerprint, SignalId, String)>,
+    quiet: Vec<(Fingerprint, String)>,
     /// Alerts of the group that are over.
     over: Vec<Fingerprint>,
 }
@@ -61,13 +68,18 @@ impl Desk {
                 .or_else(repeats)
                 .or_else(|| muted.clone());
             if let Some(reason) = quiet {
-                story.quiet.push((*fingerprint, held.id.clone(), reason));
+                story.quiet.push((*fingerprint, reason));
                 continue;
             }
             if over {
                 story.seen.resolved.insert(*fingerprint);
             } else {
                 story.seen.firing.insert(*fingerprint);
+                if held.is_own() {
+                    story.incidents.insert(IncidentId::new(held.id.as_str()));
+                    let needs_person = value_of(&held.alert.labels, "alertname") == PERSON_ALERT;
+                    story.person.extend(needs_person.then_some(*fingerprint));
+                }
                 let worst = story.about.entry(held.service.clone()).or_insert(held.alert.severity);
                 *worst = held.alert.severity.max(*worst);
             }
@@ -82,6 +94,60 @@ impl Desk {
         }
         story
     }
+
+    /// Puts on record why an alert is not told of (yet), unless that is what its record says already.
+    fn note_quiet(
+        &mut self,
+        fingerprint: Fingerprint,
+        name: &str,
+        reason: &str,
+        now: Timestamp,
+        commit: &mut Commit,
+    ) {
+        let Some(held) = self.get_mut(fingerprint).filter(|held| held.quiet.as_deref() != Some(reason))
+        else {
+            return;
+        };
+        held.quiet = Some(reason.to_owned());
+        let whose = if held.is_own() { format!("its incident {}: ", held.id) } else { String::new() };
+        for id in held.on_record() {
+            let step = step(id, name, format!("{whose}{reason}"), now);
+            commit.handled.push((id.to_string(), step, None, false));
+        }
+    }
+
+    /// Puts a group off if its receiver was told of all its services a short while ago. A person who is needed is told at
+    /// once.
+    fn pause(
+        &mut self,
+        id: GroupId,
+        route: &Route,
+        story: &Story,
+        known: &[Option<&Logged>],
+        now: Timestamp,
+    ) -> Option<(Timestamp, Vec<Fingerprint>)> {
+        let is_new = |fingerprint: &&Fingerprint| {
+            known.iter().any(|logged| logged.is_none_or(|logged| !logged.firing.contains(*fingerprint)))
+        };
+        if story.person.iter().any(|fingerprint| is_new(&fingerprint)) {
+            return None;
+        }
+        let until = self.cooldown.until(&route.receiver, &story.about, route.cooldown_s, now)?;
+        self.groups.put_off(id, until);
+        Some((until, story.seen.firing.iter().filter(is_new).copied().collect()))
+    }
+}
+
+/// Why a group waits.
+fn pause_sentence(route: &Route, story: &Story, until: Timestamp) -> String {
+    let services: Vec<&str> = story.about.keys().map(ServiceName::as_str).collect();
+    format!(
+        "{} was told of {} less than {} s ago, as badly or worse; it waits until {} (cooldown_s)",
+        route.receiver,
+        services.join(", "),
+        route.cooldown_s,
+        until.strftime("%H:%M:%S UTC")
+    )
 }
 
 impl Engine {
@@ -90,6 +156,7 @@ impl Engine {
         let now = self.now();
         let mut desk = self.desk.lock().await;
         self.refresh(&mut desk, now).await?;
+        desk.forget_old(now);
         let due = desk.groups.due(now);
         if due.is_empty() {
             return Ok(());
@@ -109,13 +176,8 @@ impl Engine {
 
     fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {
         let story = desk.story(id, now);
-        for (fingerprint, alert, reason) in &story.quiet {
-            let Some(held) = desk.get_mut(*fingerprint) else { continue };
-            if held.quiet.as_ref() != Some(reason) {
-                held.quiet = Some(reason.clone());
-                let step = step(alert, "not told", reason.clone(), now);
-                commit.handled.push((alert.to_string(), step, None, false));
-            }
+        for (fingerprint, reason) in &story.quiet {
+            desk.note_quiet(*fingerprint, NOT_TOLD, reason, now, commit);
         }
         let Some((route, group)) = desk.groups.get(id) else { return };
         let (route, labels) = (route.clone(), group.labels.clone());
@@ -137,18 +199,24 @@ impl Engine {
             })
             .collect();
         let pages = to_tell.iter().any(|(_, why)| why.pages());
-        if pages
-            && let Some(until) = desk.cooldown.until(&route.receiver, &story.about, route.cooldown_s, now)
-        {
-            desk.groups.put_off(id, until);
-            return;
-        }
         if pages {
+            let known: Vec<Option<Logged>> = to_tell
+                .iter()
+                .map(|(to, _)| desk.log.get(&(to.target.clone(), key.clone())).cloned())
+                .collect();
+            let known: Vec<Option<&Logged>> = known.iter().map(Option::as_ref).collect();
+            if let Some((until, waiting)) = desk.pause(id, &route, &story, &known, now) {
+                let reason = pause_sentence(&route, &story, until);
+                for fingerprint in waiting {
+                    desk.note_quiet(fingerprint, PUT_OFF, &reason, now, commit);
+                }
+                return;
+            }
             desk.cooldown.told(&route.receiver, &story.about, now);
         }
         for (integration, why) in to_tell {
             let group = (integration.target.clone(), key.clone());
-            self.log(desk, &group, &story, &route, now, commit);
+            self.log(desk, &group, &story, (&route, why), now, commit);
             // Whoever does not want to hear of ends is not told of a group that is over; the log knows that it is.
             if integration.send_resolved || !story.seen.firing.is_empty() {
                 let wanted = |alert: &MessageAlert| integration.send_resolved || alert.is_firing();
@@ -164,19 +232,25 @@ impl Engine {
         desk: &mut Desk,
         group: &TargetGroup,
         story: &Story,
-        route: &Route,
+        (route, why): (&Route, Why),
         now: Timestamp,
         commit: &mut Commit,
     ) {
         let valid_s = 2.0 * route.repeat_interval_s;
         let Seen { firing, resolved, flapping } = story.seen.clone();
-        let logged = Logged { at: now, firing, resolved, flapping, valid_s };
+        // That something is over is no page: the pause goes on from the last one.
+        let paged = match why.pages() {
+            true => Some(Paged { at: now, about: story.about.clone() }),
+            false => desk.log.get(group).and_then(|logged| logged.paged.clone()),
+        };
+        let incidents = story.incidents.clone();
+        let logged = Logged { at: now, firing, resolved, flapping, valid_s, incidents, paged };
         commit.notification_log.push(LogRow {
             target: group.0.clone(),
             group_key: group.1.clone(),
             at: now,
             entry: serde_json::to_string(&logged).unwrap_or_default(),
-            until: after(now, valid_s),
+            until: after(now, valid_s.max(route.cooldown_s)),
         });
         desk.log.insert(group.clone(), logged);
     }

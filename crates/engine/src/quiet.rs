@@ -7,6 +7,7 @@ use midwatch_model::label::value_of;
 use midwatch_model::silence::{Silence, SilenceKind};
 use midwatch_model::{Alert, Fingerprint, Metric, ServiceName, Signal, SignalId, Timestamp};
 use midwatch_oncall::Why;
+use midwatch_report::{IncidentRoute, ToldIncidents};
 use midwatch_signal::source::service_of;
 use midwatch_store::{Commit, IntakeRow, PutOff};
 use std::collections::BTreeSet;
@@ -33,6 +34,13 @@ impl Desk {
             ids.extend(self.silences.maintenance(&labels, now).map(|silence| silence.id.clone()));
         }
         ids
+    }
+
+    fn can_be_told(&self, alert: &Alert) -> bool {
+        let has_way = |name: &String| {
+            self.receivers.get(name).is_some_and(|receiver| !receiver.integrations.is_empty())
+        };
+        self.receivers_of(alert).iter().any(has_way)
     }
 
     fn named(&self, fingerprint: Fingerprint) -> String {
@@ -114,11 +122,23 @@ impl Engine {
 
     /// Whether one of the receivers of an alert has a way to be told.
     pub async fn can_be_told(&self, alert: &Alert) -> bool {
+        self.desk.lock().await.can_be_told(alert)
+    }
+
+    /// Whether people can hear of an incident as such.
+    pub async fn incident_route(&self, incident: &str) -> IncidentRoute {
+        if self.config.routing.is_empty() {
+            return IncidentRoute::NoRoute;
+        }
+        if self.config.told_incidents == ToldIncidents::Off {
+            return IncidentRoute::Off;
+        }
         let desk = self.desk.lock().await;
-        let receivers = desk.receivers_of(alert);
-        receivers
-            .iter()
-            .any(|name| desk.receivers.get(name).is_some_and(|receiver| !receiver.integrations.is_empty()))
+        let mut alerts = desk.all().filter(|held| held.is_own() && held.id.as_str() == incident).peekable();
+        if alerts.peek().is_some() && !alerts.any(|held| desk.can_be_told(&held.alert)) {
+            return IncidentRoute::NoWay;
+        }
+        IncidentRoute::Routed
     }
 }
 

@@ -1,8 +1,8 @@
 //! What the desk knows again from the rows of alerts, after a restart or a write that failed.
 
-use crate::desk::{Desk, Held};
+use crate::desk::{Desk, Held, NOT_TOLD, PUT_OFF};
 use midwatch_model::{SignalId, Timestamp};
-use midwatch_report::{LineageStep, duplicate_of, flapping_since, quiet_for};
+use midwatch_report::{LineageStep, duplicate_of, flapping_since, quiet_for, tells_of_incident};
 use midwatch_store::IntakeRow;
 
 impl Desk {
@@ -11,6 +11,7 @@ impl Desk {
         let suppressed = row.done && row.incident.is_none();
         let Some(alert) = row.alert else { return };
         self.inhibitor.note(&alert);
+        let suppressed = suppressed && !tells_of_incident(&alert);
         let (fingerprint, received_at) = (alert.fingerprint(), row.received_at);
         let telling = row.handling.into_iter().filter(is_telling);
         let steps: Vec<LineageStep> = telling.filter_map(|step| serde_json::from_value(step).ok()).collect();
@@ -36,5 +37,5 @@ impl Desk {
 /// Whether a step of a row's handling says something that the desk has to know again. Most do not, and there are many.
 fn is_telling(step: &serde_json::Value) -> bool {
     let name = step["step"].as_str().unwrap_or_default();
-    step.get("duplicate").is_some() || matches!(name, "flapping" | "stable" | "released" | "not told")
+    step.get("duplicate").is_some() || matches!(name, "flapping" | "stable" | "released" | NOT_TOLD | PUT_OFF)
 }

@@ -141,11 +141,18 @@ impl Incident {
     /// Folds a stream; `None` for a stream that does not begin with an opening.
     #[must_use]
     pub fn fold(lines: &[Line]) -> Option<Self> {
+        Self::fold_each(lines, |_, _| {})
+    }
+
+    /// Folds a stream and shows how the incident stood after each line.
+    pub fn fold_each(lines: &[Line], mut see: impl FnMut(&Incident, &Line)) -> Option<Self> {
         let (first, rest) = lines.split_first()?;
         let Entry::Opened { incident, signal, .. } = &first.entry else { return None };
         let mut folded = Self::opened(incident.clone(), signal.clone(), first.at);
+        see(&folded, first);
         for line in rest {
             folded.apply(line);
+            see(&folded, line);
         }
         folded.seq = lines.len() as u64;
         Some(folded)

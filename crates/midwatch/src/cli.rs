@@ -353,6 +353,15 @@ pub enum StoreCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Rows and bytes of each table; a server may be running.
+    Size {
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[arg(long)]
+        path: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
     /// Throw the views away and fold them again from the streams.
     Rebuild {
         #[arg(short, long, value_name = "FILE")]

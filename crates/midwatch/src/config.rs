@@ -5,6 +5,7 @@
 
 mod access;
 mod alerts;
+mod check;
 mod secrets;
 mod sections;
 mod sources;
@@ -19,19 +20,19 @@ use midwatch_connectors::{
     ConnectorsConfig, ControlPlaneConfig, LogsConfig, ReceiverConfig, TelemetryConfig, webhook_target,
 };
 use midwatch_decision::{DecisionConfig, Policy};
-use midwatch_engine::{EngineConfig, ReportConfig};
+use midwatch_engine::{EngineConfig, ReportConfig, Retention};
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_oncall::{Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree};
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
-use sections::{LabConfig, LoopConfig, PolicyConfig, ServerConfig, StoreConfig};
+use sections::{LabConfig, LoopConfig, PolicyConfig, RoutingSection, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
 use sources::SourceConfig;
 use std::path::Path;
 use std::sync::Arc;
-use text::{describe, fits, line_of, set};
+use text::{describe, fits, line_of, set, unreadable};
 
 /// Everything that `midwatch serve` is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -66,6 +67,8 @@ pub struct Config {
     /// Who brings alerts and changes, where that needs to be said.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
+    /// What is told beside alerts from outside.
+    pub routing: RoutingSection,
     /// Who is told of which alerts; without it nobody is.
     pub route: Option<RouteConfig>,
     /// Who can be told.
@@ -105,6 +108,7 @@ impl Default for Config {
             lab: LabConfig::default(),
             api_keys: Vec::new(),
             sources: Vec::new(),
+            routing: RoutingSection::default(),
             route: None,
             receivers: Vec::new(),
             time_intervals: Vec::new(),
@@ -140,25 +144,29 @@ impl Config {
 
     fn parse(text: &str, name: &str, env: impl Iterator<Item = (String, String)>) -> Result<Self> {
         // Read once as it is, so that an error names its line; then once more with the environment laid over it.
-        let plain: Result<Self, _> = toml::from_str(text);
-        plain.map_err(|error| Usage(describe(text, name, &error)))?;
+        at_once(unreadable(text, name))?;
         let mut table: toml::Table =
             toml::from_str(text).map_err(|error| Usage(describe(text, name, &error)))?;
+        let mut wrong = Vec::new();
         for (variable, value) in env {
             let reserved = ENV_RESERVED.contains(&variable.as_str())
                 || ENV_RESERVED_PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
             if let Some(field) = variable.strip_prefix(ENV_PREFIX).filter(|_| !reserved) {
-                set(&mut table, &field.to_lowercase(), &value)
-                    .and_then(|()| fits(&table))
-                    .map_err(|e| Usage(format!("{variable}: {e}")))?;
+                let mut with = table.clone();
+                match set(&mut with, &field.to_lowercase(), &value).and_then(|()| fits(&with)) {
+                    Ok(()) => table = with,
+                    Err(error) => wrong.push(format!("{variable}: {error}")),
+                }
             }
         }
+        at_once(wrong)?;
         let config: Self = table.try_into().context("the configuration with its environment variables")?;
-        config.check().map_err(|problem| {
+        let placed = |problem: String| {
             // A value that came from the environment has no line.
             let line = line_of(text, &problem).map_or_else(String::new, |line| format!(":{line}"));
-            Usage(format!("{name}{line}: {problem}"))
-        })?;
+            format!("{name}{line}: {problem}")
+        };
+        at_once(config.problems().into_iter().map(placed).collect())?;
         Ok(config)
     }
 
@@ -168,109 +176,6 @@ impl Config {
     /// What is wrong.
     pub fn of_text(text: &str) -> Result<Self> {
         Self::parse(text, "the configuration", std::iter::empty())
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let mut seen = std::collections::BTreeSet::new();
-        for service in &self.services {
-            if service.name.is_empty() {
-                return Err("a [[service]] has no name; add name = \"…\"".into());
-            }
-            if !midwatch_model::ServiceName::new(&service.name).is_valid() {
-                return Err(format!(
-                    "[[service]] name `{}` cannot be used: letters, digits, `-`, `_`, `.` only",
-                    service.name
-                ));
-            }
-            if !seen.insert(&service.name) {
-                return Err(format!("[[service]] `{}` is there twice; remove one", service.name));
-            }
-        }
-        if !(0.05..=60.0).contains(&self.engine.tick_s) {
-            return Err("engine.tick_s must be 0.05 to 60 seconds".into());
-        }
-        if !(0.0..=1.0).contains(&self.decision.min_confidence) {
-            return Err("decision.min_confidence must be 0 to 1".into());
-        }
-        self.check_seconds()?;
-        self.inhibit_rules()?;
-        self.routing()?;
-        sources::check(&self.sources)?;
-        self.named_keys()?;
-        self.check_origins()?;
-        if self.incident.recurrence_window_s < self.detection.dedup_s {
-            return Err("incident.recurrence_window_s must not be below detection.dedup_s: a fault that returns after \
-                        the one and within the other would go unseen"
-                .into());
-        }
-        let decision = &self.decision;
-        let at_least = [
-            ("decision.min_evidence_sources", decision.min_evidence_sources, 2),
-            ("decision.rate_max", decision.rate_max, 1),
-            ("decision.max_attempts", decision.max_attempts, 1),
-            ("verification.normal_readings", self.verification.normal_readings, 1),
-        ];
-        for (field, value, least) in at_least {
-            if value < least {
-                return Err(format!("{field} is {value}; it must be at least {least}"));
-            }
-        }
-        for service in &self.services {
-            if service.health.as_deref().is_some_and(|url| !midwatch_connectors::may_be_probed(url)) {
-                return Err(format!(
-                    "health of [[service]] `{}` must be an http:// or https:// URL of the service itself",
-                    service.name
-                ));
-            }
-            if service.depends_on.contains(&service.name) {
-                return Err(format!("[[service]] `{}` depends on itself; remove that", service.name));
-            }
-        }
-        if self.store.path.as_os_str().is_empty() {
-            return Err("store.path is empty; name the database file".into());
-        }
-        for (field, value) in [
-            ("decision.approval_ttl_s", decision.approval_ttl_s),
-            ("incident.inconclusive_after_s", self.incident.inconclusive_after_s),
-            ("incident.self_resolve_s", self.incident.self_resolve_s),
-            ("alerts.resolve_timeout_s", self.alerts.resolve_timeout_s),
-        ] {
-            if value < 1.0 {
-                return Err(format!("{field} is {value}; it must be at least 1 second"));
-            }
-        }
-        self.dedup.validate()?;
-        self.flap.validate()?;
-        self.detection.validate().map_err(|e| e.to_string())?;
-        self.connectors().validate().map_err(|e| e.to_string())
-    }
-
-    /// Every duration must be a number of seconds: NaN or infinity would switch a limit off without a word.
-    fn check_seconds(&self) -> Result<(), String> {
-        let (decision, verification, incident) = (&self.decision, &self.verification, &self.incident);
-        let fields = [
-            ("decision.settle_s", decision.settle_s),
-            ("decision.evidence_max_age_s", decision.evidence_max_age_s),
-            ("decision.rate_window_s", decision.rate_window_s),
-            ("decision.cooldown_s", decision.cooldown_s),
-            ("decision.repeat_window_s", decision.repeat_window_s),
-            ("decision.approval_ttl_s", decision.approval_ttl_s),
-            ("decision.effect_deadline_s", decision.effect_deadline_s),
-            ("verification.timeout_s", verification.timeout_s),
-            ("verification.grace_s", verification.grace_s),
-            ("verification.soak_s", verification.soak_s),
-            ("alerts.resolve_timeout_s", self.alerts.resolve_timeout_s),
-            ("incident.window_s", incident.window_s),
-            ("incident.recurrence_window_s", incident.recurrence_window_s),
-            ("incident.self_resolve_s", incident.self_resolve_s),
-            ("incident.inconclusive_after_s", incident.inconclusive_after_s),
-        ];
-        match fields.iter().find(|(_, value)| !(0.0..=604_800.0).contains(value)) {
-            Some((field, value)) => {
-                Err(format!("{field} is {value}; it must be 0 to 604800 seconds (a week)"))
-            }
-            None => Ok(()),
-        }
     }
 
     /// The sections that the connectors read.
@@ -342,6 +247,11 @@ impl Config {
             inhibit_rules: self.inhibit_rules().unwrap_or_default(),
             routing: Arc::new(self.routing().unwrap_or_default()),
             receivers: self.receivers(),
+            told_incidents: self.routing.incidents,
+            retention: Retention {
+                records_days: self.store.retention_days,
+                requests_days: self.store.request_retention_days,
+            },
             external_url: self.server.external_url(),
             services: self.services.clone(),
         }
@@ -369,6 +279,15 @@ impl Config {
     /// Never in practice: plain data.
     pub fn shown(&self) -> Result<serde_json::Value> {
         serde_json::to_value(self).context("the configuration is plain data")
+    }
+}
+
+/// All problems as one error.
+fn at_once(problems: Vec<String>) -> Result<(), Usage> {
+    match problems.as_slice() {
+        [] => Ok(()),
+        [problem] => Err(Usage(problem.clone())),
+        many => Err(Usage(format!("{} problems:\n  {}", many.len(), many.join("\n  ")))),
     }
 }
 
@@ -431,6 +350,43 @@ mod tests {
     }
 
     #[test]
+    fn every_problem_is_said_at_once() {
+        let check = |text: &str, env: &[(&str, &str)], parts: &[&str]| {
+            let error = parse(text, env).unwrap_err();
+            assert!(error.starts_with(&format!("{} problems:\n", parts.len())), "{error}");
+            for part in parts {
+                assert!(error.contains(&format!("\n  {part}")), "{part}: {error}");
+            }
+        };
+        check(
+            "mode = \"bold\"\n[server]\nlissten = \"x\"\n[[source]]\nkynd = \"a\"\n[store]\npath = 1\n",
+            &[],
+            &[
+                "m.toml:1:8: unknown variant",
+                "m.toml:3:1: unknown field",
+                "m.toml:5:1:",
+                "m.toml:7:8: invalid",
+            ],
+        );
+        check(
+            "[decision]\nrate_max = 0\nsettle_s = nan\n[engine]\ntick_s = 0\n[[service]]\nname = \"a b\"",
+            &[],
+            &[
+                "m.toml:2: decision.rate_max",
+                "m.toml:3: decision.settle_s",
+                "m.toml:5: engine.tick_s",
+                "m.toml: [[service]]",
+            ],
+        );
+        let env =
+            [("MIDWATCH_NONSENSE", "1"), ("MIDWATCH_MODE", "auto"), ("MIDWATCH_ENGINE__TICK_S", "soon")];
+        check("", &env, &["MIDWATCH_NONSENSE:", "MIDWATCH_ENGINE__TICK_S:"]);
+        // What is wrong over several lines hides what follows rather than making things up.
+        let error = parse("[server]\nlissten = [\n1,\n]\n[store]\npath = 1", &[]).unwrap_err();
+        assert!(error.starts_with("m.toml:2:1: unknown field") && !error.contains("problems"), "{error}");
+    }
+
+    #[test]
     fn the_environment_overrides_every_field() {
         let env = [
             ("MIDWATCH_MODE", "auto"),
@@ -464,6 +420,10 @@ mod tests {
             ("[[api_key]]\nname = \"ana\"\nscopes = [\"root\"]", "unknown variant `root`"),
             ("[server]\ncors_origins = [\"*\"]", "server.cors_origins has `*`"),
             ("[server]\ncors_origins = [\"https://a/\"]", "server.cors_origins has `https://a/`"),
+            (
+                "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]",
+                "m.toml:2: server.trusted_proxies has `10.0.0.0/33`",
+            ),
             ("[[source]]\nkind = \"odd\"", "[[source]] `odd`"),
             ("[[source]]\nkynd = \"odd\"", "m.toml:2:1: unknown field `kynd`"),
         ] {

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::exit::{DONE, Exit, FAILED, Usage};
 use crate::output::out;
 use anyhow::{Context as _, Result};
-use midwatch_api::ApiConfig;
+use midwatch_api::{ApiConfig, Patience};
 use midwatch_connectors::World;
 use midwatch_engine::{Engine, SystemClock, SystemIds};
 use midwatch_signal::CriticalPatterns;
@@ -72,6 +72,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let engine = open(&config).await?;
     let api = ApiConfig {
         limits: config.limits(&keys),
+        trusted_proxies: config.trusted_proxies().map_err(Usage)?,
         keys,
         senders,
         cors_origins: config.server.cors_origins.clone(),
@@ -80,18 +81,12 @@ pub async fn serve(path: &Path) -> Result<Exit> {
         lab: config.lab.url.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
+    let patience = Patience { trusted_proxies: api.trusted_proxies.clone(), ..Patience::default() };
     let router = midwatch_api::router(engine.clone(), api);
     let (stop, stopped) = watch::channel(false);
     let watching = tokio::spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
     let telling = tokio::spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
-    let mut http_stopped = stopped;
-    let serving = tokio::spawn(
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>())
-            .with_graceful_shutdown(async move {
-                let _ = http_stopped.wait_for(|stop| *stop).await;
-            })
-            .into_future(),
-    );
+    let serving = tokio::spawn(midwatch_api::serve(listener, router, stopped, patience));
     tracing::info!(
         server.address = %address, mode = %config.mode, dry_run = config.dry_run, services = config.services.len(),
         "midwatch is on watch"

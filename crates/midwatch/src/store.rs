@@ -15,6 +15,10 @@ fn path(config: Option<PathBuf>, store: Option<PathBuf>) -> Result<PathBuf> {
     }
 }
 
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
 pub async fn run(command: StoreCommand) -> Result<Exit> {
     match command {
         StoreCommand::Verify { config, path: file, json } => {
@@ -34,6 +38,21 @@ pub async fn run(command: StoreCommand) -> Result<Exit> {
                 out!("{verdict}: {} records in {} streams", report.records(), report.streams.len());
             }
             Ok(if report.is_clean() { DONE } else { FAILED })
+        }
+        StoreCommand::Size { config, path: file, json } => {
+            let size = midwatch_store::size(&path(config, file)?).await?;
+            if json {
+                output::json(&size)?;
+                return Ok(DONE);
+            }
+            out!("{:<30}  {:>12}  {:>10}", "", "rows", "MB");
+            for table in &size.tables {
+                let bytes = megabytes(table.bytes.unwrap_or_default());
+                out!("{:<30}  {:>12}  {bytes:>10}", table.holds, table.rows);
+            }
+            let (file, free) = (megabytes(size.file_bytes), megabytes(size.free_bytes));
+            out!("the file has {file} MB, {free} MB of them free for what comes next");
+            Ok(DONE)
         }
         StoreCommand::Rebuild { config, path: file } => {
             let store = midwatch_store::Store::open(&path(config, file)?).await?;

@@ -273,8 +273,14 @@ fn unnamed() -> String {
 impl Entry {
     #[must_use]
     pub fn signal_id(&self) -> Option<&SignalId> {
+        self.signal().map(|signal| &signal.id)
+    }
+
+    /// The signal that the entry brings.
+    #[must_use]
+    pub fn signal(&self) -> Option<&Signal> {
         match self {
-            Entry::Opened { signal, .. } | Entry::SignalJoined { signal, .. } => Some(&signal.id),
+            Entry::Opened { signal, .. } | Entry::SignalJoined { signal, .. } => Some(signal),
             _ => None,
         }
     }

@@ -30,10 +30,11 @@ impl Cooldown {
         until
     }
 
-    /// Notes that a receiver is told of services now, and forgets what is older than the longest pause.
-    pub fn told(&mut self, receiver: &str, about: &BTreeMap<ServiceName, Severity>, now: Timestamp) {
+    /// Notes that a receiver was told of services at `at`; of two times the later counts.
+    pub fn told(&mut self, receiver: &str, about: &BTreeMap<ServiceName, Severity>, at: Timestamp) {
         for (service, severity) in about {
-            self.0.insert((receiver.to_owned(), service.clone()), (now, *severity));
+            let told = self.0.entry((receiver.to_owned(), service.clone())).or_insert((at, *severity));
+            *told = (*told).max((at, *severity));
         }
     }
 
@@ -77,6 +78,9 @@ mod tests {
         let more = about(&[("pay", Severity::Warning), ("shop", Severity::Info)]);
         assert_eq!(until(&cooldown, "ops", &more, 10), None);
         assert_eq!(until(&cooldown, "ops", &about(&[]), 10), None);
+        // What is read back need not come in order.
+        cooldown.told("ops", &about(&[("pay", Severity::Critical)]), at(-50));
+        assert_eq!(until(&cooldown, "ops", &warning, 10), Some(300));
         cooldown.forget(at(1));
         assert!(cooldown.services("ops").is_empty());
     }

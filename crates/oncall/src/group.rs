@@ -18,6 +18,8 @@ pub struct Group {
     pub labels: Labels,
     pub alerts: BTreeSet<Fingerprint>,
     next_at: Timestamp,
+    /// When it would be due had it not been put off.
+    put_off_from: Option<Timestamp>,
     /// Whether the first wait is over.
     told: bool,
 }
@@ -82,10 +84,15 @@ impl Groups {
                 None => after(now, route.group_wait_s),
             };
             timers.insert((next_at, id));
-            Group { labels, alerts: BTreeSet::new(), next_at, told: told_at.is_some() }
+            let (alerts, told) = (BTreeSet::new(), told_at.is_some());
+            Group { labels, alerts, next_at, put_off_from: None, told }
         });
         if group.alerts.insert(alert.fingerprint()) {
             *self.members.entry(alert.fingerprint()).or_default() += 1;
+            // What is new may be what must not wait.
+            if let Some(at) = group.put_off_from.take() {
+                Self::reset(timers, id, group, at.max(now));
+            }
         }
         // Whoever has waited long enough elsewhere need not wait again.
         if !group.told && seconds_between(alert.starts_at, now) > route.group_wait_s {
@@ -117,6 +124,7 @@ impl Groups {
             }
             let interval_s = self.tree.route(id.route).map_or(0.0, |route| route.group_interval_s);
             group.told = true;
+            group.put_off_from = None;
             group.next_at = after(now, interval_s);
             self.timers.insert((group.next_at, id));
             due.push(id);
@@ -124,9 +132,11 @@ impl Groups {
         due
     }
 
-    /// Puts a group off, because a receiver is not to be told yet.
+    /// Puts a group off, because a receiver is not to be told yet. An alert that joins it meanwhile ends that: whether it
+    /// has to wait, too, is asked at the time at which the group would have been due.
     pub fn put_off(&mut self, id: GroupId, until: Timestamp) {
         if let Some(group) = self.groups.get_mut(&id) {
+            group.put_off_from = Some(group.next_at);
             Self::reset(&mut self.timers, id, group, until);
         }
     }
@@ -265,5 +275,17 @@ mod tests {
         let id = groups.due(at(130))[0];
         groups.put_off(id, at(150));
         assert_eq!((groups.next_at(), groups.due(at(150)).len()), (Some(at(150)), 1));
+    }
+
+    #[test]
+    fn what_joins_a_group_that_was_put_off_ends_that() {
+        let mut groups = groups();
+        groups.insert(&alert("a", "x", 100), at(100), |_, _| None);
+        let id = groups.due(at(130))[0];
+        groups.put_off(id, at(900));
+        groups.insert(&alert("a", "x", 100), at(140), |_, _| None);
+        assert_eq!(groups.next_at(), Some(at(900)), "it was there before");
+        groups.insert(&alert("a", "y", 140), at(140), |_, _| None);
+        assert_eq!(groups.next_at(), Some(at(430)), "its interval holds");
     }
 }

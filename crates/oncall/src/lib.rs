@@ -15,7 +15,7 @@ mod route;
 pub use cooldown::Cooldown;
 pub use group::{Group, GroupId, Groups};
 pub use interval::{TimeInterval, TimeIntervalConfig, TimeRangeConfig};
-pub use log::{Logged, Seen, Why, needs_update};
+pub use log::{Logged, Paged, Seen, Why, needs_update};
 pub use receiver::{Integration, Receiver};
 pub use retry::{GIVE_UP_AFTER_S, retry_after_s};
 pub use route::{

@@ -1,8 +1,16 @@
 //! What a receiver has been told of a group, and whether there is anything new to tell.
 
-use midwatch_model::{Fingerprint, Timestamp, seconds_between};
+use midwatch_model::{Fingerprint, IncidentId, ServiceName, Severity, Timestamp, seconds_between};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The last time at which a receiver was told that something fires.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paged {
+    pub at: Timestamp,
+    /// The services that it was about, with the worst severity.
+    pub about: BTreeMap<ServiceName, Severity>,
+}
 
 /// The last notification of a receiver about a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +23,20 @@ pub struct Logged {
     pub flapping: BTreeSet<Fingerprint>,
     /// Seconds after which it says nothing any more: twice the repeat interval, as in Alertmanager.
     pub valid_s: f64,
+    /// Incidents that it was told of and whose end it has not heard of.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub incidents: BTreeSet<IncidentId>,
+    /// What the pause between notifications goes by; `None` if it never paged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paged: Option<Paged>,
+}
+
+impl Logged {
+    /// Whether it still says what the receiver knows.
+    #[must_use]
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        seconds_between(self.at, now) < self.valid_s
+    }
 }
 
 /// What a group holds now, without what is kept quiet.
@@ -95,6 +117,8 @@ mod tests {
             resolved: BTreeSet::new(),
             flapping: BTreeSet::new(),
             valid_s: 120.0,
+            incidents: BTreeSet::new(),
+            paged: None,
         }
     }
 

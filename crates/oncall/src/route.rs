@@ -265,6 +265,12 @@ impl RoutingTree {
         self.routes.get(id)
     }
 
+    /// The longest pause of any route, seconds.
+    #[must_use]
+    pub fn longest_cooldown_s(&self) -> f64 {
+        self.routes.iter().map(|route| route.cooldown_s).fold(0.0, f64::max)
+    }
+
     /// The routes that take an alert, in the order of the tree. Semantics of Alertmanager's `Route.Match`.
     #[must_use]
     pub fn matching(&self, labels: &Labels) -> Vec<RouteId> {

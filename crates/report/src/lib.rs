@@ -2,14 +2,18 @@
 //!
 //! Owns: wording. Must never: state what the journal does not hold, or blame a person.
 
+mod incident_alert;
 mod lineage;
 mod message;
 mod postmortem;
 mod timeline;
 mod way;
 
+pub use incident_alert::{
+    INCIDENT_ALERT, IncidentAlerts, Needs, PERSON_ALERT, ToldIncidents, incident_alerts, tells_of_incident,
+};
 pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};
-pub use way::{Telling, Told, Way, WayInput, way};
+pub use way::{IncidentRoute, Telling, Told, Way, WayInput, way, with_telling};

@@ -34,10 +34,10 @@ pub fn duplicate_of(steps: &[LineageStep]) -> Option<&Duplicate> {
     last?.duplicate.as_ref()
 }
 
-/// Why an alert was last not told of, by the steps of its handling.
+/// Why an alert was last not told of, or not yet, by the steps of its handling.
 #[must_use]
 pub fn quiet_for(steps: &[LineageStep]) -> Option<&str> {
-    let last = steps.iter().rev().find(|step| step.step == "not told");
+    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), "not told" | "put off"));
     last.map(|step| step.detail.as_str())
 }
 

@@ -2,6 +2,7 @@
 //! paged, and why (not).
 
 use crate::lineage::{LineageStep, why};
+use midwatch_incident::Incident;
 use midwatch_model::journal::Line;
 use midwatch_model::{Alert, Timestamp};
 
@@ -39,6 +40,20 @@ impl Told {
     }
 }
 
+/// Whether people can hear of an incident as such.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IncidentRoute {
+    /// The configuration has no routes.
+    NoRoute,
+    /// The configuration tells nobody of incidents.
+    Off,
+    /// None of its receivers has a way to be told.
+    NoWay,
+    /// It goes through the routing tree.
+    #[default]
+    Routed,
+}
+
 /// Everything that is on record of an alert or anomaly.
 pub struct WayInput<'a> {
     pub id: &'a str,
@@ -54,6 +69,9 @@ pub struct WayInput<'a> {
     /// The incident's journal.
     pub lines: &'a [Line],
     pub told: Vec<Told>,
+    /// Notifications that told of its incident.
+    pub incident_told: Vec<Told>,
+    pub incident_route: IncidentRoute,
     /// Whether one of its receivers has a way to be told.
     pub can_be_told: bool,
     pub now: Timestamp,
@@ -87,14 +105,28 @@ pub fn way(input: &WayInput) -> Way {
     // What the incident's journal says of its signals is among the steps already.
     let of_incident = why(input.lines, &[], Some(input.id)).into_iter();
     steps.extend(of_incident.filter(|step| step.signal.is_none() && step.at >= input.received_at));
-    for told in &input.told {
-        let what = format!("{} is told ({}): {}", told.target, told.id, told.why);
-        steps.push(at(told.created_at, "notified", what));
-        steps.extend(outcome(told, input.now).map(|(when, step, detail)| at(when, step, detail)));
+    let of_incident = input.incident_told.iter().map(|told| (told, " of its incident"));
+    for (told, whose) in input.told.iter().map(|told| (told, "")).chain(of_incident) {
+        let telling = telling_steps(told, whose, input.now).into_iter();
+        steps.extend(telling.map(|(when, step, detail)| at(when, step, detail)));
     }
     steps.sort_by_key(|step| step.at);
     let (paged, headline) = headline(input);
     Way { headline, paged, steps }
+}
+
+fn telling_steps(told: &Told, whose: &str, now: Timestamp) -> Vec<(Timestamp, &'static str, String)> {
+    let what = format!("{} is told{whose} ({}): {}", told.target, told.id, told.why);
+    std::iter::once((told.created_at, "notified", what)).chain(outcome(told, now)).collect()
+}
+
+/// The lineage of an incident with who was told of it, in the order of time.
+#[must_use]
+pub fn with_telling(mut steps: Vec<LineageStep>, told: &[Told], now: Timestamp) -> Vec<LineageStep> {
+    let telling = told.iter().flat_map(|told| telling_steps(told, "", now));
+    steps.extend(telling.map(|(at, step, detail)| LineageStep::new(at, None, step, detail)));
+    steps.sort_by_key(|step| step.at);
+    steps
 }
 
 fn placed(step: &LineageStep, incident: Option<&str>) -> LineageStep {
@@ -143,47 +175,65 @@ fn clock(at: Timestamp) -> String {
 
 /// Whether somebody was paged, and the sentence that says why (not).
 fn headline(input: &WayInput) -> (bool, String) {
-    let pages: Vec<&Told> = input.told.iter().filter(|told| told.pages).collect();
-    let of = |telling| pages.iter().copied().filter(move |told| told.telling == telling);
-    if let Some(first) = of(Telling::Delivered).min_by_key(|told| told.ended_at) {
-        let at = clock(first.ended_at.unwrap_or(first.created_at));
-        let more = match of(Telling::Delivered).count() {
-            1 => String::new(),
-            count => format!(" ({count} pages in all)"),
-        };
-        return (true, format!("Paged {} at {at}: {}{more}.", first.receiver(), first.why));
+    let incident =
+        input.incident.map_or_else(String::new, |incident| format!(" with its incident {incident}"));
+    let paged = delivered(&input.told, "").or_else(|| delivered(&input.incident_told, &incident));
+    if let Some(sentence) = paged {
+        return (true, sentence);
     }
-    if let Some(pending) = of(Telling::Pending).next_back() {
+    let sentence = undelivered(&input.told, "").or_else(|| undelivered(&input.incident_told, &incident));
+    (false, sentence.unwrap_or_else(|| unpaged(input)))
+}
+
+fn pages(told: &[Told], telling: Telling) -> impl DoubleEndedIterator<Item = &Told> {
+    told.iter().filter(move |told| told.pages && told.telling == telling)
+}
+
+fn delivered(told: &[Told], with: &str) -> Option<String> {
+    let first = pages(told, Telling::Delivered).min_by_key(|told| told.ended_at)?;
+    let at = clock(first.ended_at.unwrap_or(first.created_at));
+    let more = match pages(told, Telling::Delivered).count() {
+        1 => String::new(),
+        count => format!(" ({count} pages in all)"),
+    };
+    Some(format!("Paged {}{with} at {at}: {}{more}.", first.receiver(), first.why))
+}
+
+fn undelivered(told: &[Told], with: &str) -> Option<String> {
+    if let Some(pending) = pages(told, Telling::Pending).next_back() {
         let answer = if pending.answer.is_empty() { "it is being sent" } else { &pending.answer };
-        return (false, format!("Has not paged {} yet: {answer}; {}.", pending.receiver(), next(pending)));
+        return Some(format!("Has not paged {}{with} yet: {answer}; {}.", pending.receiver(), next(pending)));
     }
-    if let Some(failed) = of(Telling::Failed).next_back() {
-        return (false, format!("Did not page: {} could not be told: {}.", failed.receiver(), failed.answer));
+    let failed = pages(told, Telling::Failed).next_back()?;
+    Some(format!("Did not page{with}: {} could not be told: {}.", failed.receiver(), failed.answer))
+}
+
+/// The last step that says that it is kept quiet, or has to wait.
+fn held_back(input: &WayInput) -> Option<String> {
+    let last = |name: &str| input.steps.iter().rposition(|step| step.step == name);
+    let repeats = input.steps.iter().rposition(|step| step.duplicate.is_some());
+    let at = last("suppressed").max(last("not told")).max(last("put off")).max(repeats)?;
+    if last("released") > Some(at) {
+        return None;
     }
-    (false, unpaged(input))
+    let step = &input.steps[at];
+    Some(match (step.step.as_str(), input.alert, input.incident) {
+        ("put off", ..) => format!("Has not paged yet: {}.", step.detail),
+        _ if step.duplicate.is_some() => format!("Did not page: deduplicated {}.", step.detail),
+        ("suppressed", None, None) => format!("Opened no incident: {}.", step.detail),
+        _ => format!("Did not page: {}.", step.detail),
+    })
 }
 
 fn unpaged(input: &WayInput) -> String {
-    let last = |name: &str| input.steps.iter().rposition(|step| step.step == name);
-    let repeats = input.steps.iter().rposition(|step| step.duplicate.is_some());
-    let quiet = last("suppressed").max(last("not told")).max(repeats);
-    let quiet = quiet.filter(|at| last("released") < Some(*at));
-    let Some(alert) = input.alert else {
-        return match (quiet, input.incident) {
-            (Some(at), _) => format!("Opened no incident: {}.", input.steps[at].detail),
-            (None, Some(incident)) => {
-                format!("midwatch found it itself and placed it in {incident}; only alerts page.")
-            }
-            (None, None) => "midwatch found it itself and has not placed it yet; only alerts page.".into(),
-        };
-    };
-    if let Some(at) = quiet {
-        let step = &input.steps[at];
-        let how = if step.duplicate.is_some() { "deduplicated " } else { "" };
-        return format!("Did not page: {how}{}.", step.detail);
-    }
-    let routed = last("routed").is_some();
+    let Some(alert) = input.alert else { return unpaged_anomaly(input) };
     let over = alert.is_resolved(input.now);
+    let over_by_then = "Did not page: it was over before its group was told of.";
+    if let Some(sentence) = held_back(input) {
+        return if over && sentence.starts_with("Has not") { over_by_then.into() } else { sentence };
+    }
+    let last = |name: &str| input.steps.iter().rposition(|step| step.step == name);
+    let routed = last("routed").is_some();
     match (routed, over) {
         (false, _) if last("resolved by its sender").is_some() => {
             "Did not page: it was over when it came in.".into()
@@ -195,12 +245,38 @@ fn unpaged(input: &WayInput) -> String {
             "Did not page: its receiver has no way to be told; the configuration names no webhook for it."
                 .into()
         }
-        (true, true) => "Did not page: it was over before its group was told of.".into(),
-        (true, false) => {
-            "Has not paged yet: its group waits (group_wait_s, group_interval_s, or the pause of cooldown_s)."
-                .into()
-        }
+        (true, true) => over_by_then.into(),
+        (true, false) => "Has not paged yet: its group waits (group_wait_s, group_interval_s).".into(),
     }
+}
+
+/// What midwatch found itself is told with its incident.
+fn unpaged_anomaly(input: &WayInput) -> String {
+    if let Some(sentence) = held_back(input) {
+        return sentence;
+    }
+    let Some(incident) = input.incident else {
+        return "Has not paged yet: midwatch found it itself and has not placed it in an incident yet."
+            .into();
+    };
+    let no = match input.incident_route {
+        IncidentRoute::NoRoute => "nobody is to be told; the configuration has no [route]",
+        IncidentRoute::Off => "nobody is to be told of incidents (incidents = \"off\" in [routing])",
+        IncidentRoute::NoWay => {
+            "its receiver has no way to be told; the configuration names no webhook for it"
+        }
+        IncidentRoute::Routed if has_ended(input.lines) => "that was over before anybody was told of it",
+        IncidentRoute::Routed => {
+            return format!(
+                "Has not paged yet: it is in {incident}, whose group waits (group_wait_s, group_interval_s)."
+            );
+        }
+    };
+    format!("Did not page: it is in {incident}, and {no}.")
+}
+
+fn has_ended(lines: &[Line]) -> bool {
+    Incident::fold(lines).is_some_and(|incident| !incident.state.is_open())
 }
 
 #[cfg(test)]
@@ -250,6 +326,8 @@ mod tests {
             incident: Some("inc-1"),
             lines: &[],
             told: told.to_vec(),
+            incident_told: Vec::new(),
+            incident_route: IncidentRoute::Routed,
             can_be_told: true,
             now: at(30),
         };
@@ -289,7 +367,16 @@ mod tests {
         check(
             &["received", "routed: to ops", "suppressed: muted", "released: free"],
             &[],
-            "Has not paged yet: its group waits (group_wait_s, group_interval_s, or the pause of cooldown_s).",
+            "Has not paged yet: its group waits (group_wait_s, group_interval_s).",
+        );
+        check(
+            &[
+                "received",
+                "routed: to ops",
+                "put off: ops was told of pay; it waits until 03:05:00 UTC (cooldown_s)",
+            ],
+            &[],
+            "Has not paged yet: ops was told of pay; it waits until 03:05:00 UTC (cooldown_s).",
         );
         check(
             &["received", "resolved by its sender: over"],
@@ -301,5 +388,81 @@ mod tests {
             &[],
             "Did not page: nobody is to be told of alerts; the configuration has no [route].",
         );
+    }
+    fn check_anomaly(
+        incident: Option<&str>,
+        steps: &[&str],
+        told: &[Told],
+        route: IncidentRoute,
+        expected: &str,
+    ) {
+        let step = |(n, text): (usize, &&str)| {
+            let (step, detail) = text.split_once(": ").unwrap_or((text, ""));
+            LineageStep::new(at(n as i64), None, step, detail.into())
+        };
+        let input = WayInput {
+            id: "sig-1",
+            received_at: at(0),
+            alert: None,
+            times: 1,
+            reading: String::new(),
+            steps: steps.iter().enumerate().map(step).collect(),
+            incident,
+            lines: &[],
+            told: Vec::new(),
+            incident_told: told.to_vec(),
+            incident_route: route,
+            can_be_told: false,
+            now: at(30),
+        };
+        let way = way(&input);
+        assert_eq!((way.headline.as_str(), way.paged), (expected, expected.starts_with("Paged")));
+    }
+
+    #[test]
+    fn what_midwatch_found_itself_is_told_with_its_incident() {
+        use IncidentRoute::{NoRoute, NoWay, Off, Routed};
+        let opened = &["received", "opened"];
+        check_anomaly(
+            Some("inc-1"),
+            opened,
+            &[told(Telling::Delivered, "first notification of the group")],
+            Routed,
+            "Paged ops with its incident inc-1 at 14:13:40 UTC: first notification of the group.",
+        );
+        check_anomaly(
+            Some("inc-1"),
+            &["received", "opened", "not told: its incident inc-1: muted by silence 1 (ann: known)"],
+            &[],
+            Routed,
+            "Did not page: its incident inc-1: muted by silence 1 (ann: known).",
+        );
+        check_anomaly(
+            None,
+            &["received", "suppressed: in maintenance"],
+            &[],
+            Routed,
+            "Opened no incident: in maintenance.",
+        );
+        for (route, part) in [
+            (
+                NoRoute,
+                "Did not page: it is in inc-1, and nobody is to be told; the configuration has no [route].",
+            ),
+            (
+                Off,
+                "Did not page: it is in inc-1, and nobody is to be told of incidents (incidents = \"off\" in [routing]).",
+            ),
+            (
+                NoWay,
+                "Did not page: it is in inc-1, and its receiver has no way to be told; the configuration names no webhook for it.",
+            ),
+            (
+                Routed,
+                "Has not paged yet: it is in inc-1, whose group waits (group_wait_s, group_interval_s).",
+            ),
+        ] {
+            check_anomaly(Some("inc-1"), opened, &[], route, part);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! `midwatch store verify`: every stream's chain, every head, and the database's own integrity.
 
-use crate::{StoreError, options, read};
+use crate::{StoreError, options, read, retention};
 use midwatch_model::journal::VerifiedJournal;
+use midwatch_model::{Signal, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Row as _};
 use std::path::Path;
@@ -53,6 +54,7 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
         .map(|row| row.get::<String, _>(0))
         .filter(|line| line != "ok")
         .collect();
+    let forgotten_before = retention::forgotten_before(&mut db).await?;
     let names: Vec<String> =
         sqlx::query("SELECT stream FROM heads UNION SELECT DISTINCT stream FROM records ORDER BY 1")
             .fetch_all(&mut db)
@@ -65,7 +67,7 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
         let (records, head) = read::load(&mut db, &stream).await?;
         let problem = match stream.parse() {
             Ok(id) => match VerifiedJournal::verify(id, &records, head) {
-                Ok(journal) => signal_not_taken_in(&mut db, &journal).await?,
+                Ok(journal) => signal_not_taken_in(&mut db, &journal, forgotten_before).await?,
                 Err(error) => Some(error.to_string()),
             },
             Err(reason) => Some(reason),
@@ -75,12 +77,14 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
     Ok(VerifyReport { streams, database })
 }
 
-/// Every signal that a stream speaks of came in through the intake log.
+/// Every signal that a stream speaks of came in through the intake log, which keeps it until it is old enough.
 async fn signal_not_taken_in(
     db: &mut SqliteConnection,
     journal: &VerifiedJournal,
+    forgotten_before: Option<Timestamp>,
 ) -> Result<Option<String>, StoreError> {
-    for id in journal.lines().iter().filter_map(|line| line.entry.signal_id()) {
+    let is_kept = |signal: &&Signal| forgotten_before.is_none_or(|before| signal.detected_at >= before);
+    for id in journal.lines().iter().filter_map(|line| line.entry.signal()).filter(is_kept).map(|s| &s.id) {
         let known = sqlx::query("SELECT 1 FROM intake WHERE id = ?")
             .bind(id.as_str())
             .fetch_optional(&mut *db)

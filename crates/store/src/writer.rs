@@ -6,6 +6,7 @@ use crate::dead_letter::{self, DeadLetter, LetterRetried};
 use crate::delivery::{self, Delivery};
 use crate::intake::{PutOff, Retold};
 use crate::notification::{self, Attempt, LogRow, Notification};
+use crate::retention::{self, Forgotten};
 use crate::seen::{self, Seen};
 use crate::{IncidentRow, IntakeRow, StoreError, name_of};
 use midwatch_model::Timestamp;
@@ -81,6 +82,8 @@ pub struct Commit {
     pub dead_letters: Vec<DeadLetter>,
     /// Dead letters that were tried again.
     pub letters_retried: Vec<LetterRetried>,
+    /// What is forgotten.
+    pub forgotten: Forgotten,
     /// Named snapshots to replace.
     pub snapshots: Vec<(String, Timestamp, Vec<u8>)>,
 }
@@ -326,6 +329,9 @@ impl Writer {
             write_steps(db, commit).await?;
             notification::write(db, commit).await?;
             dead_letter::write(db, commit).await?;
+            if !commit.forgotten.is_empty() {
+                retention::forget(db, &commit.forgotten).await?;
+            }
         }
         if let Some(seq) = commits.iter().filter_map(|commit| commit.told_up_to).max() {
             delivery::mark_told(db, seq).await?;

@@ -1,6 +1,7 @@
 //! Alerts: taking them in and saying what became of them.
 
 use super::dead_letters;
+use crate::access::Client;
 use crate::door::Entrance;
 use crate::query::{Asked, page};
 use crate::{Api, error::ApiError};
@@ -27,6 +28,7 @@ pub(super) const REPLAYED: &str = "this was taken before; nothing was done now";
 pub(crate) async fn ingest(
     State(api): State<Api>,
     Extension(entrance): Extension<Entrance>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
@@ -34,7 +36,7 @@ pub(crate) async fn ingest(
     let incoming = Incoming {
         feed: &entrance.name,
         body: &body,
-        sender: &admitted.how,
+        sender: &format!("{}{}", admitted.how, client.words()),
         replay_key: admitted.replay_key.as_deref(),
         may_confirm: admitted.may_confirm,
     };
@@ -49,10 +51,11 @@ pub(crate) async fn ingest(
 pub(crate) async fn webhook(
     state: State<Api>,
     entrance: Extension<Entrance>,
+    client: Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    ingest(state, entrance, headers, body).await
+    ingest(state, entrance, client, headers, body).await
 }
 
 fn answer(received: &Received, letter: Option<String>) -> Value {

@@ -14,7 +14,7 @@ use midwatch_engine::{ActRequest, Engine};
 use midwatch_incident::{Incident, State as IncidentState, suspected_origin};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{Cause, IncidentId, PlanHash};
-use midwatch_report::why;
+use midwatch_report::{why, with_telling};
 use midwatch_store::IncidentFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -96,7 +96,9 @@ pub(crate) async fn lineage(State(api): State<Api>, Path(id): Path<String>) -> R
     let (journal, _) = load(&api.engine, &id).await?;
     let rows = api.engine.store.intake_list(Some(&id), LIST_MAX).await?;
     let intake: Vec<_> = rows.iter().map(|row| (row.id.clone(), super::alerts::steps_of(row))).collect();
-    Ok(Json(json!({ "incident": id, "steps": why(journal.lines(), &intake, None) })))
+    let told = super::lineage::told_of(&api.engine, &id).await?;
+    let steps = with_telling(why(journal.lines(), &intake, None), &told, api.engine.now());
+    Ok(Json(json!({ "incident": id, "steps": steps })))
 }
 
 /// The postmortem as Markdown.

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use midwatch_engine::{Engine, pages};
 use midwatch_model::IncidentId;
 use midwatch_model::journal::{Line, StreamId};
-use midwatch_report::{Telling, Told, WayInput, way};
+use midwatch_report::{IncidentRoute, Telling, Told, WayInput, way};
 use midwatch_signal::source::reading_of;
 use midwatch_store::{Notification, NotificationState};
 use serde_json::{Value, json};
@@ -35,7 +35,15 @@ pub(crate) async fn of_alert(
         steps: steps_of(&row),
         incident: row.incident.as_deref(),
         lines: &lines,
-        told: notifications(&api.engine, &row.id).await?.into_iter().map(told).collect(),
+        told: told_of(&api.engine, &row.id).await?,
+        incident_told: match &row.incident {
+            Some(incident) => told_of(&api.engine, incident).await?,
+            None => Vec::new(),
+        },
+        incident_route: match &row.incident {
+            Some(incident) => api.engine.incident_route(incident).await,
+            None => IncidentRoute::default(),
+        },
         can_be_told: match alert {
             Some(alert) => api.engine.can_be_told(alert).await,
             None => false,
@@ -56,6 +64,11 @@ async fn lines(engine: &Engine, incident: Option<&str>) -> Result<Vec<Line>, Api
         }
         None => Ok(Vec::new()),
     }
+}
+
+/// How it went to tell of an alert, or of an incident.
+pub(super) async fn told_of(engine: &Engine, id: &str) -> Result<Vec<Told>, ApiError> {
+    Ok(notifications(engine, id).await?.into_iter().map(told).collect())
 }
 
 /// Those that told of it, and those that took the place of one of them.

@@ -3,11 +3,12 @@
 use super::status::receivers_or_own;
 use super::{Refusal, all, filters, flag, time};
 use crate::Api;
+use crate::access::Client;
 use crate::routes::dead_letters;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::{Extension, Json};
 use midwatch_engine::{Incoming, Known, KnownGroup};
 use midwatch_model::label::{MatchOp, all_match};
 use midwatch_model::{Alert, Matcher, Timestamp};
@@ -15,11 +16,15 @@ use midwatch_signal::source::Source;
 use serde_json::{Value, json};
 
 /// Every alert of the body stands for itself: those that can be used are taken even if others cannot.
-pub(super) async fn post(State(api): State<Api>, body: Bytes) -> Result<StatusCode, Refusal> {
+pub(super) async fn post(
+    State(api): State<Api>,
+    Extension(client): Extension<Client>,
+    body: Bytes,
+) -> Result<StatusCode, Refusal> {
     let incoming = Incoming {
         feed: Source::AlertmanagerV2.name(),
         body: &body,
-        sender: "the Alertmanager API",
+        sender: &format!("the Alertmanager API{}", client.words()),
         replay_key: None,
         may_confirm: false,
     };

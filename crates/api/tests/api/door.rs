@@ -240,7 +240,10 @@ async fn an_event_of_pagerduty_that_comes_again_is_answered_well_and_done_once()
     assert_eq!(door.alerts().await, 1);
     let lineage = door.engine.store.intake_list(None, 1).await.expect("a readable store");
     let first = lineage[0].handling[0].to_string();
-    assert!(first.contains("pd (PagerDuty signature v1 (first secret)) in delivery 1"), "{first}");
+    assert!(
+        first.contains("pd (PagerDuty signature v1 (first secret) from 10.0.0.1) in delivery 1"),
+        "{first}"
+    );
 }
 
 #[tokio::test]

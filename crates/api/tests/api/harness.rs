@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use midwatch_api::{ApiConfig, ApiKey, KeyRing, Limits, Senders};
+use midwatch_api::{ApiConfig, ApiKey, IpNet, KeyRing, Limits, Senders};
 use midwatch_decision::Policy;
 use midwatch_engine::{Clock as _, Engine, EngineConfig, Feed, ReportConfig, SequentialIds, VirtualClock};
 use midwatch_model::decision::Mode;
@@ -38,6 +38,7 @@ pub struct Wanted {
     pub feeds: BTreeMap<String, Feed>,
     pub limits: Limits,
     pub cors_origins: Vec<String>,
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Wanted {
@@ -48,6 +49,7 @@ impl Default for Wanted {
             feeds: BTreeMap::new(),
             limits: Limits::default(),
             cors_origins: Vec::new(),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -91,6 +93,7 @@ impl Door {
             senders: wanted.senders,
             limits: wanted.limits,
             cors_origins: wanted.cors_origins,
+            trusted_proxies: wanted.trusted_proxies,
             listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
             shown: Value::Null,
             lab: None,
@@ -169,6 +172,8 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         inhibit_rules: Vec::new(),
         routing: Arc::default(),
         receivers: Vec::new(),
+        told_incidents: Default::default(),
+        retention: Default::default(),
         external_url: "http://midwatch".into(),
     }
 }

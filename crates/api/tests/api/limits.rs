@@ -36,6 +36,42 @@ async fn an_address_that_calls_too_often_waits_and_its_neighbours_do_not() {
 }
 
 #[tokio::test]
+async fn behind_a_trusted_proxy_each_client_has_its_own_limit_and_nobody_else_can_claim_another() {
+    let limits = Limits { ip_per_s: NonZeroU32::new(1), caller_per_s: None };
+    let trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+    let door = Door::open(Wanted { limits, trusted_proxies, ..Wanted::default() }).await;
+    let ask = async |from: &str, client: &str| {
+        let headers = [("x-api-key", KEY), ("x-forwarded-for", client)];
+        door.send_from(from, Method::GET, "/api/v1/status", &headers, b"").await.status
+    };
+    for number in 1..=10 {
+        assert_eq!(ask("10.0.0.1", &format!("203.0.113.{number}")).await, StatusCode::OK);
+    }
+    let mut last = StatusCode::OK;
+    for number in 1..=10 {
+        last = ask("198.51.100.1", &format!("203.0.113.{number}")).await;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "who is no proxy is counted itself");
+    // Refusals are counted.
+    let metrics = door.send_from("10.0.0.7", Method::GET, "/metrics", &[("x-api-key", KEY)], b"").await;
+    let text = String::from_utf8(metrics.body).expect("text");
+    assert!(text.contains("midwatch_requests_refused_total{status=\"429\"} 8\n"), "{text}");
+}
+
+#[tokio::test]
+async fn an_alerts_record_names_the_client_behind_the_proxy() {
+    let trusted_proxies = vec!["10.0.0.1/32".parse().expect("a network")];
+    let door = Door::open(Wanted { trusted_proxies, ..Wanted::default() }).await;
+    let headers = [("x-api-key", KEY), ("x-forwarded-for", "192.0.2.1, 203.0.113.7")];
+    let body = br#"{"id": "a", "service": "pay", "title": "slow"}"#;
+    let answer = door.post("/api/v1/ingest/generic", &headers, body).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let rows = door.engine.store.intake_list(None, 10).await.expect("rows");
+    let from = rows[0].handling[0]["detail"].as_str().unwrap_or_default();
+    assert!(from.starts_with("from generic (the API from 203.0.113.7) in delivery 1"), "{from}");
+}
+
+#[tokio::test]
 async fn a_key_that_is_used_too_often_waits_wherever_it_comes_from() {
     let limits = Limits { ip_per_s: None, caller_per_s: NonZeroU32::new(1) };
     let door = Door::open(Wanted { limits, ..Wanted::default() }).await;

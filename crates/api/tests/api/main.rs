@@ -8,4 +8,5 @@ mod keys;
 mod limits;
 mod outside;
 mod routes;
+mod serving;
 mod sns;

@@ -68,6 +68,8 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         inhibit_rules: Vec::new(),
         routing: Arc::default(),
         receivers: Vec::new(),
+        told_incidents: Default::default(),
+        retention: Default::default(),
         external_url: "http://midwatch".into(),
         services: vec![
             service("gateway", &["order", "payment"]),

@@ -10,6 +10,7 @@ mod flap;
 mod golden;
 mod guards;
 mod harness;
+mod incidents_told;
 mod intake;
 mod modes;
 mod people;

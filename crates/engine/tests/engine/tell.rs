@@ -8,7 +8,7 @@ use midwatch_model::{Cause, after};
 use midwatch_oncall::{
     Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree, TimeIntervalConfig,
 };
-use midwatch_store::{CrashPoint, NotificationState};
+use midwatch_store::{CrashPoint, IntakeRow, NotificationState};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -155,11 +155,31 @@ async fn the_same_service_is_not_told_of_again_at_once_unless_it_gets_worse() {
     assert_eq!(told(&rig, 3).await, ["a|"]);
     rig.tell(&[fires(&rig, "b", "pay")]).await.expect("taken");
     assert_eq!(told(&rig, 20).await, [""; 0]);
+    assert_eq!(rig.handling("b").await, ["received", "routed", "deduplicated", "put off"]);
     let mut worse = fires(&rig, "c", "pay");
     worse["severity"] = "critical".into();
     rig.tell(&[worse]).await.expect("taken");
-    // It waits with the group, which was put off until the pause is over.
-    assert_eq!(told(&rig, 12).await, ["a,b,c|"]);
+    // What is worse ends the pause of the group that it joins.
+    assert_eq!(told(&rig, 2).await, ["a,b,c|"]);
+}
+
+#[tokio::test]
+async fn a_pause_outlasts_a_restart_and_the_record_says_until_when_it_lasts() {
+    let rig = Rig::with(|config| routed(config, 60.0), "").await;
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    assert_eq!(told(&rig, 3).await, ["a|"]);
+    rig.tell(&[over(&fires(&rig, "a", "pay")), fires(&rig, "b", "pay")]).await.expect("taken");
+    // That an alert is over is no page, and the pause goes on from the last one.
+    let rig = rig.reopen().await;
+    assert_eq!(told(&rig, 20).await, [""; 0]);
+    let rows = rig.engine.store.intake_list(None, 10).await.expect("rows");
+    let is_b = |row: &&IntakeRow| row.alert.as_ref().is_some_and(|alert| alert.labels["id"] == "b");
+    let row = rows.iter().find(is_b).expect("a row");
+    let expected =
+        "ops was told of pay less than 60 s ago, as badly or worse; it waits until 03:01:04 UTC (cooldown_s)";
+    assert_eq!(row.handling.last().and_then(|step| step["detail"].as_str()), Some(expected));
+    let rig = rig.reopen().await;
+    assert_eq!(told(&rig, 15).await, ["b|a"]);
 }
 
 /// What a receiver hears of two alerts, one of which ends, if the server dies at its `nth` commit.

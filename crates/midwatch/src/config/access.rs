@@ -3,7 +3,7 @@
 use super::Config;
 use crate::exit::Usage;
 use anyhow::Result;
-use midwatch_api::{ApiKey, KeyRing, Limits, NamedKey, Scope};
+use midwatch_api::{ApiKey, IpNet, KeyRing, Limits, NamedKey, Scope};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 
@@ -46,9 +46,11 @@ impl Config {
     }
 
     pub(super) fn named_keys(&self) -> Result<Vec<NamedKey>, String> {
-        let named = |key: &ApiKeyConfig| NamedKey::new(&key.name, &key.hash, &key.scopes);
-        let keys: Result<Vec<_>, _> = self.api_keys.iter().map(named).collect();
-        keys.map_err(|problem| format!("[[api_key]] {problem}"))
+        self.api_keys.iter().map(Self::named_key).collect()
+    }
+
+    pub(super) fn named_key(key: &ApiKeyConfig) -> Result<NamedKey, String> {
+        NamedKey::new(&key.name, &key.hash, &key.scopes).map_err(|problem| format!("[[api_key]] {problem}"))
     }
 
     fn whole_key(&self) -> Result<Option<ApiKey>> {
@@ -73,6 +75,22 @@ impl Config {
             ip_per_s: limit(self.server.ip_requests_per_s, IP_PER_S),
             caller_per_s: limit(self.server.key_requests_per_s, CALLER_PER_S),
         }
+    }
+
+    /// Proxies that are believed.
+    ///
+    /// # Errors
+    /// What is neither a network nor an address.
+    pub fn trusted_proxies(&self) -> Result<Vec<IpNet>, String> {
+        let network = |text: &String| {
+            let address = || text.parse::<std::net::IpAddr>().map(IpNet::from);
+            text.parse().or_else(|_| address()).map_err(|_| {
+                format!(
+                    "server.trusted_proxies has `{text}`; write each as a network such as 10.0.0.0/8, or as an address"
+                )
+            })
+        };
+        self.server.trusted_proxies.iter().map(network).collect()
     }
 
     /// Origins as browsers write them: scheme, host and port, and nothing after.

@@ -1,5 +1,6 @@
 //! The sections that are the program's own: server, store, loop, policy, lab.
 
+use midwatch_engine::{Retention, ToldIncidents};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ pub struct ServerConfig {
     pub ip_requests_per_s: Option<u32>,
     /// Requests per second with one key or of one source, 0 for any number; 10000 if absent, likewise.
     pub key_requests_per_s: Option<u32>,
+    /// Networks (`10.0.0.0/8`) or addresses of proxies in front: only these are believed when they say in `X-Forwarded-For` or
+    /// `Forwarded` for whom they speak. None by default.
+    pub trusted_proxies: Vec<String>,
     /// Origins of web pages that may call from a browser, exactly as `https://host:port`; none by default.
     pub cors_origins: Vec<String>,
 }
@@ -35,6 +39,7 @@ impl Default for ServerConfig {
             api_key: None,
             ip_requests_per_s: None,
             key_requests_per_s: None,
+            trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
         }
     }
@@ -47,18 +52,37 @@ impl ServerConfig {
     }
 }
 
-/// Where the journal is kept.
+/// Where the journal is kept, and for how long what is not the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
     /// The SQLite file; created when missing.
     pub path: PathBuf,
+    /// Days for which alerts, anomalies and notifications are kept after they ended, with every step of their handling; 0
+    /// for ever. The journal is always kept.
+    pub retention_days: u32,
+    /// Days for which requests with alerts are kept whole, as they came; 0 for ever.
+    pub request_retention_days: u32,
 }
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: "midwatch.db".into() }
+        let Retention { records_days, requests_days } = Retention::default();
+        Self {
+            path: "midwatch.db".into(),
+            retention_days: records_days,
+            request_retention_days: requests_days,
+        }
     }
+}
+
+/// What goes through the routing tree beside alerts from outside.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RoutingSection {
+    /// Incidents that receivers are told of, as alerts `MidwatchIncident` and `MidwatchNeedsPerson`: `off`; `own`, those
+    /// that midwatch's own detectors saw something of, and of the others only that an action waits for approval; `all`.
+    pub incidents: ToldIncidents,
 }
 
 /// The loop.

@@ -41,6 +41,44 @@ pub fn fits(table: &toml::Table) -> Result<(), String> {
     })
 }
 
+/// Problems that are looked for at most: whoever has more begins with these.
+const PROBLEMS_MAX: usize = 50;
+
+/// Everything of the file that cannot be read. What is wrong is blanked out, so that what comes after it is read, too.
+pub fn unreadable(text: &str, name: &str) -> Vec<String> {
+    let (mut left, mut found) = (text.to_owned(), Vec::new());
+    while found.len() < PROBLEMS_MAX {
+        let Err(error) = toml::from_str::<Config>(&left) else { break };
+        // What is not TOML has one problem that counts; if blanking made it so, that is none of the file's.
+        let is_toml = toml::from_str::<toml::Table>(&left).is_ok();
+        if !is_toml && !found.is_empty() {
+            break;
+        }
+        found.push(describe(&left, name, &error));
+        let blanked = error.span().map(|span| blank(&left, span, error.message()));
+        match blanked.filter(|blanked| is_toml && *blanked != left) {
+            Some(blanked) => left = blanked,
+            None => break,
+        }
+    }
+    found
+}
+
+/// The text with blanks for the lines of a problem; where a table lacks something, for the whole table.
+fn blank(text: &str, span: std::ops::Range<usize>, message: &str) -> String {
+    let start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+    let line_end = |from: usize| text[from..].find('\n').map_or(text.len(), |at| from + at);
+    let mut end = line_end(span.end.clamp(start, text.len()));
+    if message.contains("missing field") {
+        end = text[line_end(start)..].find("\n[").map_or(text.len(), |at| line_end(start) + at);
+    }
+    let blanks: String = text[start..end]
+        .chars()
+        .map(|c| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) })
+        .collect();
+    format!("{}{blanks}{}", &text[..start], &text[end..])
+}
+
 /// A TOML error with file, line and column, and the fix where one is known.
 pub fn describe(text: &str, name: &str, error: &toml::de::Error) -> String {
     let place = error.span().map_or_else(String::new, |span| {

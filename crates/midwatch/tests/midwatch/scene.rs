@@ -313,6 +313,8 @@ impl Scene {
         route["repeat_interval_s"] = 3600.0.into();
         route["cooldown_s"] = 0.0.into();
         let all = json!({
+            // Alertmanager knows nothing of incidents.
+            "routing": { "incidents": "off" },
             "route": route,
             "receiver": RECEIVERS.iter().map(receiver).collect::<Vec<_>>(),
             "time_interval": INTERVALS.iter().zip(&self.intervals).map(interval).collect::<Vec<_>>(),

@@ -6,6 +6,7 @@ mod door;
 mod durable;
 mod harness;
 mod lists;
+mod retention;
 mod streams;
 mod tamper;
 mod views;

@@ -1,0 +1,119 @@
+//! Incidents on the desk: what people are told of them goes through the routing tree as alerts do.
+//!
+//! These alerts are only in memory: the journal says what they are, the notification log who was told, and a restart
+//! makes them again from both. They never come near the intake log, so that none can open an incident.
+
+use crate::desk::{Desk, Held};
+use crate::{Engine, EngineConfig, EngineError};
+use midwatch_model::journal::{Entry, Line, StreamId};
+use midwatch_model::{Alert, Fingerprint, IncidentId, SignalId, Timestamp};
+use midwatch_report::{IncidentAlerts, ToldIncidents, incident_alerts, tells_of_incident};
+use midwatch_store::Store;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Incidents whose alerts are on the desk, with the records of their streams that these were made from.
+pub(crate) type Followed = HashMap<IncidentId, u64>;
+
+impl EngineConfig {
+    /// Whether anybody is told of any incident.
+    pub(crate) fn tells_incidents(&self) -> bool {
+        self.told_incidents != ToldIncidents::Off && !self.routing.is_empty()
+    }
+}
+
+impl Engine {
+    /// Takes up what a stream says that people should hear.
+    pub(crate) async fn follow(&self, lines: &[Line]) {
+        if !self.config.tells_incidents() {
+            return;
+        }
+        if self.desk.lock().await.follow(lines, &self.config, self.now()) {
+            self.tell.notify_one();
+        }
+    }
+}
+
+impl Desk {
+    /// Takes up the incidents that are open, and those of whose end somebody has yet to hear.
+    pub(crate) async fn follow_all(
+        &mut self,
+        config: &EngineConfig,
+        store: &Store,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        self.followed.clear();
+        if !config.tells_incidents() {
+            return Ok(());
+        }
+        let mut ids: BTreeSet<IncidentId> =
+            self.log.values().flat_map(|logged| logged.incidents.iter().cloned()).collect();
+        let open = store.incidents(true, u32::MAX).await?;
+        ids.extend(open.into_iter().map(|row| IncidentId::new(row.id)));
+        for id in ids {
+            let journal = store.read(&StreamId::Incident(id)).await?;
+            self.follow(journal.lines(), config, now);
+        }
+        Ok(())
+    }
+
+    /// Takes up what a stream says. Gives whether it says something else than before.
+    pub(crate) fn follow(&mut self, lines: &[Line], config: &EngineConfig, now: Timestamp) -> bool {
+        let Some(Entry::Opened { incident: id, .. }) = lines.first().map(|line| &line.entry) else {
+            return false;
+        };
+        if self.followed.get(id) == Some(&(lines.len() as u64)) {
+            return false;
+        }
+        let Some(made) = incident_alerts(lines, config.told_incidents, &config.external_url) else {
+            return false;
+        };
+        self.followed.insert(made.incident.clone(), made.seq);
+        self.put_incident(made, now)
+    }
+
+    fn put_incident(&mut self, made: IncidentAlerts, now: Timestamp) -> bool {
+        let rows: Arc<[SignalId]> = made.anomalies.into();
+        let mut news = false;
+        for alert in made.alerts {
+            let fingerprint = alert.fingerprint();
+            let over = alert.is_resolved(now);
+            let known = self.get(fingerprint).map(|held| held.alert.is_resolved(now));
+            if over && !self.is_told_firing(fingerprint) {
+                // Nobody heard of it, and nobody need hear of its end.
+                self.drop_own(fingerprint);
+                continue;
+            }
+            news |= known != Some(over);
+            self.tell_of(&made.incident, alert, rows.clone(), now);
+        }
+        news
+    }
+
+    fn is_told_firing(&self, fingerprint: Fingerprint) -> bool {
+        self.log.values().any(|logged| logged.firing.contains(&fingerprint))
+    }
+
+    fn tell_of(&mut self, incident: &IncidentId, alert: Alert, rows: Arc<[SignalId]>, now: Timestamp) {
+        let fingerprint = alert.fingerprint();
+        let quiet = self.get(fingerprint).and_then(|held| held.quiet.clone());
+        let held = Held::of_incident(SignalId::new(incident.as_str()), alert, rows, quiet);
+        self.put_own(held);
+        if !self.groups.holds(fingerprint) {
+            self.group(fingerprint, now);
+        }
+    }
+
+    fn drop_own(&mut self, fingerprint: Fingerprint) {
+        if self.get(fingerprint).is_some_and(Held::is_own) {
+            self.groups.remove(fingerprint);
+            self.remove_own(fingerprint);
+        }
+    }
+
+    /// Whether an alert that came in is one that midwatch itself sent out and that has found its way back.
+    pub(crate) fn came_back(&self, alert: &Alert, config: &EngineConfig) -> bool {
+        self.get(alert.fingerprint()).is_some_and(Held::is_own)
+            || (tells_of_incident(alert) && alert.generator_url.starts_with(&config.external_url))
+    }
+}

@@ -1,0 +1,124 @@
+//! What a configuration that can be read must hold to. Everything that is wrong is said at once.
+
+use super::{Config, sources};
+use std::collections::BTreeSet;
+
+impl Config {
+    /// What is wrong, each with its place and the fix; nothing if all is well.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems = self.wrong_services();
+        problems.extend(self.wrong_numbers());
+        problems.extend(self.wrong_seconds());
+        problems.extend(self.inhibit_rules.iter().filter_map(|rule| rule.rule().err()));
+        problems.extend(self.routing().err());
+        problems.extend(self.wrong_sources());
+        problems.extend(self.wrong_keys());
+        problems.extend(self.check_origins().err());
+        problems.extend(self.trusted_proxies().err());
+        if self.incident.recurrence_window_s < self.detection.dedup_s {
+            problems.push(
+                "incident.recurrence_window_s must not be below detection.dedup_s: a fault that returns after the one \
+                 and within the other would go unseen"
+                    .into(),
+            );
+        }
+        if self.store.path.as_os_str().is_empty() {
+            problems.push("store.path is empty; name the database file".into());
+        }
+        problems.extend(self.dedup.validate().err());
+        problems.extend(self.flap.validate().err());
+        problems.extend(self.detection.validate().err().map(|e| e.to_string()));
+        problems.extend(self.connectors().validate().err().map(|e| e.to_string()));
+        problems
+    }
+
+    fn wrong_services(&self) -> Vec<String> {
+        let (mut problems, mut seen) = (Vec::new(), BTreeSet::new());
+        for service in &self.services {
+            let name = &service.name;
+            if name.is_empty() {
+                problems.push("a [[service]] has no name; add name = \"…\"".into());
+                continue;
+            }
+            if !midwatch_model::ServiceName::new(name).is_valid() {
+                problems.push(format!(
+                    "[[service]] name `{name}` cannot be used: letters, digits, `-`, `_`, `.` only"
+                ));
+            }
+            if !seen.insert(name) {
+                problems.push(format!("[[service]] `{name}` is there twice; remove one"));
+            }
+            if service.health.as_deref().is_some_and(|url| !midwatch_connectors::may_be_probed(url)) {
+                problems.push(format!(
+                    "health of [[service]] `{name}` must be an http:// or https:// URL of the service itself"
+                ));
+            }
+            if service.depends_on.contains(name) {
+                problems.push(format!("[[service]] `{name}` depends on itself; remove that"));
+            }
+        }
+        problems
+    }
+
+    fn wrong_numbers(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if !(0.05..=60.0).contains(&self.engine.tick_s) {
+            problems.push("engine.tick_s must be 0.05 to 60 seconds".into());
+        }
+        if !(0.0..=1.0).contains(&self.decision.min_confidence) {
+            problems.push("decision.min_confidence must be 0 to 1".into());
+        }
+        let decision = &self.decision;
+        let at_least = [
+            ("decision.min_evidence_sources", decision.min_evidence_sources, 2),
+            ("decision.rate_max", decision.rate_max, 1),
+            ("decision.max_attempts", decision.max_attempts, 1),
+            ("verification.normal_readings", self.verification.normal_readings, 1),
+        ];
+        let too_few = at_least.into_iter().filter(|(_, value, least)| value < least);
+        problems.extend(
+            too_few.map(|(field, value, least)| format!("{field} is {value}; it must be at least {least}")),
+        );
+        problems
+    }
+
+    /// Every duration must be a number of seconds: NaN or infinity would switch a limit off without a word.
+    fn wrong_seconds(&self) -> Vec<String> {
+        let (decision, verification, incident) = (&self.decision, &self.verification, &self.incident);
+        // The least that each may be; what is 0 would end at once what somebody has to see.
+        let fields = [
+            ("decision.settle_s", decision.settle_s, 0.0),
+            ("decision.evidence_max_age_s", decision.evidence_max_age_s, 0.0),
+            ("decision.rate_window_s", decision.rate_window_s, 0.0),
+            ("decision.cooldown_s", decision.cooldown_s, 0.0),
+            ("decision.repeat_window_s", decision.repeat_window_s, 0.0),
+            ("decision.approval_ttl_s", decision.approval_ttl_s, 1.0),
+            ("decision.effect_deadline_s", decision.effect_deadline_s, 0.0),
+            ("verification.timeout_s", verification.timeout_s, 0.0),
+            ("verification.grace_s", verification.grace_s, 0.0),
+            ("verification.soak_s", verification.soak_s, 0.0),
+            ("alerts.resolve_timeout_s", self.alerts.resolve_timeout_s, 1.0),
+            ("incident.window_s", incident.window_s, 0.0),
+            ("incident.recurrence_window_s", incident.recurrence_window_s, 0.0),
+            ("incident.self_resolve_s", incident.self_resolve_s, 1.0),
+            ("incident.inconclusive_after_s", incident.inconclusive_after_s, 1.0),
+        ];
+        let wrong = fields.into_iter().filter(|(_, value, least)| !(*least..=604_800.0).contains(value));
+        wrong
+            .map(|(field, value, least)| {
+                format!("{field} is {value}; it must be {least} to 604800 seconds (a week)")
+            })
+            .collect()
+    }
+
+    /// Each source by itself; how they go together only if each is right.
+    fn wrong_sources(&self) -> Vec<String> {
+        let alone = self.sources.iter().map(std::slice::from_ref);
+        let problems: Vec<String> = alone.filter_map(|source| sources::check(source).err()).collect();
+        if problems.is_empty() { sources::check(&self.sources).err().into_iter().collect() } else { problems }
+    }
+
+    fn wrong_keys(&self) -> Vec<String> {
+        self.api_keys.iter().filter_map(|key| Self::named_key(key).err()).collect()
+    }
+}
