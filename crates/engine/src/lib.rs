@@ -25,7 +25,6 @@ mod notify;
 mod observe;
 mod perform;
 mod quiet;
-mod recall;
 mod reconcile;
 mod retention;
 mod views;

@@ -1,0 +1,177 @@
+//! Alerts as they are told: what is new, what is news, and what the store hears of later.
+
+use super::{Desk, Held};
+use crate::observe::{received, step};
+use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, seconds_between};
+use midwatch_report::tells_of_incident;
+use midwatch_signal::source::{service_of, signal_of};
+use midwatch_store::{IntakeRow, Retold};
+
+/// Seconds between two times at which rows catch up with what was told: what a restart has to read again at most.
+const CATCH_UP_EVERY_S: f64 = 3.0;
+
+/// Alerts whose rows are behind from which catching up does not wait.
+const BEHIND_MAX: usize = 20_000;
+
+/// What the store has to be told of an alert.
+pub(crate) enum Change {
+    New(Box<IntakeRow>),
+    /// It is over, or otherwise news.
+    News(Box<Retold>),
+    /// What the store hears of later.
+    Repeated,
+}
+
+impl Desk {
+    pub(crate) fn next_delivery(&mut self) -> u64 {
+        self.last_delivery += 1;
+        self.last_delivery
+    }
+
+    /// Takes an alert in and says what the store has to be told.
+    pub(crate) fn take(
+        &mut self,
+        alert: Alert,
+        fresh: impl FnOnce() -> SignalId,
+        sender: &str,
+        now: Timestamp,
+    ) -> Change {
+        self.inhibitor.note(&alert);
+        let fingerprint = alert.fingerprint();
+        let over = alert.is_resolved(now);
+        let known = self.held.get_mut(&fingerprint);
+        let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
+        // What was over and fires again is an episode of its own, even if its sender calls it the old one.
+        let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
+        let Some(held) = known.filter(same) else {
+            return Change::New(Box::new(self.begin(alert, fresh(), sender, ended_at, now)));
+        };
+        let merged = alert.merge(&held.alert, now);
+        let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
+        let reworded = !merged.same_words(&held.alert);
+        let moved = reworded && merged.labels != held.alert.labels;
+        held.reworded |= reworded;
+        held.alert = merged;
+        held.told += 1;
+        let change = match ends {
+            Some(at) => {
+                let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
+                self.flaps.ends(fingerprint, at);
+                self.originals.remove(fingerprint);
+                Change::News(Box::new(held.end("resolved by its sender", detail, now)))
+            }
+            None => {
+                if !held.behind {
+                    held.behind = true;
+                    self.behind.push(fingerprint);
+                }
+                Change::Repeated
+            }
+        };
+        if moved {
+            self.move_to_its_service(fingerprint);
+            self.groups.remove(fingerprint);
+            self.look_again(fingerprint);
+        }
+        if !self.groups.holds(fingerprint) {
+            self.groups.insert(&self.held[&fingerprint].alert, now, |_, _| None);
+        }
+        change
+    }
+
+    fn begin(
+        &mut self,
+        alert: Alert,
+        id: SignalId,
+        sender: &str,
+        ended_at: Option<Timestamp>,
+        now: Timestamp,
+    ) -> IntakeRow {
+        let over = alert.is_resolved(now);
+        let mut signal = signal_of(&alert, id.clone(), now);
+        signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
+        let mut row = received(&signal, now, sender);
+        row.alert = Some(alert.clone());
+        row.ended_at = over.then_some(alert.ends_at);
+        if over {
+            let detail = "it was over when it came in, and opens no incident";
+            row.handling.push(step(&id, "resolved by its sender", detail.into(), now));
+            row.done = true;
+        }
+        if tells_of_incident(&alert) {
+            let detail = "it tells of an incident of another midwatch, and opens none here";
+            row.handling.push(step(&id, "not correlated", detail.into(), now));
+            row.done = true;
+        }
+        self.route(&mut row, &alert, &id, now);
+        let fingerprint = alert.fingerprint();
+        if let Some(ended_at) = ended_at {
+            self.flaps.ends(fingerprint, ended_at);
+        }
+        if !over && self.flaps.begins(fingerprint, now).is_some() {
+            row.handling.push(step(&id, "flapping", self.flaps.sentence(), now));
+        }
+        let mut held = Held::new(id, alert);
+        held.ended = over;
+        self.hold(held);
+        self.recognise(fingerprint, now);
+        row
+    }
+
+    fn move_to_its_service(&mut self, fingerprint: Fingerprint) {
+        if let Some(mut held) = self.held.get(&fingerprint).cloned() {
+            held.service = service_of(&held.alert);
+            self.hold(held);
+        }
+    }
+
+    /// Puts a new alert into its groups, and on record where it goes.
+    fn route(&mut self, row: &mut IntakeRow, alert: &Alert, id: &SignalId, now: Timestamp) {
+        self.groups.insert(alert, now, |_, _| None);
+        let routes = self.routes_of(alert);
+        if !routes.is_empty() {
+            row.handling.push(step(id, "routed", format!("to {}", routes.join("; to ")), now));
+        }
+    }
+
+    fn routes_of(&self, alert: &Alert) -> Vec<String> {
+        let tree = self.groups.tree();
+        let routes = tree.matching(&alert.labels).into_iter().filter_map(|id| tree.route(id));
+        routes
+            .map(|route| {
+                format!("{} by {}", route.receiver, route.group_key(&route.group_labels(&alert.labels)))
+            })
+            .collect()
+    }
+
+    /// What has to be written so that rows say how alerts were last told and which are over, and up to which delivery
+    /// they then do.
+    pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<(Vec<Retold>, u64)> {
+        let recently = self.caught_up_at.is_some_and(|at| seconds_between(at, now) < CATCH_UP_EVERY_S);
+        if recently && !self.is_far_behind() {
+            return None;
+        }
+        self.caught_up_at = Some(now);
+        let mut rows = Vec::with_capacity(self.behind.len());
+        for fingerprint in std::mem::take(&mut self.behind) {
+            if let Some(held) = self.held.get_mut(&fingerprint) {
+                rows.push(held.retold(None));
+            }
+        }
+        let Self { held, flaps, .. } = self;
+        for (alert, held) in held.iter_mut().filter(|(_, held)| !held.ended && held.alert.is_resolved(now)) {
+            flaps.ends(*alert, held.alert.ends_at);
+            rows.push(held.time_out(now));
+        }
+        if rows.is_empty() && self.caught_up_to == self.last_delivery {
+            return None;
+        }
+        self.caught_up_to = self.last_delivery;
+        Some((rows, self.last_delivery))
+    }
+
+    /// Whether so many rows are behind that catching up should not wait.
+    pub(crate) fn is_far_behind(&self) -> bool {
+        self.behind.len() >= BEHIND_MAX
+    }
+}
