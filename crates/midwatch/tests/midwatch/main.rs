@@ -14,3 +14,4 @@ mod post;
 mod prometheus;
 mod scene;
 mod sink;
+mod utf8;
