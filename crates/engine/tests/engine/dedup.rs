@@ -1,7 +1,7 @@
 //! Alerts that tell again what another one tells: in its incident, told by it, and never lost.
 
 use crate::harness::Rig;
-use crate::tell::{fires, over, routed, told};
+use crate::tell::{fires, over, routed, told, told_through_a_crash};
 use midwatch_engine::EngineConfig;
 use midwatch_incident::{DedupConfig, State};
 use midwatch_store::CrashPoint;
@@ -163,27 +163,10 @@ async fn the_replica_of_a_pair_does_not_make_two_alerts_of_one() {
 
 /// What becomes of a duplicate if the server dies at its `nth` commit: whether it died, and what was told.
 async fn crashed(nth: u64, point: CrashPoint) -> (bool, Vec<String>) {
-    let mut rig = Rig::with(fuzzy, "").await;
+    let rig = Rig::with(fuzzy, "").await;
     let [a, b] = both(&rig);
     let steps = [(0, a.clone()), (2, b), (9, over(&a))];
-    let (mut sent, mut heard, mut crashed) = (0, Vec::new(), false);
-    rig.engine.store.crash_at(nth, point);
-    for tick in 0..25 {
-        while let Some((_, alert)) = steps.get(sent).filter(|(at, _)| *at <= tick) {
-            match rig.tell(std::slice::from_ref(alert)).await {
-                Ok(_) => sent += 1,
-                Err(_) => (rig, crashed) = (rig.reopen().await, true),
-            }
-        }
-        let result = match rig.try_tick().await {
-            Ok(()) => rig.engine.tell_due().await,
-            Err(error) => Err(error),
-        };
-        heard.extend(told(&rig, 0).await);
-        if result.is_err() {
-            (rig, crashed) = (rig.reopen().await, true);
-        }
-    }
+    let (rig, heard, crashed) = told_through_a_crash(rig, &steps, nth, point).await;
     assert_eq!(rig.incidents().await.len(), 1, "{point:?} {nth}: {}", rig.story().await);
     (crashed, heard)
 }

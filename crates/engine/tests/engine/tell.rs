@@ -182,11 +182,14 @@ async fn a_pause_outlasts_a_restart_and_the_record_says_until_when_it_lasts() {
     assert_eq!(told(&rig, 15).await, ["b|a"]);
 }
 
-/// What a receiver hears of two alerts, one of which ends, if the server dies at its `nth` commit.
-async fn crashed(nth: u64, point: CrashPoint) -> (Vec<String>, bool) {
-    let mut rig = rig().await;
-    let (a, b) = (fires(&rig, "a", "pay"), fires(&rig, "b", "pay"));
-    let steps = [(0, a.clone()), (1, b), (9, over(&a))];
+/// What a receiver hears of alerts that are told at certain ticks, if the server dies at its `nth` commit; and whether it
+/// died.
+pub async fn told_through_a_crash(
+    mut rig: Rig,
+    steps: &[(usize, Value)],
+    nth: u64,
+    point: CrashPoint,
+) -> (Rig, Vec<String>, bool) {
     let (mut sent, mut heard, mut crashed) = (0, Vec::new(), false);
     rig.engine.store.crash_at(nth, point);
     for tick in 0..25 {
@@ -206,6 +209,15 @@ async fn crashed(nth: u64, point: CrashPoint) -> (Vec<String>, bool) {
             (rig, crashed) = (rig.reopen().await, true);
         }
     }
+    (rig, heard, crashed)
+}
+
+/// The same for two alerts, one of which ends.
+async fn crashed(nth: u64, point: CrashPoint) -> (Vec<String>, bool) {
+    let rig = rig().await;
+    let (a, b) = (fires(&rig, "a", "pay"), fires(&rig, "b", "pay"));
+    let steps = [(0, a.clone()), (1, b), (9, over(&a))];
+    let (_, heard, crashed) = told_through_a_crash(rig, &steps, nth, point).await;
     (heard, crashed)
 }
 
