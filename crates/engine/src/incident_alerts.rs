@@ -113,7 +113,8 @@ impl Desk {
 
     /// Whether an alert that came in is one that midwatch itself sent out and that has found its way back.
     pub(crate) fn came_back(&self, alert: &Alert, config: &EngineConfig) -> bool {
-        self.get(alert.fingerprint()).is_some_and(Held::is_own)
-            || (tells_of_incident(alert) && alert.generator_url.starts_with(&config.external_url))
+        let ours = alert.generator_url.strip_prefix(&config.external_url);
+        let ours = ours.is_some_and(|path| path.is_empty() || path.starts_with(['/', '?', '#']));
+        self.get(alert.fingerprint()).is_some_and(Held::is_own) || (tells_of_incident(alert) && ours)
     }
 }
