@@ -20,6 +20,8 @@ pub struct GateInput<'a> {
     /// The target as the control plane shows it now.
     pub before: &'a TargetState,
     pub namespace: Option<&'a str>,
+    /// The maintenance that the target is in, as in "in maintenance until …".
+    pub maintenance: Option<&'a str>,
     pub cause: Option<Cause>,
     /// Confidence of the leading hypothesis, already lowered where telemetry is stale.
     pub confidence: Option<f64>,

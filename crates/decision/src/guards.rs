@@ -10,13 +10,14 @@ type Check = fn(&GateInput<'_>) -> Result<String, String>;
 
 /// Runs every guard. All of them run, so that the record shows everything that stood in the way and not only the first.
 pub(crate) fn run(input: &GateInput<'_>) -> Vec<GuardResult> {
-    let checks: [(Guard, Check); 13] = [
+    let checks: [(Guard, Check); 14] = [
         (Guard::WarmUp, warm_up),
         (Guard::Settled, settled),
         (Guard::Confidence, confidence),
         (Guard::FreshEvidence, fresh_evidence),
         (Guard::SafetyClass, safety_class),
         (Guard::NamespaceAllowlist, namespace),
+        (Guard::Maintenance, maintenance),
         (Guard::ReplicaCeiling, replica_ceiling),
         (Guard::RateLimit, rate_limit),
         (Guard::OneAtATime, one_at_a_time),
@@ -106,6 +107,15 @@ fn namespace(input: &GateInput<'_>) -> Result<String, String> {
         return Ok(format!("namespace {namespace} is allowed"));
     }
     Err(format!("namespace {namespace} is not on the allowlist ({})", allowed.join(", ")))
+}
+
+fn maintenance(input: &GateInput<'_>) -> Result<String, String> {
+    let target = input.action.target();
+    match input.maintenance {
+        None => Ok(format!("{target} is not in maintenance")),
+        Some(why) if is_person(input) => Ok(format!("a person asks; {target} is {why}")),
+        Some(why) => Err(format!("{target} is {why}: whoever works on it is not interfered with")),
+    }
 }
 
 fn replica_ceiling(input: &GateInput<'_>) -> Result<String, String> {

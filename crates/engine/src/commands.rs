@@ -218,7 +218,14 @@ impl Engine {
         let plan = one_step(request, incident.as_ref(), &before);
         let hash = plan.hash();
         let evidence = self.witnesses(&target, &before).await;
-        let namespace = self.watch.lock().await.registration(&target).and_then(|r| r.namespace.clone());
+        let registration = self.watch.lock().await.registration(&target).cloned();
+        let maintenance = match &registration {
+            Some(known) => {
+                self.desk.lock().await.in_maintenance(std::slice::from_ref(known), self.now()).remove(&target)
+            }
+            None => None,
+        };
+        let namespace = registration.and_then(|known| known.namespace);
         let root = incident.as_ref().and_then(|i| i.verdict.as_ref()).and_then(Verdict::root);
         let (gate, authorized) = decide(&GateInput {
             now: self.now(),
@@ -233,6 +240,7 @@ impl Engine {
             action: &request.action,
             before: &before,
             namespace: namespace.as_deref(),
+            maintenance: maintenance.as_deref(),
             cause: root.map(|h| h.cause),
             confidence: root.map(|h| h.confidence),
             verdict_stood_s: 0.0,

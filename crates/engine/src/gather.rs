@@ -42,6 +42,8 @@ pub(crate) struct Facts {
     pub histories: BTreeMap<ServiceName, ServiceHistory>,
     pub past: Vec<PastIncident>,
     pub namespaces: BTreeMap<ServiceName, Option<String>>,
+    /// Services that people have put into maintenance, and until when.
+    pub maintenance: BTreeMap<ServiceName, String>,
     pub owners: BTreeMap<ServiceName, Option<String>>,
     pub has_health: BTreeSet<ServiceName>,
     /// Services of the incident that an alert from outside fires about, silenced or not.
@@ -125,8 +127,9 @@ async fn alerted(engine: &Engine, incident: &Incident, now: Timestamp) -> BTreeS
 
 async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Facts {
     let alerted = alerted(engine, incident, now).await;
+    let registrations = engine.watch.lock().await.registrations();
+    let maintenance = engine.desk.lock().await.in_maintenance(&registrations, now);
     let watch = engine.watch.lock().await;
-    let registrations = watch.registrations();
     let name = |r: &midwatch_model::journal::Registration| ServiceName::new(&r.name);
     Facts {
         now,
@@ -140,6 +143,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
         past: Vec::new(),
         namespaces: registrations.iter().map(|r| (name(r), r.namespace.clone())).collect(),
         owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
+        maintenance,
         alerted,
         has_health: registrations.iter().filter(|r| r.health.is_some()).map(name).collect(),
         warm_up_ticks_left: watch.warm_up_ticks_left(&engine.config),

@@ -3,14 +3,15 @@
 use crate::desk::{Desk, Suppression};
 use crate::observe::step;
 use crate::{Engine, EngineError};
+use midwatch_model::journal::Registration;
 use midwatch_model::label::value_of;
 use midwatch_model::silence::{Silence, SilenceKind};
-use midwatch_model::{Alert, Fingerprint, Metric, ServiceName, Signal, SignalId, Timestamp};
+use midwatch_model::{Alert, Fingerprint, Labels, Metric, ServiceName, Signal, SignalId, Timestamp};
 use midwatch_oncall::Why;
 use midwatch_report::{IncidentRoute, ToldIncidents};
 use midwatch_signal::source::service_of;
 use midwatch_store::{Commit, IntakeRow, PutOff};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Desk {
     /// Why an alert is kept quiet.
@@ -34,6 +35,25 @@ impl Desk {
             ids.extend(self.silences.maintenance(&labels, now).map(|silence| silence.id.clone()));
         }
         ids
+    }
+
+    /// The services that people have put into maintenance, and until when.
+    pub(crate) fn in_maintenance(
+        &self,
+        services: &[Registration],
+        now: Timestamp,
+    ) -> BTreeMap<ServiceName, String> {
+        if !self.silences.any_maintenance(now) {
+            return BTreeMap::new();
+        }
+        let of = |service: &Registration| {
+            let namespace = service.namespace.clone().map(|namespace| ("namespace".to_owned(), namespace));
+            let labels: Labels =
+                namespace.into_iter().chain([("service".into(), service.name.clone())]).collect();
+            let maintenance = self.silences.maintenance(&labels, now)?;
+            Some((ServiceName::new(&service.name), sentence_of(maintenance)))
+        };
+        services.iter().filter_map(of).collect()
     }
 
     fn can_be_told(&self, alert: &Alert) -> bool {

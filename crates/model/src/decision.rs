@@ -83,6 +83,7 @@ pub enum Guard {
     FreshEvidence,
     SafetyClass,
     NamespaceAllowlist,
+    Maintenance,
     ReplicaCeiling,
     RateLimit,
     OneAtATime,
@@ -102,6 +103,7 @@ impl Guard {
                 | Guard::Settled
                 | Guard::Confidence
                 | Guard::FreshEvidence
+                | Guard::Maintenance
                 | Guard::RateLimit
                 | Guard::OneAtATime
                 | Guard::RecentlyRemediated

@@ -159,6 +159,23 @@ fn guards_about_the_action_bind_everybody() {
             "bank is not on the allowlist (shop)",
         ),
         (
+            "in maintenance",
+            |a| a.maintenance = Some("in maintenance until noon: new disks (ana, m-1)"),
+            Deny,
+            &[Guard::Maintenance],
+            "is in maintenance until noon: new disks (ana, m-1): whoever works on it",
+        ),
+        (
+            "in maintenance, a person",
+            |a| {
+                human(a);
+                a.maintenance = Some("in maintenance until noon: new disks (ana, m-1)");
+            },
+            Auto,
+            NONE,
+            "person",
+        ),
+        (
             "a namespace on the list",
             |a| {
                 a.config.namespaces = vec!["shop".into()];

@@ -256,6 +256,7 @@ fn put_to_gate(
         action: &step.action,
         before,
         namespace: facts.namespaces.get(target).and_then(Option::as_deref),
+        maintenance: facts.maintenance.get(target).map(String::as_str),
         cause: known.map(|h| h.cause),
         // After a failed remedy the symptoms are blurred; the verdict's own confidence then stands, still lowered by
         // staleness.

@@ -4,9 +4,10 @@ use crate::harness::{Rig, alert};
 use midwatch_incident::{Incident, State};
 use midwatch_incident::{InhibitRule, WantedSilence};
 use midwatch_model::decision::Mode;
+use midwatch_model::journal::Entry;
 use midwatch_model::label::parse_matchers;
 use midwatch_model::silence::SilenceKind;
-use midwatch_model::{Cause, Timestamp, after};
+use midwatch_model::{ActionKind, Cause, Timestamp, after};
 use midwatch_signal::source::Source;
 use midwatch_store::AlertStatus;
 
@@ -326,6 +327,32 @@ async fn an_alert_whose_end_came_first_or_too_early_is_handled_when_it_fires() {
     rig.ticks(2).await;
     let steps = rig.handling(again[0].as_str()).await;
     assert!(matches!(steps[1].as_str(), "opened" | "recurred"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn what_is_in_maintenance_is_left_alone_until_it_ends_although_an_incident_is_open() {
+    let rig = Rig::start().await;
+    rig.break_payment_until(Some(ActionKind::Restart));
+    rig.until("a verdict", |incident| incident.verdict.is_some()).await;
+    let wanted = WantedSilence {
+        id: None,
+        matchers: parse_matchers("service=payment").expect("matchers"),
+        starts_at: rig.now(),
+        ends_at: after(rig.now(), 120.0),
+        created_by: "ann".into(),
+        comment: "a new disk".into(),
+        kind: SilenceKind::Maintenance,
+    };
+    rig.engine.silence(wanted).await.expect("planned");
+    rig.ticks(50).await;
+    assert_eq!(rig.world.applied(), [], "{}", rig.story().await);
+    let lines = rig.lines(&rig.incident().await.id).await;
+    let held_back = lines.iter().any(|line| {
+        matches!(&line.entry, Entry::Gated { record } if record.because.contains("in maintenance until"))
+    });
+    assert!(held_back, "{}", rig.story().await);
+    rig.until_state(State::Resolved).await;
+    assert!(!rig.world.applied().is_empty());
 }
 
 #[tokio::test]
