@@ -1,7 +1,7 @@
 //! Alerts from outside: taken in, durable before they are acknowledged, one episode each however often told; and the
 //! silences that people put up against them.
 
-use crate::desk::{Change, Desk, Known, KnownGroup};
+use crate::desk::{Change, Desk, Known, KnownGroup, RELEASED};
 use crate::door::{Incoming, Keys, Subscription};
 use crate::duplicates::Orphan;
 use crate::observe::{step, stored};
@@ -273,7 +273,7 @@ impl Engine {
             .map(|held| (held.alert.fingerprint(), held.id.clone()))
             .collect();
         let released = free.iter().map(|(_, id)| {
-            (id.to_string(), step(id, "released", "nothing keeps it quiet any more".into(), now))
+            (id.to_string(), step(id, RELEASED, "nothing keeps it quiet any more".into(), now))
         });
         let mut commit = Commit { released: released.collect(), ..Commit::default() };
         steady(&mut desk, now, &mut commit);
@@ -342,9 +342,7 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
             Orphan::Adopted(duplicate) => {
                 commit.handled.push((id.to_string(), deduplicated(&id, *duplicate, now), None, false));
             }
-            Orphan::Alone(reason) => {
-                commit.released.push((id.to_string(), step(&id, "released", reason, now)))
-            }
+            Orphan::Alone(reason) => commit.released.push((id.to_string(), step(&id, RELEASED, reason, now))),
         }
     }
 }

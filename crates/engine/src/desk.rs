@@ -15,6 +15,7 @@ use midwatch_incident::{DedupConfig, Flaps, Inhibitor, Originals, Silences};
 use midwatch_model::{Alert, Fingerprint, ServiceName, Timestamp, after, seconds_between};
 use midwatch_oncall::{Cooldown, Groups, Logged, Receiver};
 use midwatch_report::MessageAlert;
+use midwatch_store::Retold;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Seconds for which an alert that is over is still known: one that comes back meanwhile without a gap is the same
@@ -30,6 +31,9 @@ const SWEEP_EVERY_S: f64 = 10.0;
 /// Steps that say that an alert was not told of, or not yet.
 pub(crate) const NOT_TOLD: &str = "not told";
 pub(crate) const PUT_OFF: &str = "put off";
+
+/// The step that says that an alert is handled by itself after all.
+pub(crate) const RELEASED: &str = "released";
 
 /// A receiver's integration and a group's key.
 pub(crate) type TargetGroup = (String, String);
@@ -65,6 +69,8 @@ pub struct Desk {
     pub(crate) stale: bool,
     /// Alerts whose rows do not reflect yet how they were last told.
     behind: Vec<Fingerprint>,
+    /// Ends of episodes in whose place others are, which their rows do not say yet.
+    replaced: Vec<Retold>,
     /// Number of the last delivery.
     last_delivery: u64,
     /// The delivery up to which rows were last asked to be written.
@@ -76,13 +82,16 @@ pub struct Desk {
 
 impl Desk {
     /// Puts an episode on the desk, in the place of the one before.
-    pub(crate) fn hold(&mut self, held: Held) {
+    pub(crate) fn hold(&mut self, held: Held, now: Timestamp) {
         let fingerprint = held.alert.fingerprint();
-        self.about.entry(held.service.clone()).or_default().insert(fingerprint);
-        if let Some(before) = self.held.insert(fingerprint, held)
-            && self.held[&fingerprint].service != before.service
-        {
+        let (id, service) = (held.id.clone(), held.service.clone());
+        self.about.entry(service.clone()).or_default().insert(fingerprint);
+        let Some(mut before) = self.held.insert(fingerprint, held) else { return };
+        if service != before.service {
             self.not_about(&before.service, fingerprint);
+        }
+        if id != before.id && !before.ended {
+            self.replaced.push(before.replaced_by(&id, now));
         }
     }
 

@@ -88,6 +88,10 @@ impl Desk {
             let Some(duplicate) = held.duplicate.as_ref().filter(|_| !held.alert.is_resolved(now)) else {
                 continue;
             };
+            // What is kept quiet itself needs nobody that stands for it; whether somebody does is asked when it is not.
+            if !self.suppression(&held.alert, now).is_none() {
+                continue;
+            }
             let other = duplicate.fingerprint;
             let stands = known
                 .entry(other)
@@ -127,6 +131,11 @@ impl Desk {
         let found =
             self.by_fingerprint().find(|(_, held)| held.id == *id).map(|(fingerprint, _)| fingerprint);
         let Some(fingerprint) = found else { return };
+        self.stand_alone(fingerprint);
+    }
+
+    /// An alert repeats nobody; others may repeat it.
+    pub(crate) fn stand_alone(&mut self, fingerprint: Fingerprint) {
         if let Some(held) = self.get_mut(fingerprint) {
             held.duplicate = None;
             let portrait = portrait(&held.alert);

@@ -90,7 +90,8 @@ impl Desk {
         news
     }
 
-    fn is_told_firing(&self, fingerprint: Fingerprint) -> bool {
+    /// Whether a receiver was told that it fires, and not of its end.
+    pub(crate) fn is_told_firing(&self, fingerprint: Fingerprint) -> bool {
         self.log.values().any(|logged| logged.firing.contains(&fingerprint))
     }
 

@@ -62,7 +62,9 @@ impl Desk {
                 story.over.push(*fingerprint);
             }
             let suppression = self.suppression(&held.alert, now);
-            let repeats = || held.duplicate.as_ref().map(|of| format!("deduplicated {}", of.sentence()));
+            // Whoever was told that it fires hears of its end.
+            let repeated = held.duplicate.as_ref().filter(|_| !(over && self.is_told_firing(*fingerprint)));
+            let repeats = || repeated.map(|of| format!("deduplicated {}", of.sentence()));
             let quiet = (!suppression.is_none())
                 .then(|| self.sentence(&suppression))
                 .or_else(repeats)

@@ -192,11 +192,12 @@ impl Alert {
         self.ends_at <= now
     }
 
-    /// Whether the two were firing at the same time, so that they are one episode.
+    /// Whether the two held at the same time, so that they are one episode. What ends without a start of its own holds
+    /// for a moment only.
     #[must_use]
     pub fn overlaps(&self, other: &Alert) -> bool {
-        let within = |at: Timestamp| other.starts_at < at && at < other.ends_at;
-        within(self.ends_at) || within(self.starts_at) || self.starts_at == other.starts_at
+        self.starts_at == other.starts_at
+            || (self.starts_at < other.ends_at && other.starts_at < self.ends_at)
     }
 
     /// Whether the two say the same, whenever they were told and however long they hold.
@@ -308,6 +309,9 @@ mod tests {
         assert_eq!(resolved.ends_at, at(90), "a sender that says it is over is believed");
         assert!(alert(50, 90, false, 100).overlaps(&alert(10, 60, false, 60)));
         assert!(!alert(70, 90, false, 100).overlaps(&alert(10, 60, false, 60)));
+        let (fires, end) = (alert(10, 900, true, 10), alert(90, 90, false, 90));
+        assert!(end.overlaps(&fires) && fires.overlaps(&end), "an end that does not repeat the start");
+        assert!(!alert(5, 5, false, 90).overlaps(&fires), "the end of what was before");
     }
 
     #[test]

@@ -123,6 +123,15 @@ impl Held {
         Retold { ended: true, ..self.retold(Some(step(&self.id, how, detail, now))) }
     }
 
+    /// Puts on record that another episode has taken its place.
+    pub(super) fn replaced_by(&mut self, other: &SignalId, now: Timestamp) -> Retold {
+        if self.alert.is_resolved(now) {
+            return self.time_out(now);
+        }
+        let retold = self.end("replaced", format!("{other} is its alert's episode from now on"), now);
+        Retold { ends_at: now, ..retold }
+    }
+
     pub(super) fn time_out(&mut self, now: Timestamp) -> Retold {
         let [last, end] =
             [self.alert.updated_at, self.alert.ends_at].map(|at| at.strftime("%H:%M:%S UTC").to_string());

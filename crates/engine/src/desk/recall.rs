@@ -1,6 +1,6 @@
 //! What the desk knows again from the store, after a restart or a write that failed.
 
-use super::{Change, Desk, Held, KEPT_S, NOT_TOLD, PUT_OFF, Underway};
+use super::{Change, Desk, Held, KEPT_S, NOT_TOLD, PUT_OFF, RELEASED, Underway};
 use crate::{EngineConfig, EngineError};
 use midwatch_incident::{Flaps, Inhibitor, Originals, Silences};
 use midwatch_model::journal::{Entry, StreamId};
@@ -38,6 +38,7 @@ impl Desk {
         self.held.clear();
         self.about.clear();
         self.behind.clear();
+        self.replaced.clear();
         self.caught_up_to = 0;
         self.originals = Originals::default();
         self.flaps = Flaps::new(config.flap.clone());
@@ -149,6 +150,11 @@ impl Desk {
     pub(crate) fn put_back(&mut self, row: IntakeRow, now: Timestamp) {
         let suppressed = row.done && row.incident.is_none();
         let Some(alert) = row.alert else { return };
+        let (fires, ends_at) = (|held: &&Held| !held.alert.is_resolved(now), alert.ends_at);
+        if self.get(alert.fingerprint()).filter(fires).is_some_and(|held| ends_at <= held.alert.starts_at) {
+            // The end of an earlier episode, which came late.
+            return;
+        }
         self.inhibitor.note(&alert);
         let suppressed = suppressed && !tells_of_incident(&alert);
         let (fingerprint, received_at) = (alert.fingerprint(), row.received_at);
@@ -162,12 +168,17 @@ impl Desk {
             self.flaps.remember(fingerprint, since);
         }
         let duplicate = duplicate_of(&steps).cloned();
-        let (known, quiet) = (duplicate.is_some(), quiet_for(&steps).map(str::to_owned));
+        let quiet = quiet_for(&steps).map(str::to_owned);
+        let was_released = duplicate.is_none() && steps.iter().any(|step| step.step == RELEASED);
+        let is_settled = duplicate.is_some();
         let mut held = Held::new(SignalId::new(row.id), alert);
         (held.suppressed, held.told, held.ended) = (suppressed, row.told, row.ended_at.is_some());
         (held.duplicate, held.quiet) = (duplicate, quiet);
-        self.hold(held);
-        if !known {
+        self.hold(held, now);
+        if was_released {
+            // It was told of by itself: nobody else can stand for it any more.
+            self.stand_alone(fingerprint);
+        } else if !is_settled {
             self.recognise(fingerprint, now);
         }
     }
@@ -176,7 +187,7 @@ impl Desk {
 /// Whether a step of a row's handling says something that the desk has to know again. Most do not, and there are many.
 fn is_telling(step: &serde_json::Value) -> bool {
     let name = step["step"].as_str().unwrap_or_default();
-    step.get("duplicate").is_some() || matches!(name, "flapping" | "stable" | "released" | NOT_TOLD | PUT_OFF)
+    step.get("duplicate").is_some() || matches!(name, "flapping" | "stable" | RELEASED | NOT_TOLD | PUT_OFF)
 }
 
 /// The receiver of a target such as `team/webhook/0`; a receiver's own name may hold anything.

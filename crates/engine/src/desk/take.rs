@@ -43,8 +43,15 @@ impl Desk {
         let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
         // What was over and fires again is an episode of its own, even if its sender calls it the old one.
         let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
+        let fires_since = known.as_ref().filter(|_| ended_at.is_none()).map(|held| held.alert.starts_at);
         let Some(held) = known.filter(same) else {
-            return Change::New(Box::new(self.begin(alert, fresh(), sender, ended_at, now)));
+            // The end of an episode that came late does not end the one that began after it.
+            let late = over && fires_since.is_some_and(|since| alert.ends_at <= since);
+            let row = match late {
+                true => row_of(&alert, &fresh(), sender, None, now),
+                false => self.begin(alert, fresh(), sender, ended_at, now),
+            };
+            return Change::New(Box::new(row));
         };
         let merged = alert.merge(&held.alert, now);
         let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
@@ -88,21 +95,7 @@ impl Desk {
         now: Timestamp,
     ) -> IntakeRow {
         let over = alert.is_resolved(now);
-        let mut signal = signal_of(&alert, id.clone(), now);
-        signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
-        let mut row = received(&signal, now, sender);
-        row.alert = Some(alert.clone());
-        row.ended_at = over.then_some(alert.ends_at);
-        if over {
-            let detail = "it was over when it came in, and opens no incident";
-            row.handling.push(step(&id, "resolved by its sender", detail.into(), now));
-            row.done = true;
-        }
-        if tells_of_incident(&alert) {
-            let detail = "it tells of an incident of another midwatch, and opens none here";
-            row.handling.push(step(&id, "not correlated", detail.into(), now));
-            row.done = true;
-        }
+        let mut row = row_of(&alert, &id, sender, ended_at, now);
         self.route(&mut row, &alert, &id, now);
         let fingerprint = alert.fingerprint();
         if let Some(ended_at) = ended_at {
@@ -113,7 +106,7 @@ impl Desk {
         }
         let mut held = Held::new(id, alert);
         held.ended = over;
-        self.hold(held);
+        self.hold(held, now);
         self.recognise(fingerprint, now);
         row
     }
@@ -121,7 +114,8 @@ impl Desk {
     fn move_to_its_service(&mut self, fingerprint: Fingerprint) {
         if let Some(mut held) = self.held.get(&fingerprint).cloned() {
             held.service = service_of(&held.alert);
-            self.hold(held);
+            let at = held.alert.updated_at;
+            self.hold(held, at);
         }
     }
 
@@ -158,6 +152,7 @@ impl Desk {
                 rows.push(held.retold(None));
             }
         }
+        rows.append(&mut self.replaced);
         let Self { held, flaps, .. } = self;
         for (alert, held) in held.iter_mut().filter(|(_, held)| !held.ended && held.alert.is_resolved(now)) {
             flaps.ends(*alert, held.alert.ends_at);
@@ -174,4 +169,31 @@ impl Desk {
     pub(crate) fn is_far_behind(&self) -> bool {
         self.behind.len() >= BEHIND_MAX
     }
+}
+
+/// The row of an episode.
+fn row_of(
+    alert: &Alert,
+    id: &SignalId,
+    sender: &str,
+    ended_at: Option<Timestamp>,
+    now: Timestamp,
+) -> IntakeRow {
+    let over = alert.is_resolved(now);
+    let mut signal = signal_of(alert, id.clone(), now);
+    signal.onset_at = signal.onset_at.max(ended_at.unwrap_or(signal.onset_at));
+    let mut row = received(&signal, now, sender);
+    row.alert = Some(alert.clone());
+    row.ended_at = over.then_some(alert.ends_at);
+    if over {
+        let detail = "it was over when it came in, and opens no incident";
+        row.handling.push(step(id, "resolved by its sender", detail.into(), now));
+        row.done = true;
+    }
+    if tells_of_incident(alert) {
+        let detail = "it tells of an incident of another midwatch, and opens none here";
+        row.handling.push(step(id, "not correlated", detail.into(), now));
+        row.done = true;
+    }
+    row
 }

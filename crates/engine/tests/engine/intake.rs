@@ -237,6 +237,69 @@ async fn an_alert_that_is_told_again_is_one_episode_and_one_that_comes_back_anot
 }
 
 #[tokio::test]
+async fn an_end_that_does_not_repeat_the_start_ends_the_alert_for_good() {
+    let rig = Rig::start().await;
+    let told = async |rig: &Rig, status: &str| {
+        let mut alert = alert("a", "elsewhere", Cause::LatencySpike, rig.now());
+        alert.as_object_mut().expect("an object").remove("starts_at");
+        alert["status"] = status.into();
+        rig.tell(&[alert]).await.expect("acknowledged").accepted.remove(0)
+    };
+    let id = told(&rig, "firing").await;
+    rig.ticks(3).await;
+    assert_eq!(told(&rig, "resolved").await, id);
+    rig.ticks(3).await;
+    let rows = rig.engine.store.intake_list(None, 10).await.expect("rows");
+    assert_eq!(rows.iter().map(|row| row.status()).collect::<Vec<_>>(), [Some(AlertStatus::Resolved)]);
+    // Long after, nothing of it fires again.
+    rig.ticks(600).await;
+    let rig = rig.reopen().await;
+    let now = rig.now();
+    let firing = rig.engine.alerts(|alert| !alert.is_resolved(now)).await;
+    assert_eq!(firing.len(), 0);
+}
+
+#[tokio::test]
+async fn an_end_that_comes_late_does_not_end_what_began_after_it() {
+    let rig = Rig::start().await;
+    rig.ticks(20).await;
+    let told = async |times: serde_json::Value| {
+        let mut alert = serde_json::json!({ "labels": { "alertname": "Slow", "service": "elsewhere" } });
+        alert.as_object_mut().expect("an object").extend(times.as_object().cloned().expect("times"));
+        let body = serde_json::json!([alert]).to_string();
+        let received = rig.engine.receive(Source::AlertmanagerV2, body.as_bytes(), "prometheus").await;
+        received.expect("acknowledged").accepted.remove(0)
+    };
+    let start = rig.now();
+    let id = told(serde_json::json!({ "startsAt": start })).await;
+    told(serde_json::json!({ "startsAt": after(start, -60.0), "endsAt": after(start, -10.0) })).await;
+    rig.ticks(3).await;
+    let rig = rig.reopen().await;
+    let now = rig.now();
+    let firing = rig.engine.alerts(|alert| !alert.is_resolved(now)).await;
+    assert_eq!(firing.into_iter().map(|known| known.held.id).collect::<Vec<_>>(), [id.clone()]);
+    let row = rig.engine.store.intake(id.as_str()).await.expect("readable").expect("a row");
+    assert_eq!(row.status(), Some(AlertStatus::Firing));
+}
+
+#[tokio::test]
+async fn an_episode_in_whose_place_another_is_ends_on_record() {
+    let rig = Rig::with(|config| config.resolve_timeout_s = 5.0, "").await;
+    let body = br#"[{"labels":{"alertname":"Slow","service":"elsewhere"}}]"#;
+    let mut ids = Vec::new();
+    // It times out and is told again before anybody has looked.
+    for _ in 0..2 {
+        let received = rig.engine.receive(Source::AlertmanagerV2, body, "prometheus").await;
+        ids.extend(received.expect("acknowledged").accepted);
+        rig.clock.advance(6.0);
+    }
+    assert_ne!(ids[0], ids[1]);
+    rig.ticks(3).await;
+    let rows = rig.engine.store.intake_list(None, 10).await.expect("rows");
+    assert!(rows.iter().all(|row| row.status() == Some(AlertStatus::Resolved)), "{rows:?}");
+}
+
+#[tokio::test]
 async fn that_an_alert_timed_out_is_on_record_whether_or_not_the_watch_ran_meanwhile() {
     for restarted in [false, true] {
         let rig = Rig::with(|config| config.resolve_timeout_s = 20.0, "").await;
