@@ -3,15 +3,32 @@
 use comfy_table::{ContentArrangement, Table, presets};
 use std::io::{IsTerminal as _, Write as _};
 
+/// Switches bold type on, and every style off.
+const BOLD: &str = "\x1b[1m";
+const PLAIN: &str = "\x1b[0m";
+
 /// Prints a line on standard output, as `println!` does, but ends quietly when the reader has gone (`… | head`).
 macro_rules! out {
     ($($arg:tt)*) => { $crate::output::write(format_args!("{}\n", format_args!($($arg)*))) };
 }
 pub(crate) use out;
 
+/// Text without what a terminal would obey: titles and labels are somebody else's. What [`bold`] adds is left.
+fn harmless(text: &str) -> String {
+    let shown = |part: &str| -> String {
+        let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+        part.chars()
+            .map(|c| if is_plain(c) { c.to_string() } else { c.escape_default().to_string() })
+            .collect()
+    };
+    let parts: Vec<Vec<String>> =
+        text.split(BOLD).map(|part| part.split(PLAIN).map(shown).collect()).collect();
+    parts.iter().map(|part| part.join(PLAIN)).collect::<Vec<_>>().join(BOLD)
+}
+
 /// Writes on standard output. A reader that has gone wants no more: that is an end, not a failure.
 pub fn write(text: std::fmt::Arguments<'_>) {
-    if let Err(error) = std::io::stdout().write_fmt(text) {
+    if let Err(error) = std::io::stdout().write_all(harmless(&text.to_string()).as_bytes()) {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             std::process::exit(0);
         }
@@ -27,7 +44,7 @@ pub fn colour() -> bool {
 
 /// Bold on a terminal, plain elsewhere.
 pub fn bold(text: &str) -> String {
-    if colour() { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+    if colour() { format!("{BOLD}{text}{PLAIN}") } else { text.to_owned() }
 }
 
 /// Prints rows below a header.
@@ -63,4 +80,16 @@ pub fn text(value: &serde_json::Value, field: &str) -> String {
 pub fn time(value: &serde_json::Value, field: &str) -> String {
     let at = value[field].as_str().and_then(|t| t.parse::<jiff::Timestamp>().ok());
     at.map_or_else(|| "–".into(), |at| at.strftime("%m-%d %H:%M:%S").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_instead() {
+        assert_eq!(harmless("a\u{1b}]0;x\u{7}\u{1b}[2J é\n\tb\r"), "a\\u{1b}]0;x\\u{7}\\u{1b}[2J é\n\tb\\r");
+        let bold = format!("{BOLD}x{PLAIN} y");
+        assert_eq!(harmless(&bold), bold);
+    }
 }

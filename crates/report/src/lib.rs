@@ -16,4 +16,4 @@ pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};
-pub use way::{IncidentRoute, Telling, Told, Way, WayInput, way, with_telling};
+pub use way::{IncidentRoute, Telling, Told, Way, WayInput, told_with_incident, way, with_telling};

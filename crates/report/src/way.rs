@@ -120,6 +120,14 @@ fn telling_steps(told: &Told, whose: &str, now: Timestamp) -> Vec<(Timestamp, &'
     std::iter::once((told.created_at, "notified", what)).chain(outcome(told, now)).collect()
 }
 
+/// Notifications of an incident that may have told of what came in at `received_at`: not those from before, nor those that
+/// told of that itself.
+#[must_use]
+pub fn told_with_incident(of_incident: Vec<Told>, of_itself: &[Told], received_at: Timestamp) -> Vec<Told> {
+    let is_own = |told: &Told| of_itself.iter().any(|own| own.id == told.id);
+    of_incident.into_iter().filter(|told| told.created_at >= received_at && !is_own(told)).collect()
+}
+
 /// The lineage of an incident with who was told of it, in the order of time.
 #[must_use]
 pub fn with_telling(mut steps: Vec<LineageStep>, told: &[Told], now: Timestamp) -> Vec<LineageStep> {
@@ -149,7 +157,7 @@ fn again(alert: &Alert, times: u64) -> String {
 fn outcome(told: &Told, now: Timestamp) -> Option<(Timestamp, &'static str, String)> {
     let tries = match told.attempts {
         0 | 1 => String::new(),
-        more => format!(", at the {more}th attempt"),
+        more => format!(", at attempt {more}"),
     };
     let ended_at = told.ended_at.unwrap_or(now);
     match (told.telling, told.attempts) {

@@ -233,7 +233,7 @@ fn name_of(key: &str) -> Option<&str> {
 fn given(headers: &HeaderMap) -> Result<String, ApiError> {
     let missing = || {
         ApiError::unauthorized(
-            "send the API key as `Authorization: Bearer …`, as password of basic authentication, or as `X-API-Key: …`",
+            "send the API key as `Authorization: Bearer …`, as `X-API-Key: …`, or where a client asks for a user and a password, as the latter",
         )
     };
     let authorization = only(headers, AUTHORIZATION.as_str())?.and_then(authorized);

@@ -7,7 +7,7 @@ use axum::extract::{Path, State};
 use midwatch_engine::{Engine, pages};
 use midwatch_model::IncidentId;
 use midwatch_model::journal::{Line, StreamId};
-use midwatch_report::{IncidentRoute, Telling, Told, WayInput, way};
+use midwatch_report::{IncidentRoute, Telling, Told, WayInput, told_with_incident, way};
 use midwatch_signal::source::reading_of;
 use midwatch_store::{Notification, NotificationState};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub(crate) async fn of_alert(
     let row = find(&api.engine, &id).await?;
     let alert = row.alert.as_ref();
     let lines = lines(&api.engine, row.incident.as_deref()).await?;
+    let told = told_of(&api.engine, &row.id).await?;
     let input = WayInput {
         id: &row.id,
         received_at: row.received_at,
@@ -35,11 +36,13 @@ pub(crate) async fn of_alert(
         steps: steps_of(&row),
         incident: row.incident.as_deref(),
         lines: &lines,
-        told: told_of(&api.engine, &row.id).await?,
         incident_told: match &row.incident {
-            Some(incident) => told_of(&api.engine, incident).await?,
+            Some(incident) => {
+                told_with_incident(told_of(&api.engine, incident).await?, &told, row.received_at)
+            }
             None => Vec::new(),
         },
+        told,
         incident_route: match &row.incident {
             Some(incident) => api.engine.incident_route(incident).await,
             None => IncidentRoute::default(),

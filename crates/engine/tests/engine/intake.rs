@@ -277,7 +277,7 @@ async fn an_end_that_comes_late_does_not_end_what_began_after_it() {
     let rig = rig.reopen().await;
     let now = rig.now();
     let firing = rig.engine.alerts(|alert| !alert.is_resolved(now)).await;
-    assert_eq!(firing.into_iter().map(|known| known.held.id).collect::<Vec<_>>(), [id.clone()]);
+    assert_eq!(firing.iter().map(|known| &known.held.id).collect::<Vec<_>>(), [&id]);
     let row = rig.engine.store.intake(id.as_str()).await.expect("readable").expect("a row");
     assert_eq!(row.status(), Some(AlertStatus::Firing));
 }
