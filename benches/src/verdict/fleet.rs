@@ -177,6 +177,7 @@ fn signal(service: &ServiceName, metric: Metric, onset_at: Timestamp) -> Signal 
         evidence: None,
         entity: None,
         alert_name: None,
+        severity: None,
     }
 }
 

@@ -309,6 +309,7 @@ mod tests {
             evidence: None,
             entity: None,
             alert_name: None,
+            severity: None,
         }
     }
 

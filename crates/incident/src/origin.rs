@@ -48,6 +48,7 @@ mod tests {
             evidence: None,
             entity: Some(Entity { kind, cluster: None, namespace: Some("shop".into()), name: name.into() }),
             alert_name: Some(alert.into()),
+            severity: None,
         }
     }
 

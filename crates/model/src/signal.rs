@@ -1,6 +1,6 @@
 //! Signals: everything that can make midwatch look.
 
-use crate::{Cause, Entity, Evidence, Labels, Metric, ServiceName, SignalId, Timestamp};
+use crate::{Cause, Entity, Evidence, Labels, Metric, ServiceName, Severity, SignalId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Where a signal comes from.
@@ -71,6 +71,9 @@ pub struct Signal {
     /// The name of the alert, which says what its rule looks at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alert_name: Option<String>,
+    /// How bad an alert's sender thinks it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
 }
 
 impl Signal {

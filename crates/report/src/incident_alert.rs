@@ -84,17 +84,19 @@ struct Episode {
 
 /// The alerts of an incident, from its journal. `url` is where people reach midwatch.
 #[must_use]
-pub fn incident_alerts(lines: &[Line], told: ToldIncidents, url: &str) -> Option<IncidentAlerts> {
+pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Option<IncidentAlerts> {
     let mut episodes: BTreeMap<Face, Episode> = BTreeMap::new();
     let (mut own, mut diagnosed, mut severity) = (false, false, Severity::Info);
     let mut seen = 0;
     let incident = Incident::fold_each(lines, |incident, line| {
-        own |= incident.signals[seen..].iter().any(|signal| signal.kind == SignalKind::Anomaly);
+        let joined = &incident.signals[seen..];
+        own |= joined.iter().any(|signal| signal.kind == SignalKind::Anomaly);
+        let told = joined.iter().filter_map(|signal| signal.severity).max();
         seen = incident.signals.len();
         diagnosed |= incident.verdict.is_some();
         // It may get worse and stays as bad as it was: a label that goes up and down would tell the same again.
-        severity = severity.max(severity_of(incident.verdict.as_ref()));
-        let wanted = faces(incident, severity, told, (own, diagnosed));
+        severity = severity.max(severity_of(incident.verdict.as_ref())).max(told.unwrap_or(Severity::Info));
+        let wanted = faces(incident, severity, which, (own, diagnosed));
         for (face, episode) in &mut episodes {
             if episode.until.is_none() && !wanted.contains(face) {
                 episode.until = Some(line.at);
@@ -161,7 +163,7 @@ fn cause_of(verdict: Option<&Verdict>) -> Option<Cause> {
     (root.confidence >= CAUSE_FROM).then_some(root.cause)
 }
 
-/// How far it reaches is how bad it is: what fails for those who call is critical, what slows them down is high.
+/// How far it reaches is how bad it is at least: what fails for those who call is critical, what slows them down is high.
 fn severity_of(verdict: Option<&Verdict>) -> Severity {
     match verdict.map(|verdict| verdict.spread) {
         Some(Spread::Cascade) => Severity::Critical,

@@ -127,6 +127,7 @@ pub fn signal((service, metric, value, onset): Abnormal) -> Signal {
         evidence: None,
         entity: None,
         alert_name: None,
+        severity: None,
     }
 }
 

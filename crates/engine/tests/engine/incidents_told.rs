@@ -261,3 +261,16 @@ async fn a_crash_at_any_write_tells_an_incident_and_its_end_and_at_most_one_thin
         }
     }
 }
+
+#[tokio::test]
+async fn an_incident_is_told_as_bad_as_the_worst_alert_in_it() {
+    let rig = rig(Mode::Auto, |config| config.told_incidents = ToldIncidents::All).await;
+    rig.ticks(20).await;
+    let mut bad = alert("a", "elsewhere", Cause::LatencySpike, rig.now());
+    bad["severity"] = "critical".into();
+    rig.tell(&[bad]).await.expect("taken");
+    let told = told_until(&rig, State::Escalated, 20).await;
+    let alerts = told.iter().flat_map(|message| message["alerts"].as_array().expect("alerts"));
+    let own: Vec<&Value> = alerts.filter(|alert| alert["labels"]["incident"].is_string()).collect();
+    assert!(!own.is_empty() && own.iter().all(|alert| alert["labels"]["severity"] == "critical"), "{own:?}");
+}

@@ -281,6 +281,7 @@ fn signal(
         evidence: Some(evidence(sample, found, newest, rate_window_s, &id)),
         entity: None,
         alert_name: None,
+        severity: None,
         id,
     }
 }

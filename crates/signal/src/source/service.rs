@@ -110,6 +110,7 @@ pub fn signal_of(alert: &Alert, id: SignalId, now: Timestamp) -> Signal {
         summary: title_of(alert),
         evidence: None,
         entity: entity_of(alert),
+        severity: Some(alert.severity),
         alert_name: Some(value_of(&alert.labels, "alertname").to_owned()).filter(|name| !name.is_empty()),
     }
 }
