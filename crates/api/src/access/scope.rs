@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
     PartialOrd,
     Ord,
     strum::Display,
-    strum::EnumString,
+    strum::IntoStaticStr,
     strum::VariantArray,
     Serialize,
     Deserialize,
@@ -30,6 +30,14 @@ pub enum Scope {
     Act,
     /// Everything, including what changes what is watched.
     Admin,
+}
+
+impl std::str::FromStr for Scope {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        midwatch_model::one_of(<Self as strum::VariantArray>::VARIANTS, "a scope", text)
+    }
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
