@@ -150,11 +150,6 @@ impl Desk {
     pub(crate) fn put_back(&mut self, row: IntakeRow, now: Timestamp) {
         let suppressed = row.done && row.incident.is_none();
         let Some(alert) = row.alert else { return };
-        let (fires, ends_at) = (|held: &&Held| !held.alert.is_resolved(now), alert.ends_at);
-        if self.get(alert.fingerprint()).filter(fires).is_some_and(|held| ends_at <= held.alert.starts_at) {
-            // The end of an earlier episode, which came late.
-            return;
-        }
         self.inhibitor.note(&alert);
         let suppressed = suppressed && !tells_of_incident(&alert);
         let (fingerprint, received_at) = (alert.fingerprint(), row.received_at);

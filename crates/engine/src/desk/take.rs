@@ -43,15 +43,8 @@ impl Desk {
         let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
         // What was over and fires again is an episode of its own, even if its sender calls it the old one.
         let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
-        let fires_since = known.as_ref().filter(|_| ended_at.is_none()).map(|held| held.alert.starts_at);
         let Some(held) = known.filter(same) else {
-            // The end of an episode that came late does not end the one that began after it.
-            let late = over && fires_since.is_some_and(|since| alert.ends_at <= since);
-            let row = match late {
-                true => row_of(&alert, &fresh(), sender, None, now),
-                false => self.begin(alert, fresh(), sender, ended_at, now),
-            };
-            return Change::New(Box::new(row));
+            return Change::New(Box::new(self.begin(alert, fresh(), sender, ended_at, now)));
         };
         let merged = alert.merge(&held.alert, now);
         let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);

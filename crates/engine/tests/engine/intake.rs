@@ -260,29 +260,6 @@ async fn an_end_that_does_not_repeat_the_start_ends_the_alert_for_good() {
 }
 
 #[tokio::test]
-async fn an_end_that_comes_late_does_not_end_what_began_after_it() {
-    let rig = Rig::start().await;
-    rig.ticks(20).await;
-    let told = async |times: serde_json::Value| {
-        let mut alert = serde_json::json!({ "labels": { "alertname": "Slow", "service": "elsewhere" } });
-        alert.as_object_mut().expect("an object").extend(times.as_object().cloned().expect("times"));
-        let body = serde_json::json!([alert]).to_string();
-        let received = rig.engine.receive(Source::AlertmanagerV2, body.as_bytes(), "prometheus").await;
-        received.expect("acknowledged").accepted.remove(0)
-    };
-    let start = rig.now();
-    let id = told(serde_json::json!({ "startsAt": start })).await;
-    told(serde_json::json!({ "startsAt": after(start, -60.0), "endsAt": after(start, -10.0) })).await;
-    rig.ticks(3).await;
-    let rig = rig.reopen().await;
-    let now = rig.now();
-    let firing = rig.engine.alerts(|alert| !alert.is_resolved(now)).await;
-    assert_eq!(firing.iter().map(|known| &known.held.id).collect::<Vec<_>>(), [&id]);
-    let row = rig.engine.store.intake(id.as_str()).await.expect("readable").expect("a row");
-    assert_eq!(row.status(), Some(AlertStatus::Firing));
-}
-
-#[tokio::test]
 async fn an_episode_in_whose_place_another_is_ends_on_record() {
     let rig = Rig::with(|config| config.resolve_timeout_s = 5.0, "").await;
     let body = br#"[{"labels":{"alertname":"Slow","service":"elsewhere"}}]"#;
