@@ -1,7 +1,7 @@
 //! Alerts from outside: taken in, durable before they are acknowledged, one episode each however often told; and the
 //! silences that people put up against them.
 
-use crate::desk::{Change, Desk, Known, KnownGroup, RELEASED};
+use crate::desk::{Change, Desk, Known, KnownGroup};
 use crate::door::{Incoming, Keys, Subscription};
 use crate::duplicates::Orphan;
 use crate::observe::{step, stored};
@@ -12,6 +12,7 @@ use midwatch_model::silence::Silence;
 use midwatch_model::{Alert, Duplicate, Fingerprint, SignalId, Timestamp};
 use midwatch_oncall::Muted;
 use midwatch_report::LineageStep;
+use midwatch_report::named;
 use midwatch_signal::source::{PayloadError, Source};
 use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow};
 use std::collections::HashMap;
@@ -246,7 +247,7 @@ impl Engine {
                 continue;
             };
             let id = SignalId::new(&row.id);
-            let step = step(&id, "suppressed", desk.sentence(&suppression), now);
+            let step = step(&id, named::SUPPRESSED, desk.sentence(&suppression), now);
             commit.handled.push((row.id.clone(), step, None, true));
             quiet.insert(alert.fingerprint(), id);
         }
@@ -273,7 +274,7 @@ impl Engine {
             .map(|held| (held.alert.fingerprint(), held.id.clone()))
             .collect();
         let released = free.iter().map(|(_, id)| {
-            (id.to_string(), step(id, RELEASED, "nothing keeps it quiet any more".into(), now))
+            (id.to_string(), step(id, named::RELEASED, "nothing keeps it quiet any more".into(), now))
         });
         let mut commit = Commit { released: released.collect(), ..Commit::default() };
         steady(&mut desk, now, &mut commit);
@@ -333,7 +334,7 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
         if let Some(held) = desk.get(fingerprint) {
             let how = if held.alert.is_resolved(now) { "it is over" } else { "it fires" };
             let quiet_s = desk.flaps.quiet_s();
-            let step = step(&held.id, "stable", format!("no change for {quiet_s:.0} s: {how}"), now);
+            let step = step(&held.id, named::STABLE, format!("no change for {quiet_s:.0} s: {how}"), now);
             commit.handled.push((held.id.to_string(), step, None, false));
         }
     }
@@ -342,7 +343,9 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
             Orphan::Adopted(duplicate) => {
                 commit.handled.push((id.to_string(), deduplicated(&id, *duplicate, now), None, false));
             }
-            Orphan::Alone(reason) => commit.released.push((id.to_string(), step(&id, RELEASED, reason, now))),
+            Orphan::Alone(reason) => {
+                commit.released.push((id.to_string(), step(&id, named::RELEASED, reason, now)))
+            }
         }
     }
 }

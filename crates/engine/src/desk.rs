@@ -28,13 +28,6 @@ const HELD_MAX: usize = 200_000;
 /// Seconds between two looks for alerts that can be forgotten.
 const SWEEP_EVERY_S: f64 = 10.0;
 
-/// Steps that say that an alert was not told of, or not yet.
-pub(crate) const NOT_TOLD: &str = "not told";
-pub(crate) const PUT_OFF: &str = "put off";
-
-/// The step that says that an alert is handled by itself after all.
-pub(crate) const RELEASED: &str = "released";
-
 /// A receiver's integration and a group's key.
 pub(crate) type TargetGroup = (String, String);
 

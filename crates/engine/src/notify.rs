@@ -3,7 +3,7 @@
 //! A notification is durable before it is sent, and is sent until somebody takes it: at least once, and at most one of a
 //! receiver is under way at a time, so that a crash can repeat one and no more.
 
-use crate::desk::{Desk, NOT_TOLD, PUT_OFF, TargetGroup, Underway};
+use crate::desk::{Desk, TargetGroup, Underway};
 use crate::observe::step;
 use crate::{Engine, EngineError};
 use midwatch_connectors::NotifyError;
@@ -14,6 +14,7 @@ use midwatch_model::{
 use midwatch_oncall::{
     GIVE_UP_AFTER_S, GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update, retry_after_s,
 };
+use midwatch_report::named;
 use midwatch_report::{MessageAlert, PERSON_ALERT, message};
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,7 +180,7 @@ impl Engine {
     fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {
         let story = desk.story(id, now);
         for (fingerprint, reason) in &story.quiet {
-            desk.note_quiet(*fingerprint, NOT_TOLD, reason, now, commit);
+            desk.note_quiet(*fingerprint, named::NOT_TOLD, reason, now, commit);
         }
         let Some((route, group)) = desk.groups.get(id) else { return };
         let (route, labels) = (route.clone(), group.labels.clone());
@@ -210,7 +211,7 @@ impl Engine {
             if let Some((until, waiting)) = desk.pause(id, &route, &story, &known, now) {
                 let reason = pause_sentence(&route, &story, until);
                 for fingerprint in waiting {
-                    desk.note_quiet(fingerprint, PUT_OFF, &reason, now, commit);
+                    desk.note_quiet(fingerprint, named::PUT_OFF, &reason, now, commit);
                 }
                 return;
             }

@@ -8,6 +8,7 @@ use midwatch_model::label::value_of;
 use midwatch_model::silence::{Silence, SilenceKind};
 use midwatch_model::{Alert, Fingerprint, Labels, Metric, ServiceName, Signal, SignalId, Timestamp};
 use midwatch_oncall::Why;
+use midwatch_report::named;
 use midwatch_report::{IncidentRoute, ToldIncidents};
 use midwatch_signal::source::service_of;
 use midwatch_store::{Commit, IntakeRow, PutOff};
@@ -82,12 +83,9 @@ fn sentence_of(silence: &Silence) -> String {
     }
 }
 
-/// The step of what is kept quiet.
-const SUPPRESSED: &str = "suppressed";
-
 /// Why an anomaly was put off last, if it is put off.
 fn put_off_for(row: &IntakeRow) -> Option<&str> {
-    let last = row.handling.last().filter(|step| step["step"] == SUPPRESSED)?;
+    let last = row.handling.last().filter(|step| step["step"] == named::SUPPRESSED)?;
     last["detail"].as_str()
 }
 
@@ -115,7 +113,7 @@ impl Engine {
             if let Some(maintenance) = desk.silences.maintenance(&labels, now) {
                 let reason = sentence_of(maintenance);
                 let news = put_off_for(&row) != Some(&reason);
-                let step = news.then(|| step(&id, SUPPRESSED, reason, now));
+                let step = news.then(|| step(&id, named::SUPPRESSED, reason, now));
                 commit.put_off.push(PutOff { id: row.id, until: maintenance.ends_at, step });
             } else if put_off_for(&row).is_some()
                 && signal.metric.is_some_and(|metric| well.contains(&(signal.service.clone(), metric)))

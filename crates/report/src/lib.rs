@@ -12,7 +12,7 @@ mod way;
 pub use incident_alert::{
     INCIDENT_ALERT, IncidentAlerts, Needs, PERSON_ALERT, ToldIncidents, incident_alerts, tells_of_incident,
 };
-pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
+pub use lineage::{LineageStep, duplicate_of, flapping_since, named, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};

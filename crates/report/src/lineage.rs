@@ -4,6 +4,16 @@ use midwatch_model::journal::{Entry, Line};
 use midwatch_model::{Duplicate, Score, Timestamp};
 use serde::{Deserialize, Serialize};
 
+/// Names of steps that others go by: whoever writes one and whoever reads it must mean the same.
+pub mod named {
+    pub const SUPPRESSED: &str = "suppressed";
+    pub const RELEASED: &str = "released";
+    pub const NOT_TOLD: &str = "not told";
+    pub const PUT_OFF: &str = "put off";
+    pub const FLAPPING: &str = "flapping";
+    pub const STABLE: &str = "stable";
+}
+
 /// One step of a signal's way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LineageStep {
@@ -30,22 +40,22 @@ impl LineageStep {
 /// What an alert repeats, by the steps of its handling.
 #[must_use]
 pub fn duplicate_of(steps: &[LineageStep]) -> Option<&Duplicate> {
-    let last = steps.iter().rev().find(|step| step.duplicate.is_some() || step.step == "released");
+    let last = steps.iter().rev().find(|step| step.duplicate.is_some() || step.step == named::RELEASED);
     last?.duplicate.as_ref()
 }
 
 /// Why an alert was last not told of, or not yet, by the steps of its handling.
 #[must_use]
 pub fn quiet_for(steps: &[LineageStep]) -> Option<&str> {
-    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), "not told" | "put off"));
+    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), named::NOT_TOLD | named::PUT_OFF));
     last.map(|step| step.detail.as_str())
 }
 
 /// Since when an alert flaps, by the steps of its handling.
 #[must_use]
 pub fn flapping_since(steps: &[LineageStep]) -> Option<Timestamp> {
-    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), "flapping" | "stable"));
-    last.filter(|step| step.step == "flapping").map(|step| step.at)
+    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), named::FLAPPING | named::STABLE));
+    last.filter(|step| step.step == named::FLAPPING).map(|step| step.at)
 }
 
 /// The lineage of an incident from its journal, or of one signal within it. `intake` are the handling steps of signals

@@ -1,6 +1,7 @@
 //! The way of one alert: every step from its arrival to whoever was told of it, and in one sentence whether somebody was
 //! paged, and why (not).
 
+use crate::lineage::named;
 use crate::lineage::{LineageStep, why};
 use midwatch_incident::Incident;
 use midwatch_model::journal::Line;
@@ -220,15 +221,15 @@ fn undelivered(told: &[Told], with: &str) -> Option<String> {
 fn held_back(input: &WayInput) -> Option<String> {
     let last = |name: &str| input.steps.iter().rposition(|step| step.step == name);
     let repeats = input.steps.iter().rposition(|step| step.duplicate.is_some());
-    let at = last("suppressed").max(last("not told")).max(last("put off")).max(repeats)?;
-    if last("released") > Some(at) {
+    let at = last(named::SUPPRESSED).max(last(named::NOT_TOLD)).max(last(named::PUT_OFF)).max(repeats)?;
+    if last(named::RELEASED) > Some(at) {
         return None;
     }
     let step = &input.steps[at];
     Some(match (step.step.as_str(), input.alert, input.incident) {
-        ("put off", ..) => format!("Has not paged yet: {}.", step.detail),
+        (named::PUT_OFF, ..) => format!("Has not paged yet: {}.", step.detail),
         _ if step.duplicate.is_some() => format!("Did not page: deduplicated {}.", step.detail),
-        ("suppressed", None, None) => format!("Opened no incident: {}.", step.detail),
+        (named::SUPPRESSED, None, None) => format!("Opened no incident: {}.", step.detail),
         _ => format!("Did not page: {}.", step.detail),
     })
 }

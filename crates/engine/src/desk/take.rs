@@ -3,6 +3,7 @@
 use super::{Desk, Held};
 use crate::observe::{received, step};
 use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, seconds_between};
+use midwatch_report::named;
 use midwatch_report::tells_of_incident;
 use midwatch_signal::source::{service_of, signal_of};
 use midwatch_store::{IntakeRow, Retold};
@@ -95,7 +96,7 @@ impl Desk {
             self.flaps.ends(fingerprint, ended_at);
         }
         if !over && self.flaps.begins(fingerprint, now).is_some() {
-            row.handling.push(step(&id, "flapping", self.flaps.sentence(), now));
+            row.handling.push(step(&id, named::FLAPPING, self.flaps.sentence(), now));
         }
         let mut held = Held::new(id, alert);
         held.ended = over;
