@@ -63,7 +63,7 @@ fn row(number: usize, random: &mut Random) -> IntakeRow {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();
-    let service = labels["service"].clone();
+    let service = labels["service"].to_string();
     let alert = Alert {
         source: "alertmanager_v2".into(),
         id: None,

@@ -11,11 +11,11 @@ use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow, StoreError};
 use std::collections::{BTreeMap, HashMap};
 
-/// Intake rows that one commit handles at most.
-const BATCH: u32 = 2_000;
+/// Intake rows that one commit handles at most: about 16 KB of memory each while they are placed.
+const BATCH: u32 = 500;
 
 /// Batches that one round handles at most; the rest waits for the next, so that incidents are worked on meanwhile.
-const BATCHES_MAX: usize = 40;
+const BATCHES_MAX: usize = 160;
 
 /// Puts every signal that waits in the intake log into an incident, or says why not.
 pub(crate) async fn correlate_pending(engine: &Engine) -> Result<(), EngineError> {

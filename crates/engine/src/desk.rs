@@ -40,7 +40,7 @@ pub(crate) struct Underway {
 /// All alerts that are known now, what may keep them quiet, and who is told.
 #[derive(Default)]
 pub struct Desk {
-    held: HashMap<Fingerprint, Held>,
+    held: HashMap<Fingerprint, Box<Held>>,
     /// The alerts about each service.
     about: HashMap<ServiceName, HashSet<Fingerprint>>,
     pub silences: Silences,
@@ -79,7 +79,7 @@ impl Desk {
         let fingerprint = held.alert.fingerprint();
         let (id, service) = (held.id.clone(), held.service.clone());
         self.about.entry(service.clone()).or_default().insert(fingerprint);
-        let Some(mut before) = self.held.insert(fingerprint, held) else { return };
+        let Some(mut before) = self.held.insert(fingerprint, Box::new(held)) else { return };
         if service != before.service {
             self.not_about(&before.service, fingerprint);
         }
@@ -118,22 +118,22 @@ impl Desk {
 
     /// Every alert that is known, in no particular order.
     pub fn all(&self) -> impl Iterator<Item = &Held> {
-        self.held.values()
+        self.held.values().map(Box::as_ref)
     }
 
     pub(crate) fn by_fingerprint(&self) -> impl Iterator<Item = (Fingerprint, &Held)> {
-        self.held.iter().map(|(fingerprint, held)| (*fingerprint, held))
+        self.held.iter().map(|(fingerprint, held)| (*fingerprint, held.as_ref()))
     }
 
     #[must_use]
     pub fn get(&self, fingerprint: Fingerprint) -> Option<&Held> {
-        self.held.get(&fingerprint)
+        self.held.get(&fingerprint).map(Box::as_ref)
     }
 
     /// Puts what is told of an incident on the desk. It is not among what fires about its service: an incident would keep
     /// itself open.
     pub(crate) fn put_own(&mut self, held: Held) {
-        self.held.insert(held.alert.fingerprint(), held);
+        self.held.insert(held.alert.fingerprint(), Box::new(held));
     }
 
     pub(crate) fn remove_own(&mut self, fingerprint: Fingerprint) {
@@ -141,7 +141,7 @@ impl Desk {
     }
 
     pub(crate) fn get_mut(&mut self, fingerprint: Fingerprint) -> Option<&mut Held> {
-        self.held.get_mut(&fingerprint)
+        self.held.get_mut(&fingerprint).map(Box::as_mut)
     }
 
     /// What keeps an alert quiet now.

@@ -32,7 +32,7 @@ impl Desk {
             self.silences.muting(&alert.labels, now).map(|silence| silence.id.clone()).collect();
         if ids.is_empty() && self.silences.any_maintenance(now) {
             let mut labels = alert.labels.clone();
-            labels.insert("service".into(), service_of(alert).to_string());
+            labels.insert("service", service_of(alert).to_string());
             ids.extend(self.silences.maintenance(&labels, now).map(|silence| silence.id.clone()));
         }
         ids

@@ -71,8 +71,9 @@ impl Portrait {
     /// Whether it may be about something else: another pod, namespace or cluster, or one where the other names none. What
     /// says less than the other may still be about the same.
     fn is_elsewhere(&self, other: &Portrait) -> bool {
-        let named = PLACES.iter().filter_map(|name| self.labels.get_key_value(*name));
-        if named.into_iter().any(|(name, place)| other.labels.get(name) != Some(place)) {
+        let differs =
+            |name: &&str| self.labels.contains_key(name) && self.labels.get(name) != other.labels.get(name);
+        if PLACES.iter().any(differs) {
             return true;
         }
         let Some(mine) = &self.entity else { return false };
@@ -90,9 +91,9 @@ impl Portrait {
         if !fuzzy.enabled || self.severity > other.severity || apart_s > fuzzy.within_s {
             return None;
         }
-        let differs = |(name, value): (&String, &String)| {
+        let differs = |(name, value): (&str, &str)| {
             other.labels.get(name).is_some_and(|theirs| theirs != value)
-                && !fuzzy.ignored_labels.contains(name)
+                && !fuzzy.ignored_labels.iter().any(|ignored| ignored == name)
         };
         if self.labels.iter().any(differs) {
             return None;
@@ -226,12 +227,12 @@ mod tests {
     }
 
     fn portrait(alert: &Alert, title: &str) -> Portrait {
-        let service = ServiceName::new(&alert.labels["service"]);
+        let service = ServiceName::new(alert.labels["service"].as_str());
         let entity = alert.labels.get("pod").map(|pod| Entity {
             kind: EntityKind::Pod,
             cluster: None,
-            namespace: alert.labels.get("namespace").cloned(),
-            name: pod.clone(),
+            namespace: alert.labels.get("namespace").map(str::to_owned),
+            name: pod.to_owned(),
         });
         Portrait::of(alert, title, &service, entity)
     }

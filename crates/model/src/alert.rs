@@ -236,8 +236,8 @@ impl Alert {
 
     fn fill(&mut self, earlier: &Alert) {
         let fill = |mine: &mut Labels, theirs: &Labels| {
-            for (name, value) in theirs {
-                mine.entry(name.clone()).or_insert_with(|| value.clone());
+            for (name, value) in theirs.iter() {
+                mine.insert_new(name, value);
             }
         };
         fill(&mut self.labels, &earlier.labels);

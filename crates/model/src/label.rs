@@ -1,19 +1,16 @@
-//! Labels and the matchers that select by them, with Prometheus Alertmanager's semantics.
+//! The matchers that select by labels, with Prometheus Alertmanager's semantics.
 
+use crate::Labels;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 
 mod classic;
 mod utf8;
 
-/// Label names and values. A label that is missing is the same as an empty one.
-pub type Labels = BTreeMap<String, String>;
-
 /// The value of a label, empty if it is missing.
 #[must_use]
 pub fn value_of<'a>(labels: &'a Labels, name: &str) -> &'a str {
-    labels.get(name).map_or("", String::as_str)
+    labels.get(name).unwrap_or_default()
 }
 
 /// How a matcher compares.
@@ -231,7 +228,7 @@ mod tests {
 
     #[test]
     fn missing_labels_are_empty_and_expressions_are_anchored() {
-        let labels = Labels::from([("job".to_owned(), "node".to_owned())]);
+        let labels = Labels::from([("job", "node")]);
         let holds = |text: &str| all_match(&parse_matchers(text).expect("matchers"), &labels);
         assert!(holds("job=node") && holds("other=") && holds("other!=x") && holds("job=~n.*"));
         assert!(holds("job!~od") && holds("other!~x.+") && holds("other=~\"|x\""));

@@ -104,8 +104,8 @@ impl Route {
     /// The labels that make an alert's group here.
     #[must_use]
     pub fn group_labels(&self, labels: &Labels) -> Labels {
-        let counts = |name: &String| self.group_by_all || self.group_by.contains(name);
-        labels.iter().filter(|(name, _)| counts(name)).map(|(n, v)| (n.clone(), v.clone())).collect()
+        let counts = |name: &str| self.group_by_all || self.group_by.iter().any(|by| by == name);
+        labels.iter().filter(|(name, _)| counts(name)).collect()
     }
 }
 

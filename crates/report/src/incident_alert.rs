@@ -187,7 +187,7 @@ fn alert(incident: &Incident, face: Face, episode: &Episode, at: Timestamp, url:
     .map(|(label, value)| (label.to_owned(), value.to_owned()))
     .collect();
     if let Some(needs) = face.needs {
-        labels.insert("needs".into(), <&str>::from(needs).to_owned());
+        labels.insert("needs", <&str>::from(needs).to_owned());
     }
     Alert {
         source: INCIDENT_SOURCE.into(),
@@ -209,6 +209,6 @@ fn alert(incident: &Incident, face: Face, episode: &Episode, at: Timestamp, url:
 /// Whether an alert tells of an incident of some midwatch: it must open none itself, by whatever way it came back.
 #[must_use]
 pub fn tells_of_incident(alert: &Alert) -> bool {
-    let is_ours = |text: &String| text == INCIDENT_ALERT || text == PERSON_ALERT;
+    let is_ours = |text: &str| text == INCIDENT_ALERT || text == PERSON_ALERT;
     alert.labels.values().chain(alert.annotations.values()).any(is_ours)
 }

@@ -59,7 +59,7 @@ impl MessageAlert {
     #[must_use]
     pub fn flapping(alert: &Alert, sentence: String) -> Self {
         let mut told = Self::of(alert, no_time());
-        told.annotations.insert("midwatch_flapping".into(), sentence);
+        told.annotations.insert("midwatch_flapping", sentence);
         told
     }
 

@@ -40,7 +40,7 @@ impl Desk {
         self.inhibitor.note(&alert);
         let fingerprint = alert.fingerprint();
         let over = alert.is_resolved(now);
-        let known = self.held.get_mut(&fingerprint);
+        let known = self.held.get_mut(&fingerprint).map(Box::as_mut);
         let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
         // What was over and fires again is an episode of its own, even if its sender calls it the old one.
         let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
@@ -109,7 +109,7 @@ impl Desk {
         if let Some(mut held) = self.held.get(&fingerprint).cloned() {
             held.service = service_of(&held.alert);
             let at = held.alert.updated_at;
-            self.hold(held, at);
+            self.hold(*held, at);
         }
     }
 

@@ -86,8 +86,8 @@ pub fn entity(object: &Object, cluster: Option<&str>) -> Entity {
 /// The alert with its labels. One that fires on a group that the file does not describe has only that name, and one
 /// without a group has only its own.
 fn alert(fired: &FiredAlert, object: Option<&Object>, cluster: Option<&str>, tenths: u64) -> Alert {
-    let mut labels = Labels::from([("alertname".to_owned(), fired.name.clone())]);
-    let mut label = |name: &str, value: &str| labels.insert(name.to_owned(), value.to_owned());
+    let mut labels = Labels::from([("alertname", &fired.name)]);
+    let mut label = |name: &str, value: &str| labels.insert(name, value);
     if let Some(cluster) = cluster {
         label("cluster", cluster);
     }
@@ -102,8 +102,11 @@ fn alert(fired: &FiredAlert, object: Option<&Object>, cluster: Option<&str>, ten
                 EntityKind::Deployment => label("deployment", &object.id),
                 EntityKind::StatefulSet => label("statefulset", &object.id),
                 EntityKind::VolumeClaim => label("persistentvolumeclaim", &object.id),
-                _ => label("kind", &object.kind).or(label("name", &object.id)),
-            };
+                _ => {
+                    label("kind", &object.kind);
+                    label("name", &object.id);
+                }
+            }
         }
         (None, Some(unknown)) => {
             label("service", unknown);

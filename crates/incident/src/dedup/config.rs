@@ -126,7 +126,7 @@ impl DedupConfig {
     pub fn identify(&self, alert: &mut Alert) {
         for name in &self.strategies(&alert.source).exact.ignored_labels {
             if let Some(value) = alert.labels.remove(name) {
-                alert.annotations.entry(name.clone()).or_insert(value);
+                alert.annotations.insert_new(name, value);
             }
         }
     }

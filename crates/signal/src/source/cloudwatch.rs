@@ -144,7 +144,7 @@ fn labels(alarm: &Alarm) -> Labels {
     for dimension in trigger.dimensions.iter().flatten() {
         put(&mut labels, &dimension.name.0, &dimension.value.0);
     }
-    let named = SERVICE_DIMENSIONS.iter().find_map(|name| labels.get(*name).cloned());
+    let named = SERVICE_DIMENSIONS.iter().find_map(|name| labels.get(name).map(str::to_owned));
     put_some(&mut labels, "service", named);
     labels
 }

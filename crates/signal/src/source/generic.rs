@@ -86,25 +86,25 @@ impl GenericAlert {
                 self.labels.len()
             ));
         }
-        let too_long = |text: &String| text.chars().count() > LABEL_CHARS_MAX;
+        let too_long = |text: &str| text.chars().count() > LABEL_CHARS_MAX;
         if self.labels.iter().any(|(name, value)| name.is_empty() || too_long(name) || too_long(value)) {
             return Err(format!("`labels` has an empty name or a text above {LABEL_CHARS_MAX} characters"));
         }
         let mut labels = self.labels;
         let mut annotations = Labels::new();
-        labels.insert("service".into(), self.service.to_string());
-        labels.insert("severity".into(), self.severity.to_string());
+        labels.insert("service", self.service.to_string());
+        labels.insert("severity", self.severity.to_string());
         if let Some(cause) = self.class {
-            labels.insert(super::service::CAUSE_LABEL.into(), cause.to_string());
+            labels.insert(super::service::CAUSE_LABEL, cause.to_string());
         }
         match &self.id {
             // The id is what stays the same; the title may count something. As a label it can be silenced.
             Some(id) => {
-                labels.insert("id".into(), id.clone());
-                annotations.insert("summary".into(), title.to_owned());
+                labels.insert("id", id.clone());
+                annotations.insert("summary", title.to_owned());
             }
             None => {
-                labels.insert("alertname".into(), title.to_owned());
+                labels.insert("alertname", title.to_owned());
             }
         }
         Ok(Told {

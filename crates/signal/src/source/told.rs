@@ -120,7 +120,7 @@ impl Told {
     }
 
     fn severity_word(&self) -> Option<String> {
-        let word = self.severity.clone().or_else(|| self.labels.get("severity").cloned());
+        let word = self.severity.clone().or_else(|| self.labels.get("severity").map(str::to_owned));
         word.map(|word| word.trim().to_owned()).filter(|word| !word.is_empty())
     }
 
@@ -146,7 +146,7 @@ fn check_labels(what: &str, labels: &Labels) -> Result<(), String> {
     if labels.len() > LABELS_MAX {
         return Err(format!("it has {} {what}s; at most {LABELS_MAX} are allowed", labels.len()));
     }
-    for (name, value) in labels {
+    for (name, value) in labels.iter() {
         if name.is_empty() {
             return Err(format!("a {what} has no name"));
         }

@@ -1,7 +1,7 @@
 //! What payloads of many vendors have in common: loose texts, loose times, and JSON that says everything once.
 
 use super::{LABEL_CHARS_MAX, LABELS_MAX};
-use midwatch_model::{Labels, Timestamp};
+use midwatch_model::{LabelText, Labels, Timestamp};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -30,9 +30,9 @@ impl<'de> Visitor<'de> for LabelsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Labels, A::Error> {
         let mut labels = Labels::new();
-        while let Some((name, value)) = all.next_entry::<String, String>()? {
-            if let Some((name, _)) = labels.get_key_value(&name) {
-                return Err(twice(name));
+        while let Some((name, value)) = all.next_entry::<LabelText, LabelText>()? {
+            if labels.contains_key(&name) {
+                return Err(twice(&name));
             }
             labels.insert(name, value);
         }
@@ -243,7 +243,7 @@ const GO_ZERO_S: i64 = -62_135_596_800;
 pub(crate) fn put(labels: &mut Labels, name: &str, value: impl AsRef<str>) {
     let (name, value) = (cut(name), cut(value.as_ref()));
     if !name.is_empty() && !value.is_empty() && (labels.len() < LABELS_MAX || labels.contains_key(&name)) {
-        labels.entry(name).or_insert(value);
+        labels.insert_new(name, value);
     }
 }
 

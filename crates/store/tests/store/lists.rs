@@ -30,7 +30,7 @@ fn row(id: &str, at: f64, labels: &str, severity: Severity) -> IntakeRow {
         id: id.into(),
         received_at: second(at),
         source: "test".into(),
-        service: alert.labels.get("service").cloned().unwrap_or_default(),
+        service: alert.labels.get("service").unwrap_or_default().to_owned(),
         labels: Labels::new(),
         payload: b"{}".to_vec(),
         handling: Vec::new(),
