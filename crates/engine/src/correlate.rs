@@ -12,7 +12,7 @@ use midwatch_store::{Commit, IntakeRow, StoreError};
 use std::collections::{BTreeMap, HashMap};
 
 /// Intake rows that one commit handles at most: about 16 KB of memory each while they are placed.
-const BATCH: u32 = 500;
+const BATCH: u32 = 250;
 
 /// Batches that one round handles at most; the rest waits for the next, so that incidents are worked on meanwhile.
 const BATCHES_MAX: usize = 160;

@@ -50,6 +50,9 @@ use std::time::Duration;
 /// Readers beside the one writer. Reads are short; two cores need no more.
 const READERS: u32 = 4;
 
+/// Memory in which a reader keeps pages, KiB (negative, as SQLite has it): the operating system keeps them too.
+const READER_CACHE: &str = "-512";
+
 /// How long SQLite waits for another process (a backup, `store verify`) to release a lock before it says busy.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -80,7 +83,7 @@ impl Store {
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .connect_with(options)
+            .connect_with(options.pragma("cache_size", READER_CACHE))
             .await
             .map_err(|e| StoreError::open(path, e))?;
         let writer = writer::start(connection);
