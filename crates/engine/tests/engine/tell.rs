@@ -14,6 +14,11 @@ use std::sync::Arc;
 
 /// Everything goes to `ops`, by service; what concerns `nightly` is muted at all times.
 pub fn routed(config: &mut EngineConfig, cooldown_s: f64) {
+    routed_again_after(config, cooldown_s, 100.0);
+}
+
+/// The same, told of again after another time.
+pub fn routed_again_after(config: &mut EngineConfig, cooldown_s: f64, repeat_interval_s: f64) {
     let muted = RouteConfig {
         matchers: vec!["service=nightly".into()],
         mute_time_intervals: vec!["always".into()],
@@ -24,7 +29,7 @@ pub fn routed(config: &mut EngineConfig, cooldown_s: f64) {
         group_by: Some(vec!["service".into()]),
         group_wait_s: Some(4.0),
         group_interval_s: Some(10.0),
-        repeat_interval_s: Some(100.0),
+        repeat_interval_s: Some(repeat_interval_s),
         cooldown_s: Some(cooldown_s),
         routes: vec![muted],
         ..RouteConfig::default()
