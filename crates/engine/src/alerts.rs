@@ -9,10 +9,9 @@ use crate::{Engine, EngineConfig, EngineError};
 use midwatch_incident::{Flapping, SilenceError, Silences, WantedSilence};
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::silence::Silence;
-use midwatch_model::{Alert, Duplicate, Fingerprint, SignalId, Timestamp};
+use midwatch_model::{Alert, Duplicate, Fingerprint, HandlingStep, SignalId, Timestamp};
 use midwatch_oncall::Muted;
-use midwatch_report::LineageStep;
-use midwatch_report::named;
+use midwatch_report::{Damped, LineageStep};
 use midwatch_signal::source::{PayloadError, Source};
 use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow};
 use std::collections::HashMap;
@@ -247,7 +246,7 @@ impl Engine {
                 continue;
             };
             let id = SignalId::new(&row.id);
-            let step = step(&id, named::SUPPRESSED, desk.sentence(&suppression), now);
+            let step = step(&id, HandlingStep::Suppressed, desk.sentence(&suppression), now);
             commit.handled.push((row.id.clone(), step, None, true));
             quiet.insert(alert.fingerprint(), id);
         }
@@ -274,7 +273,7 @@ impl Engine {
             .map(|held| (held.alert.fingerprint(), held.id.clone()))
             .collect();
         let released = free.iter().map(|(_, id)| {
-            (id.to_string(), step(id, named::RELEASED, "nothing keeps it quiet any more".into(), now))
+            (id.to_string(), step(id, HandlingStep::Released, "nothing keeps it quiet any more".into(), now))
         });
         let mut commit = Commit { released: released.collect(), ..Commit::default() };
         steady(&mut desk, now, &mut commit);
@@ -317,9 +316,19 @@ impl Engine {
         groups.collect()
     }
 
-    /// Alerts that flap now.
-    pub async fn flapping(&self) -> HashMap<Fingerprint, Flapping> {
-        self.desk.lock().await.flaps.all(self.now()).collect()
+    /// Alerts that flap now, by the id of their newest episode.
+    pub async fn flapping(&self) -> HashMap<SignalId, Flapping> {
+        let desk = self.desk.lock().await;
+        let all = desk.flaps.all(self.now());
+        all.filter_map(|(alert, flapping)| Some((desk.get(alert)?.id.clone(), flapping))).collect()
+    }
+
+    /// How an alert's episode flaps, if it is its newest one.
+    pub async fn damped(&self, id: &str, alert: &Alert) -> Option<Damped> {
+        let (desk, fingerprint) = (self.desk.lock().await, alert.fingerprint());
+        desk.get(fingerprint).filter(|held| held.id.as_str() == id)?;
+        let until = desk.flaps.flapping(fingerprint, self.now())?.until;
+        Some(Damped { until, is_told: desk.is_told_firing(fingerprint) })
     }
 
     /// Every silence that is known.
@@ -334,7 +343,8 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
         if let Some(held) = desk.get(fingerprint) {
             let how = if held.alert.is_resolved(now) { "it is over" } else { "it fires" };
             let quiet_s = desk.flaps.quiet_s();
-            let step = step(&held.id, named::STABLE, format!("no change for {quiet_s:.0} s: {how}"), now);
+            let step =
+                step(&held.id, HandlingStep::Stable, format!("no change for {quiet_s:.0} s: {how}"), now);
             commit.handled.push((held.id.to_string(), step, None, false));
         }
     }
@@ -344,7 +354,7 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
                 commit.handled.push((id.to_string(), deduplicated(&id, *duplicate, now), None, false));
             }
             Orphan::Alone(reason) => {
-                commit.released.push((id.to_string(), step(&id, named::RELEASED, reason, now)))
+                commit.released.push((id.to_string(), step(&id, HandlingStep::Released, reason, now)))
             }
         }
     }
@@ -352,6 +362,6 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
 
 /// The step that says what an alert repeats.
 pub(crate) fn deduplicated(id: &SignalId, duplicate: Duplicate, now: Timestamp) -> serde_json::Value {
-    let step = LineageStep::new(now, Some(id.to_string()), "deduplicated", duplicate.sentence());
+    let step = LineageStep::new(now, Some(id.to_string()), HandlingStep::Deduplicated, duplicate.sentence());
     stored(LineageStep { duplicate: Some(duplicate), ..step })
 }

@@ -9,12 +9,11 @@ use crate::{Engine, EngineError};
 use midwatch_connectors::NotifyError;
 use midwatch_model::label::value_of;
 use midwatch_model::{
-    Fingerprint, IncidentId, ServiceName, Severity, SignalId, Timestamp, after, seconds_between,
+    Fingerprint, HandlingStep, IncidentId, ServiceName, Severity, SignalId, Timestamp, after, seconds_between,
 };
 use midwatch_oncall::{
     GIVE_UP_AFTER_S, GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update, retry_after_s,
 };
-use midwatch_report::named;
 use midwatch_report::{MessageAlert, PERSON_ALERT, message};
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,7 +101,7 @@ impl Desk {
     fn note_quiet(
         &mut self,
         fingerprint: Fingerprint,
-        name: &str,
+        name: HandlingStep,
         reason: &str,
         now: Timestamp,
         commit: &mut Commit,
@@ -114,7 +113,7 @@ impl Desk {
         held.quiet = Some(reason.to_owned());
         let whose = if held.is_own() { format!("its incident {}: ", held.id) } else { String::new() };
         for id in held.on_record() {
-            let step = step(id, name, format!("{whose}{reason}"), now);
+            let step = step(id, name.clone(), format!("{whose}{reason}"), now);
             commit.handled.push((id.to_string(), step, None, false));
         }
     }
@@ -180,7 +179,7 @@ impl Engine {
     fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {
         let story = desk.story(id, now);
         for (fingerprint, reason) in &story.quiet {
-            desk.note_quiet(*fingerprint, named::NOT_TOLD, reason, now, commit);
+            desk.note_quiet(*fingerprint, HandlingStep::NotTold, reason, now, commit);
         }
         let Some((route, group)) = desk.groups.get(id) else { return };
         let (route, labels) = (route.clone(), group.labels.clone());
@@ -211,7 +210,7 @@ impl Engine {
             if let Some((until, waiting)) = desk.pause(id, &route, &story, &known, now) {
                 let reason = pause_sentence(&route, &story, until);
                 for fingerprint in waiting {
-                    desk.note_quiet(fingerprint, named::PUT_OFF, &reason, now, commit);
+                    desk.note_quiet(fingerprint, HandlingStep::PutOff, &reason, now, commit);
                 }
                 return;
             }

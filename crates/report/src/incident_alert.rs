@@ -122,6 +122,20 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
     })
 }
 
+/// What an incident needs a person for.
+fn needs_of(incident: &Incident) -> Option<Needs> {
+    match incident.state {
+        State::AwaitingApproval => Some(Needs::Approval),
+        State::Escalated => Some(Needs::Takeover),
+        _ => None,
+    }
+}
+
+/// What is to be known of an incident first, without a full stop: the verdict, and what it waits for or how it ended.
+pub(crate) fn summary(incident: &Incident) -> String {
+    words::summary(incident, needs_of(incident)).trim_end_matches('.').to_owned()
+}
+
 /// What should fire for an incident as it stands.
 fn faces(
     incident: &Incident,
@@ -129,11 +143,7 @@ fn faces(
     told: ToldIncidents,
     (own, diagnosed): (bool, bool),
 ) -> Vec<Face> {
-    let needs = match incident.state {
-        State::AwaitingApproval => Some(Needs::Approval),
-        State::Escalated => Some(Needs::Takeover),
-        _ => None,
-    };
+    let needs = needs_of(incident);
     let in_full = match told {
         ToldIncidents::Off => return Vec::new(),
         ToldIncidents::Own => own,

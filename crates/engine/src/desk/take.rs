@@ -2,8 +2,7 @@
 
 use super::{Desk, Held};
 use crate::observe::{received, step};
-use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, seconds_between};
-use midwatch_report::named;
+use midwatch_model::{Alert, Fingerprint, HandlingStep, SignalId, Timestamp, seconds_between};
 use midwatch_report::tells_of_incident;
 use midwatch_signal::source::{service_of, signal_of};
 use midwatch_store::{IntakeRow, Retold};
@@ -59,7 +58,7 @@ impl Desk {
                 let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
                 self.flaps.ends(fingerprint, at);
                 self.originals.remove(fingerprint);
-                Change::News(Box::new(held.end("resolved by its sender", detail, now)))
+                Change::News(Box::new(held.end(HandlingStep::ResolvedBySender, detail, now)))
             }
             None => {
                 if !held.behind {
@@ -96,7 +95,7 @@ impl Desk {
             self.flaps.ends(fingerprint, ended_at);
         }
         if !over && self.flaps.begins(fingerprint, now).is_some() {
-            row.handling.push(step(&id, named::FLAPPING, self.flaps.sentence(), now));
+            row.handling.push(step(&id, HandlingStep::Flapping, self.flaps.sentence(), now));
         }
         let mut held = Held::new(id, alert);
         held.ended = over;
@@ -118,7 +117,7 @@ impl Desk {
         self.groups.insert(alert, now, |_, _| None);
         let routes = self.routes_of(alert);
         if !routes.is_empty() {
-            row.handling.push(step(id, "routed", format!("to {}", routes.join("; to ")), now));
+            row.handling.push(step(id, HandlingStep::Routed, format!("to {}", routes.join("; to ")), now));
         }
     }
 
@@ -181,12 +180,12 @@ fn row_of(
     row.ended_at = over.then_some(alert.ends_at);
     if over {
         let detail = "it was over when it came in, and opens no incident";
-        row.handling.push(step(id, "resolved by its sender", detail.into(), now));
+        row.handling.push(step(id, HandlingStep::ResolvedBySender, detail.into(), now));
         row.done = true;
     }
     if tells_of_incident(alert) {
         let detail = "it tells of an incident of another midwatch, and opens none here";
-        row.handling.push(step(id, "not correlated", detail.into(), now));
+        row.handling.push(step(id, HandlingStep::NotCorrelated, detail.into(), now));
         row.done = true;
     }
     row
