@@ -55,6 +55,8 @@ pub enum Needs {
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncidentAlerts {
     pub incident: IncidentId,
+    /// The incident that it is a child of.
+    pub parent: Option<IncidentId>,
     /// Alerts that fire or have fired, each with its latest episode.
     pub alerts: Vec<Alert>,
     /// The anomalies that midwatch found itself: what becomes of the telling is put on their record.
@@ -118,6 +120,7 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
         alerts: alerts.collect(),
         anomalies: anomalies.map(|signal| signal.id.clone()).take(ON_RECORD_MAX).collect(),
         seq: incident.seq,
+        parent: incident.parent,
         incident: incident.id,
     })
 }

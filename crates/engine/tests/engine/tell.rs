@@ -1,10 +1,8 @@
 //! Receivers are told what is routed to them: once, also over restarts, and until they take it.
 
-use crate::harness::{Rig, alert};
+use crate::harness::{Rig, alert, silence};
 use midwatch_engine::EngineConfig;
-use midwatch_incident::WantedSilence;
-use midwatch_model::label::parse_matchers;
-use midwatch_model::{Cause, after};
+use midwatch_model::Cause;
 use midwatch_oncall::{
     Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree, TimeIntervalConfig,
 };
@@ -133,15 +131,7 @@ async fn a_receiver_that_takes_nothing_hears_later_of_everything_once() {
 #[tokio::test]
 async fn what_is_kept_quiet_is_not_told_and_the_record_says_why() {
     let rig = rig().await;
-    let wanted = WantedSilence {
-        id: None,
-        matchers: parse_matchers("id=a").expect("matchers"),
-        starts_at: rig.now(),
-        ends_at: after(rig.now(), 30.0),
-        created_by: "ann".into(),
-        comment: "known".into(),
-        kind: Default::default(),
-    };
+    let wanted = silence(&rig, "id=a", 30.0);
     rig.engine.silence(wanted).await.expect("a silence");
     rig.tell(&[fires(&rig, "a", "pay"), fires(&rig, "b", "pay"), fires(&rig, "n", "nightly")])
         .await

@@ -62,6 +62,12 @@ fn unpaged_incident(incident: &Incident, telling: &IncidentTelling) -> String {
         }
         (Some(step), _) => format!("Did not page: {}.", step.detail),
         (None, Some(reason)) => format!("Did not page: {reason}."),
+        (None, None) if is_open && incident.parent.is_some() => {
+            let parent = incident.parent.as_ref().map(ToString::to_string).unwrap_or_default();
+            format!(
+                "Has not paged by itself: it is a child of {parent}; `midwatch why {parent}` says who was told of that one."
+            )
+        }
         (None, None) if is_open => "Has not paged yet: nobody was told of it or of its alerts so far.".into(),
         (None, None) => "Did not page: it was over before anybody was told of it.".into(),
     }
