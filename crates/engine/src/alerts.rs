@@ -13,11 +13,8 @@ use midwatch_model::{Alert, Duplicate, Fingerprint, HandlingStep, SignalId, Time
 use midwatch_oncall::Muted;
 use midwatch_report::{Damped, LineageStep};
 use midwatch_signal::source::{PayloadError, Source};
-use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow};
+use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow, Pending};
 use std::collections::HashMap;
-
-/// Rows of alerts that one commit catches up with at most: bounds for how long others wait for it.
-const CATCH_UP_MAX: usize = 2_000;
 
 /// What was done with a request.
 #[derive(Clone, Debug, Default)]
@@ -136,10 +133,7 @@ impl Engine {
         let many = desk.is_far_behind();
         let written = self.store.enqueue(commit).await;
         drop(desk);
-        if let Err(error) = written.wait().await {
-            self.desk.lock().await.stale = true;
-            return Err(EngineError::from(error).into());
-        }
+        self.kept(written).await?;
         if news || many {
             self.wake.notify_one();
             self.tell.notify_one();
@@ -163,29 +157,31 @@ impl Engine {
 
     /// Lets the alerts' rows say how they were last told. What was told since is in the deliveries.
     pub(crate) async fn catch_up(&self) -> Result<(), EngineError> {
-        let now = self.now();
         let mut writes = Vec::new();
-        {
-            // What is told meanwhile is written after it.
-            let mut desk = self.desk.lock().await;
-            self.refresh(&mut desk, now).await?;
-            let Some((mut rows, seq)) = desk.catch_up(now) else { return Ok(()) };
-            loop {
-                let rest = rows.split_off(rows.len().min(CATCH_UP_MAX));
-                let told_up_to = rest.is_empty().then_some(seq);
-                let commit = Commit { retold: rows, told_up_to, ..Commit::default() };
-                writes.push(self.store.enqueue(commit).await);
-                if rest.is_empty() {
-                    break;
-                }
-                rows = rest;
-            }
+        while let Some(written) = self.catch_up_a_bit().await? {
+            writes.push(written);
         }
         for written in writes {
-            if let Err(error) = written.wait().await {
-                self.desk.lock().await.stale = true;
-                return Err(error.into());
-            }
+            self.kept(written).await?;
+        }
+        Ok(())
+    }
+
+    /// A part at a time, so that whoever wants the desk meanwhile gets it between two parts.
+    async fn catch_up_a_bit(&self) -> Result<Option<Pending>, EngineError> {
+        let now = self.now();
+        let mut desk = self.desk.lock().await;
+        self.refresh(&mut desk, now).await?;
+        let Some((retold, told_up_to)) = desk.catch_up(now) else { return Ok(None) };
+        // What is told meanwhile is written after it.
+        Ok(Some(self.store.enqueue(Commit { retold, told_up_to, ..Commit::default() }).await))
+    }
+
+    /// Waits until what the desk says already is durable. If it does not become so, the desk is read again.
+    pub(crate) async fn kept(&self, written: Pending) -> Result<(), EngineError> {
+        if let Err(error) = written.wait().await {
+            self.desk.lock().await.stale = true;
+            return Err(error.into());
         }
         Ok(())
     }
@@ -250,13 +246,15 @@ impl Engine {
             commit.handled.push((row.id.clone(), step, None, true));
             quiet.insert(alert.fingerprint(), id);
         }
-        if !commit.handled.is_empty() {
-            self.store.commit(commit).await?;
-        }
         for (fingerprint, id) in quiet {
             if let Some(held) = desk.get_mut(fingerprint).filter(|held| held.id == id) {
                 held.suppressed = true;
             }
+        }
+        if !commit.handled.is_empty() {
+            let written = self.store.enqueue(commit).await;
+            drop(desk);
+            self.kept(written).await?;
         }
         Ok(free)
     }
@@ -280,16 +278,14 @@ impl Engine {
         if commit.released.is_empty() && commit.handled.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.store.commit(commit).await {
-            desk.stale = true;
-            return Err(error.into());
-        }
         for (fingerprint, _) in free {
             if let Some(held) = desk.get_mut(fingerprint) {
                 held.suppressed = false;
             }
         }
-        Ok(())
+        let written = self.store.enqueue(commit).await;
+        drop(desk);
+        self.kept(written).await
     }
 
     /// The alerts that are wanted, with what keeps them quiet and who is told of them.

@@ -44,11 +44,7 @@ impl Engine {
         }
         let written = self.store.enqueue(commit).await;
         drop(desk);
-        if let Err(error) = written.wait().await {
-            self.desk.lock().await.stale = true;
-            return Err(error.into());
-        }
-        Ok(())
+        self.kept(written).await
     }
 
     fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {

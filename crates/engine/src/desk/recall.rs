@@ -41,6 +41,7 @@ impl Desk {
         self.behind.clear();
         self.replaced.clear();
         self.caught_up_to = 0;
+        self.is_catching_up = false;
         self.originals = Originals::default();
         self.flaps = Flaps::new(config.flap.clone());
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
