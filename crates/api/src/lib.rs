@@ -13,6 +13,7 @@ mod metrics;
 mod query;
 mod routes;
 mod serve;
+mod underway;
 mod v2;
 
 pub use access::{ApiKey, KeyError, KeyRing, Limits, Minted, NamedKey, Scope, mint};

@@ -1,7 +1,10 @@
 //! The listener: connections are taken, bounded, and given up on when their requests do not come.
 
+use crate::underway::Underway;
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
 use hyper::server::conn::http1::Builder;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -44,6 +47,10 @@ impl Default for Patience {
 /// How long nothing is accepted after accepting has failed: files are scarce, and come back one by one.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 
+/// How long, once the server is to stop, what is half-sent may take to come whole, and the last bytes of an answer to get
+/// out. Whoever needs longer was promised nothing and sends again.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Connections that are open, by address.
 #[derive(Default)]
 struct Places(Mutex<HashMap<IpAddr, usize>>);
@@ -82,7 +89,8 @@ impl Drop for Place {
     }
 }
 
-/// Serves until `stop` turns true, and then until the requests that are under way are answered.
+/// Serves until `stop` turns true, and then until the requests that have come whole are answered. Connections that are idle
+/// or have sent half a request are not waited for.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -115,6 +123,18 @@ pub async fn serve(
     while connections.join_next().await.is_some() {}
 }
 
+/// Waits until no request has been answered for the whole grace.
+async fn not_answering(mut answering: watch::Receiver<bool>) {
+    loop {
+        // Its sender lives as long as the connection.
+        let _ = answering.wait_for(|answering| !*answering).await;
+        tokio::select! {
+            () = tokio::time::sleep(GRACE) => return,
+            _ = answering.wait_for(|answering| *answering) => {}
+        }
+    }
+}
+
 /// One connection, until it ends.
 async fn attend(
     stream: TcpStream,
@@ -124,10 +144,15 @@ async fn attend(
     head: Duration,
     _place: Place,
 ) {
-    let service = router.map_request(move |mut request: Request<_>| {
-        request.extensions_mut().insert(ConnectInfo(from));
-        request
-    });
+    let underway = Underway::new();
+    let (begins, answers) = (underway.clone(), underway.clone());
+    let service = router
+        .map_request(move |request: hyper::Request<Incoming>| {
+            let mut request = begins.begins(request.map(Body::new));
+            request.extensions_mut().insert(ConnectInfo(from));
+            request
+        })
+        .map_response(move |response| answers.answers(response));
     // The wait for a head begins with the connection, also if nothing is ever sent.
     let connection = Builder::new()
         .timer(TokioTimer::new())
@@ -143,7 +168,10 @@ async fn attend(
         Some(ended) => ended,
         None => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection => ended,
+                () = not_answering(underway.watch()) => Ok(()),
+            }
         }
     };
     // How a connection ends is its client's affair.

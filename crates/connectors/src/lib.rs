@@ -27,6 +27,8 @@ pub use config::{
 pub use error::ConnectorError;
 pub use health::may_be_probed;
 pub use http::{Http, RESPONSE_BYTES_MAX};
-pub use notifiers::{NotifyError, ReceiverConfig, WebhookConfig, webhook_target};
+pub use notifiers::{
+    NotifyError, ReceiverConfig, WebhookConfig, webhook_target, wrong_receivers, wrong_secrets,
+};
 pub use outside::{LogDigest, Outside, Poll, Probe, SourceFailure};
 pub use world::{CriticalMatcher, World};

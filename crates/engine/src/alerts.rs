@@ -9,16 +9,12 @@ use crate::{Engine, EngineConfig, EngineError};
 use midwatch_incident::{Flapping, SilenceError, Silences, WantedSilence};
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::silence::Silence;
-use midwatch_model::{Alert, Duplicate, Fingerprint, SignalId, Timestamp};
+use midwatch_model::{Alert, Duplicate, Fingerprint, HandlingStep, SignalId, Timestamp};
 use midwatch_oncall::Muted;
-use midwatch_report::LineageStep;
-use midwatch_report::named;
+use midwatch_report::{Damped, LineageStep};
 use midwatch_signal::source::{PayloadError, Source};
-use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow};
+use midwatch_store::{Append, Commit, Compressed, Delivery, IntakeRow, Pending};
 use std::collections::HashMap;
-
-/// Rows of alerts that one commit catches up with at most: bounds for how long others wait for it.
-const CATCH_UP_MAX: usize = 2_000;
 
 /// What was done with a request.
 #[derive(Clone, Debug, Default)]
@@ -137,10 +133,7 @@ impl Engine {
         let many = desk.is_far_behind();
         let written = self.store.enqueue(commit).await;
         drop(desk);
-        if let Err(error) = written.wait().await {
-            self.desk.lock().await.stale = true;
-            return Err(EngineError::from(error).into());
-        }
+        self.kept(written).await?;
         if news || many {
             self.wake.notify_one();
             self.tell.notify_one();
@@ -164,29 +157,31 @@ impl Engine {
 
     /// Lets the alerts' rows say how they were last told. What was told since is in the deliveries.
     pub(crate) async fn catch_up(&self) -> Result<(), EngineError> {
-        let now = self.now();
         let mut writes = Vec::new();
-        {
-            // What is told meanwhile is written after it.
-            let mut desk = self.desk.lock().await;
-            self.refresh(&mut desk, now).await?;
-            let Some((mut rows, seq)) = desk.catch_up(now) else { return Ok(()) };
-            loop {
-                let rest = rows.split_off(rows.len().min(CATCH_UP_MAX));
-                let told_up_to = rest.is_empty().then_some(seq);
-                let commit = Commit { retold: rows, told_up_to, ..Commit::default() };
-                writes.push(self.store.enqueue(commit).await);
-                if rest.is_empty() {
-                    break;
-                }
-                rows = rest;
-            }
+        while let Some(written) = self.catch_up_a_bit().await? {
+            writes.push(written);
         }
         for written in writes {
-            if let Err(error) = written.wait().await {
-                self.desk.lock().await.stale = true;
-                return Err(error.into());
-            }
+            self.kept(written).await?;
+        }
+        Ok(())
+    }
+
+    /// A part at a time, so that whoever wants the desk meanwhile gets it between two parts.
+    async fn catch_up_a_bit(&self) -> Result<Option<Pending>, EngineError> {
+        let now = self.now();
+        let mut desk = self.desk.lock().await;
+        self.refresh(&mut desk, now).await?;
+        let Some((retold, told_up_to)) = desk.catch_up(now) else { return Ok(None) };
+        // What is told meanwhile is written after it.
+        Ok(Some(self.store.enqueue(Commit { retold, told_up_to, ..Commit::default() }).await))
+    }
+
+    /// Waits until what the desk says already is durable. If it does not become so, the desk is read again.
+    pub(crate) async fn kept(&self, written: Pending) -> Result<(), EngineError> {
+        if let Err(error) = written.wait().await {
+            self.desk.lock().await.stale = true;
+            return Err(error.into());
         }
         Ok(())
     }
@@ -247,17 +242,19 @@ impl Engine {
                 continue;
             };
             let id = SignalId::new(&row.id);
-            let step = step(&id, named::SUPPRESSED, desk.sentence(&suppression), now);
+            let step = step(&id, HandlingStep::Suppressed, desk.sentence(&suppression), now);
             commit.handled.push((row.id.clone(), step, None, true));
             quiet.insert(alert.fingerprint(), id);
-        }
-        if !commit.handled.is_empty() {
-            self.store.commit(commit).await?;
         }
         for (fingerprint, id) in quiet {
             if let Some(held) = desk.get_mut(fingerprint).filter(|held| held.id == id) {
                 held.suppressed = true;
             }
+        }
+        if !commit.handled.is_empty() {
+            let written = self.store.enqueue(commit).await;
+            drop(desk);
+            self.kept(written).await?;
         }
         Ok(free)
     }
@@ -274,23 +271,21 @@ impl Engine {
             .map(|held| (held.alert.fingerprint(), held.id.clone()))
             .collect();
         let released = free.iter().map(|(_, id)| {
-            (id.to_string(), step(id, named::RELEASED, "nothing keeps it quiet any more".into(), now))
+            (id.to_string(), step(id, HandlingStep::Released, "nothing keeps it quiet any more".into(), now))
         });
         let mut commit = Commit { released: released.collect(), ..Commit::default() };
         steady(&mut desk, now, &mut commit);
         if commit.released.is_empty() && commit.handled.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.store.commit(commit).await {
-            desk.stale = true;
-            return Err(error.into());
-        }
         for (fingerprint, _) in free {
             if let Some(held) = desk.get_mut(fingerprint) {
                 held.suppressed = false;
             }
         }
-        Ok(())
+        let written = self.store.enqueue(commit).await;
+        drop(desk);
+        self.kept(written).await
     }
 
     /// The alerts that are wanted, with what keeps them quiet and who is told of them.
@@ -317,9 +312,19 @@ impl Engine {
         groups.collect()
     }
 
-    /// Alerts that flap now.
-    pub async fn flapping(&self) -> HashMap<Fingerprint, Flapping> {
-        self.desk.lock().await.flaps.all(self.now()).collect()
+    /// Alerts that flap now, by the id of their newest episode.
+    pub async fn flapping(&self) -> HashMap<SignalId, Flapping> {
+        let desk = self.desk.lock().await;
+        let all = desk.flaps.all(self.now());
+        all.filter_map(|(alert, flapping)| Some((desk.get(alert)?.id.clone(), flapping))).collect()
+    }
+
+    /// How an alert's episode flaps, if it is its newest one.
+    pub async fn damped(&self, id: &str, alert: &Alert) -> Option<Damped> {
+        let (desk, fingerprint) = (self.desk.lock().await, alert.fingerprint());
+        desk.get(fingerprint).filter(|held| held.id.as_str() == id)?;
+        let until = desk.flaps.flapping(fingerprint, self.now())?.until;
+        Some(Damped { until, is_told: desk.is_told_firing(fingerprint) })
     }
 
     /// Every silence that is known.
@@ -334,7 +339,8 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
         if let Some(held) = desk.get(fingerprint) {
             let how = if held.alert.is_resolved(now) { "it is over" } else { "it fires" };
             let quiet_s = desk.flaps.quiet_s();
-            let step = step(&held.id, named::STABLE, format!("no change for {quiet_s:.0} s: {how}"), now);
+            let step =
+                step(&held.id, HandlingStep::Stable, format!("no change for {quiet_s:.0} s: {how}"), now);
             commit.handled.push((held.id.to_string(), step, None, false));
         }
     }
@@ -344,7 +350,7 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
                 commit.handled.push((id.to_string(), deduplicated(&id, *duplicate, now), None, false));
             }
             Orphan::Alone(reason) => {
-                commit.released.push((id.to_string(), step(&id, named::RELEASED, reason, now)))
+                commit.released.push((id.to_string(), step(&id, HandlingStep::Released, reason, now)))
             }
         }
     }
@@ -352,6 +358,6 @@ fn steady(desk: &mut Desk, now: Timestamp, commit: &mut Commit) {
 
 /// The step that says what an alert repeats.
 pub(crate) fn deduplicated(id: &SignalId, duplicate: Duplicate, now: Timestamp) -> serde_json::Value {
-    let step = LineageStep::new(now, Some(id.to_string()), "deduplicated", duplicate.sentence());
+    let step = LineageStep::new(now, Some(id.to_string()), HandlingStep::Deduplicated, duplicate.sentence());
     stored(LineageStep { duplicate: Some(duplicate), ..step })
 }

@@ -6,7 +6,9 @@ use crate::observe::stored;
 use crate::{Engine, EngineError};
 use midwatch_incident::{Belongs, Incident, Open, Topology, correlate, topology_of};
 use midwatch_model::journal::{Entry, Line, StreamId};
-use midwatch_model::{Duplicate, Entity, IncidentId, Score, ServiceGraph, ServiceName, Signal, Timestamp};
+use midwatch_model::{
+    Duplicate, Entity, HandlingStep, IncidentId, Score, ServiceGraph, ServiceName, Signal, Timestamp,
+};
 use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow, StoreError};
 use std::collections::{BTreeMap, HashMap};
@@ -165,17 +167,19 @@ fn place(
                 Entry::Opened { incident: id.clone(), signal: signal.clone(), reason: reason.clone() };
             let linked = parent.map(|parent| Entry::Linked { parent, score: score.clone() });
             let related = linked.is_some().then_some(score);
-            (id, std::iter::once(opened).chain(linked).collect(), "opened", reason, related)
+            (id, std::iter::once(opened).chain(linked).collect(), HandlingStep::Opened, reason, related)
         }
         Belongs::Joins { incident, score, reason } => {
-            (incident, vec![joined(&score, &reason)], "joined", reason, Some(score))
+            (incident, vec![joined(&score, &reason)], HandlingStep::Joined, reason, Some(score))
         }
         Belongs::Recurs { incident, score, reason } => {
             let entries = vec![joined(&score, &reason), Entry::Recurred { reason: reason.clone() }];
-            (incident, entries, "recurred", reason, Some(score))
+            (incident, entries, HandlingStep::Recurred, reason, Some(score))
         }
-        Belongs::Duplicate { incident, reason } => (incident, Vec::new(), "deduplicated", reason, None),
-        Belongs::Echo { incident, reason } => (incident, Vec::new(), "echo", reason, None),
+        Belongs::Duplicate { incident, reason } => {
+            (incident, Vec::new(), HandlingStep::Deduplicated, reason, None)
+        }
+        Belongs::Echo { incident, reason } => (incident, Vec::new(), HandlingStep::Echo, reason, None),
     };
     add(slots, &incident, signal, entries, now);
     let step = LineageStep::new(now, Some(signal.id.to_string()), step, reason);

@@ -1,18 +1,13 @@
 //! Dead letters: what could not be read or handled is kept whole, with the reason, until a person tries it again.
 
-use crate::observe::step;
+use crate::observe::{step, word_of};
 use crate::{Engine, EngineError, Incoming, ReceiveError};
-use midwatch_model::{SignalId, after};
+use midwatch_model::{HandlingStep, SignalId, after};
 use midwatch_store::{Commit, Compressed, DeadLetter, IntakeRow, LetterRetried, PutOff};
 
 /// Attempts at a row of the intake log before it is given up: 1, 2, 4 and 8 s apart, so that what passes by itself has
 /// passed, and what does not is seen within the minute.
 const ATTEMPTS_MAX: usize = 5;
-
-/// The step of an attempt that failed.
-const FAILED: &str = "failed";
-/// The step of a person's wish to try again; attempts before it do not count any more.
-const TRIED_AGAIN: &str = "tried again";
 
 /// Why a dead letter did not come to life.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +62,7 @@ impl Engine {
         if attempts < ATTEMPTS_MAX {
             let wait_s = 2f64.powi(i32::try_from(attempts - 1).unwrap_or(i32::MAX));
             let detail = format!("attempt {attempts} of {ATTEMPTS_MAX}: {reason}; tried again in {wait_s} s");
-            let step = Some(step(&id, FAILED, detail, now));
+            let step = Some(step(&id, HandlingStep::Failed, detail, now));
             commit.put_off.push(PutOff { id: row.id, until: after(now, wait_s), step });
             return;
         }
@@ -82,7 +77,7 @@ impl Engine {
             "what came in cannot be handled; it is a dead letter now"
         );
         let detail = format!("{}: {reason}, {attempts} times", letter.id);
-        commit.handled.push((row.id, step(&id, "dead letter", detail, now), None, true));
+        commit.handled.push((row.id, step(&id, HandlingStep::DeadLetter, detail, now), None, true));
         commit.dead_letters.push(letter);
     }
 
@@ -107,7 +102,8 @@ impl Engine {
     }
 
     async fn handle_again(&self, row: &str) -> Result<Vec<String>, EngineError> {
-        let step = step(&SignalId::new(row), TRIED_AGAIN, "a person asked for it".into(), self.now());
+        let step =
+            step(&SignalId::new(row), HandlingStep::TriedAgain, "a person asked for it".into(), self.now());
         let released = vec![(row.to_owned(), step)];
         self.store.commit(Commit { released, ..Commit::default() }).await?;
         self.wake.notify_one();
@@ -141,6 +137,7 @@ impl Engine {
 
 /// Attempts that failed since a person last asked to try again.
 fn failed(row: &IntakeRow) -> usize {
-    let steps = row.handling.iter().rev().map(|step| step["step"].as_str().unwrap_or_default());
-    steps.take_while(|step| *step != TRIED_AGAIN).filter(|step| *step == FAILED).count()
+    let steps = row.handling.iter().rev().map(word_of);
+    let since = steps.take_while(|step| *step != HandlingStep::TriedAgain);
+    since.filter(|step| *step == HandlingStep::Failed).count()
 }

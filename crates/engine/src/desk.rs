@@ -69,6 +69,8 @@ pub struct Desk {
     /// The delivery up to which rows were last asked to be written.
     caught_up_to: u64,
     caught_up_at: Option<Timestamp>,
+    /// Whether there is more to catch up with than was taken last.
+    is_catching_up: bool,
     /// When alerts that are over were last forgotten.
     swept_at: Option<Timestamp>,
 }

@@ -159,7 +159,13 @@ impl Engine {
             return Ok(Turn { replayed: false, _passed: passed });
         }
         // Without an answer nothing can be taken: it may be sent again.
-        let unavailable = |error: StoreError| StoreError::Unavailable { reason: error.to_string() };
+        let unavailable = |error: StoreError| match error {
+            error if error.is_unavailable() => error,
+            StoreError::Read { source } => {
+                StoreError::Unavailable { reason: format!("it cannot be read: {source}") }
+            }
+            error => StoreError::Unavailable { reason: error.to_string() },
+        };
         let known = self.store.seen(&all, now).await.map_err(unavailable)?;
         let request = keys.request.as_ref().is_some_and(|key| known.contains(key));
         // What brings one event that is new is news.

@@ -12,8 +12,17 @@ use midwatch_store::Store;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Incidents whose alerts are on the desk, with the records of their streams that these were made from.
-pub(crate) type Followed = HashMap<IncidentId, u64>;
+/// Incidents whose alerts are on the desk.
+pub(crate) type Followed = HashMap<IncidentId, Follow>;
+
+/// An incident whose alerts are on the desk.
+pub(crate) struct Follow {
+    /// Records of its stream that these were made from.
+    seq: u64,
+    pub parent: Option<IncidentId>,
+    /// Its alerts of both kinds, those that are over among them.
+    pub alerts: Vec<Fingerprint>,
+}
 
 impl EngineConfig {
     /// Whether anybody is told of any incident.
@@ -62,13 +71,15 @@ impl Desk {
         let Some(Entry::Opened { incident: id, .. }) = lines.first().map(|line| &line.entry) else {
             return false;
         };
-        if self.followed.get(id) == Some(&(lines.len() as u64)) {
+        if self.followed.get(id).is_some_and(|follow| follow.seq == lines.len() as u64) {
             return false;
         }
         let Some(made) = incident_alerts(lines, config.told_incidents, &config.external_url) else {
             return false;
         };
-        self.followed.insert(made.incident.clone(), made.seq);
+        let alerts = made.alerts.iter().map(Alert::fingerprint).collect();
+        let follow = Follow { seq: made.seq, parent: made.parent.clone(), alerts };
+        self.followed.insert(made.incident.clone(), follow);
         self.put_incident(made, now)
     }
 

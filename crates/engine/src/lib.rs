@@ -18,6 +18,7 @@ mod dispatch;
 mod door;
 mod duplicates;
 mod error;
+mod family;
 mod gather;
 mod incident_alerts;
 mod next;

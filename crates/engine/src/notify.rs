@@ -3,23 +3,21 @@
 //! A notification is durable before it is sent, and is sent until somebody takes it: at least once, and at most one of a
 //! receiver is under way at a time, so that a crash can repeat one and no more.
 
+mod story;
+
 use crate::desk::{Desk, TargetGroup, Underway};
-use crate::observe::step;
 use crate::{Engine, EngineError};
 use midwatch_connectors::NotifyError;
-use midwatch_model::label::value_of;
-use midwatch_model::{
-    Fingerprint, IncidentId, ServiceName, Severity, SignalId, Timestamp, after, seconds_between,
-};
+use midwatch_model::{HandlingStep, SignalId, Timestamp, after, seconds_between};
 use midwatch_oncall::{
     GIVE_UP_AFTER_S, GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update, retry_after_s,
 };
-use midwatch_report::named;
-use midwatch_report::{MessageAlert, PERSON_ALERT, message};
+use midwatch_report::{MessageAlert, message};
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
+use story::{Story, pause_sentence};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -28,130 +26,6 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 
 /// How long a notification that is under way may take when the process is told to stop.
 const STOP_MAX: Duration = Duration::from_secs(8);
-
-/// A group as it is now, sorted by what a receiver may hear.
-#[derive(Default)]
-struct Story {
-    seen: Seen,
-    /// Alerts that may be told of.
-    alerts: Vec<(SignalId, MessageAlert)>,
-    /// Services that alerts fire about, with the worst severity.
-    about: BTreeMap<ServiceName, Severity>,
-    /// Incidents that it tells of.
-    incidents: BTreeSet<IncidentId>,
-    /// Alerts that say that a person is needed: they wait for no pause.
-    person: Vec<Fingerprint>,
-    /// Alerts that are kept quiet, and why.
-    quiet: Vec<(Fingerprint, String)>,
-    /// Alerts of the group that are over.
-    over: Vec<Fingerprint>,
-}
-
-impl Desk {
-    fn story(&self, id: GroupId, now: Timestamp) -> Story {
-        let mut story = Story::default();
-        let Some((_, group)) = self.groups.get(id) else { return story };
-        let muted = self.groups.tree().muted(id.route, now).map(|muted| muted.to_string());
-        for fingerprint in &group.alerts {
-            let Some(held) = self.get(*fingerprint) else {
-                story.over.push(*fingerprint);
-                continue;
-            };
-            let flapping = self.flaps.flapping(*fingerprint, now);
-            let over = self.is_over(&held.alert, now);
-            if over {
-                story.over.push(*fingerprint);
-            }
-            let suppression = self.suppression(&held.alert, now);
-            // Whoever was told that it fires hears of its end.
-            let repeated = held.duplicate.as_ref().filter(|_| !(over && self.is_told_firing(*fingerprint)));
-            let repeats = || repeated.map(|of| format!("deduplicated {}", of.sentence()));
-            let quiet = (!suppression.is_none())
-                .then(|| self.sentence(&suppression))
-                .or_else(repeats)
-                .or_else(|| muted.clone());
-            if let Some(reason) = quiet {
-                story.quiet.push((*fingerprint, reason));
-                continue;
-            }
-            if over {
-                story.seen.resolved.insert(*fingerprint);
-            } else {
-                story.seen.firing.insert(*fingerprint);
-                if held.is_own() {
-                    story.incidents.insert(IncidentId::new(held.id.as_str()));
-                    let needs_person = value_of(&held.alert.labels, "alertname") == PERSON_ALERT;
-                    story.person.extend(needs_person.then_some(*fingerprint));
-                }
-                let worst = story.about.entry(held.service.clone()).or_insert(held.alert.severity);
-                *worst = held.alert.severity.max(*worst);
-            }
-            let told = match flapping {
-                Some(_) => {
-                    story.seen.flapping.insert(*fingerprint);
-                    MessageAlert::flapping(&held.alert, self.flaps.sentence())
-                }
-                None => MessageAlert::of(&held.alert, now),
-            };
-            story.alerts.push((held.id.clone(), told));
-        }
-        story
-    }
-
-    /// Puts on record why an alert is not told of (yet), unless that is what its record says already.
-    fn note_quiet(
-        &mut self,
-        fingerprint: Fingerprint,
-        name: &str,
-        reason: &str,
-        now: Timestamp,
-        commit: &mut Commit,
-    ) {
-        let Some(held) = self.get_mut(fingerprint).filter(|held| held.quiet.as_deref() != Some(reason))
-        else {
-            return;
-        };
-        held.quiet = Some(reason.to_owned());
-        let whose = if held.is_own() { format!("its incident {}: ", held.id) } else { String::new() };
-        for id in held.on_record() {
-            let step = step(id, name, format!("{whose}{reason}"), now);
-            commit.handled.push((id.to_string(), step, None, false));
-        }
-    }
-
-    /// Puts a group off if its receiver was told of all its services a short while ago. A person who is needed is told at
-    /// once.
-    fn pause(
-        &mut self,
-        id: GroupId,
-        route: &Route,
-        story: &Story,
-        known: &[Option<&Logged>],
-        now: Timestamp,
-    ) -> Option<(Timestamp, Vec<Fingerprint>)> {
-        let is_new = |fingerprint: &&Fingerprint| {
-            known.iter().any(|logged| logged.is_none_or(|logged| !logged.firing.contains(*fingerprint)))
-        };
-        if story.person.iter().any(|fingerprint| is_new(&fingerprint)) {
-            return None;
-        }
-        let until = self.cooldown.until(&route.receiver, &story.about, route.cooldown_s, now)?;
-        self.groups.put_off(id, until);
-        Some((until, story.seen.firing.iter().filter(is_new).copied().collect()))
-    }
-}
-
-/// Why a group waits.
-fn pause_sentence(route: &Route, story: &Story, until: Timestamp) -> String {
-    let services: Vec<&str> = story.about.keys().map(ServiceName::as_str).collect();
-    format!(
-        "{} was told of {} less than {} s ago, as badly or worse; it waits until {} (cooldown_s)",
-        route.receiver,
-        services.join(", "),
-        route.cooldown_s,
-        until.strftime("%H:%M:%S UTC")
-    )
-}
 
 impl Engine {
     /// Puts what is due into the outbox.
@@ -170,17 +44,13 @@ impl Engine {
         }
         let written = self.store.enqueue(commit).await;
         drop(desk);
-        if let Err(error) = written.wait().await {
-            self.desk.lock().await.stale = true;
-            return Err(error.into());
-        }
-        Ok(())
+        self.kept(written).await
     }
 
     fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {
         let story = desk.story(id, now);
         for (fingerprint, reason) in &story.quiet {
-            desk.note_quiet(*fingerprint, named::NOT_TOLD, reason, now, commit);
+            desk.note_quiet(*fingerprint, HandlingStep::NotTold, reason, now, commit);
         }
         let Some((route, group)) = desk.groups.get(id) else { return };
         let (route, labels) = (route.clone(), group.labels.clone());
@@ -211,7 +81,7 @@ impl Engine {
             if let Some((until, waiting)) = desk.pause(id, &route, &story, &known, now) {
                 let reason = pause_sentence(&route, &story, until);
                 for fingerprint in waiting {
-                    desk.note_quiet(fingerprint, named::PUT_OFF, &reason, now, commit);
+                    desk.note_quiet(fingerprint, HandlingStep::PutOff, &reason, now, commit);
                 }
                 return;
             }

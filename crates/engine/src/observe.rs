@@ -2,7 +2,7 @@
 
 use crate::watch::BASELINES;
 use crate::{Engine, EngineError};
-use midwatch_model::{Metric, Signal, SignalId, Timestamp, seconds_between};
+use midwatch_model::{HandlingStep, Metric, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow};
 
@@ -57,7 +57,7 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
 
 /// The intake row of a signal that just came in.
 pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow {
-    let step = step(&signal.id, "received", format!("from {from}: {}", signal.summary), now);
+    let step = step(&signal.id, HandlingStep::Received, format!("from {from}: {}", signal.summary), now);
     IntakeRow {
         id: signal.id.to_string(),
         received_at: now,
@@ -75,8 +75,18 @@ pub(crate) fn received(signal: &Signal, now: Timestamp, from: &str) -> IntakeRow
 }
 
 /// One step of a signal's handling, as it is stored.
-pub(crate) fn step(signal: &SignalId, step: &str, detail: String, now: Timestamp) -> serde_json::Value {
+pub(crate) fn step(
+    signal: &SignalId,
+    step: HandlingStep,
+    detail: String,
+    now: Timestamp,
+) -> serde_json::Value {
     stored(LineageStep::new(now, Some(signal.to_string()), step, detail))
+}
+
+/// What a stored step did.
+pub(crate) fn word_of(step: &serde_json::Value) -> HandlingStep {
+    step["step"].as_str().unwrap_or_default().into()
 }
 
 pub(crate) fn stored(step: LineageStep) -> serde_json::Value {

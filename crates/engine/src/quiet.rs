@@ -1,14 +1,15 @@
 //! What keeps an alert quiet, in words that name whoever is to be asked about it.
 
 use crate::desk::{Desk, Suppression};
-use crate::observe::step;
+use crate::observe::{step, word_of};
 use crate::{Engine, EngineError};
 use midwatch_model::journal::Registration;
 use midwatch_model::label::value_of;
 use midwatch_model::silence::{Silence, SilenceKind};
-use midwatch_model::{Alert, Fingerprint, Labels, Metric, ServiceName, Signal, SignalId, Timestamp};
+use midwatch_model::{
+    Alert, Fingerprint, HandlingStep, Labels, Metric, ServiceName, Signal, SignalId, Timestamp,
+};
 use midwatch_oncall::Why;
-use midwatch_report::named;
 use midwatch_report::{IncidentRoute, ToldIncidents};
 use midwatch_signal::source::service_of;
 use midwatch_store::{Commit, IntakeRow, PutOff};
@@ -85,7 +86,7 @@ fn sentence_of(silence: &Silence) -> String {
 
 /// Why an anomaly was put off last, if it is put off.
 fn put_off_for(row: &IntakeRow) -> Option<&str> {
-    let last = row.handling.last().filter(|step| step["step"] == named::SUPPRESSED)?;
+    let last = row.handling.last().filter(|step| word_of(step) == HandlingStep::Suppressed)?;
     last["detail"].as_str()
 }
 
@@ -113,13 +114,13 @@ impl Engine {
             if let Some(maintenance) = desk.silences.maintenance(&labels, now) {
                 let reason = sentence_of(maintenance);
                 let news = put_off_for(&row) != Some(&reason);
-                let step = news.then(|| step(&id, named::SUPPRESSED, reason, now));
+                let step = news.then(|| step(&id, HandlingStep::Suppressed, reason, now));
                 commit.put_off.push(PutOff { id: row.id, until: maintenance.ends_at, step });
             } else if put_off_for(&row).is_some()
                 && signal.metric.is_some_and(|metric| well.contains(&(signal.service.clone(), metric)))
             {
                 let detail = "it is well again after the maintenance, and opens no incident";
-                commit.handled.push((row.id, step(&id, "over", detail.into(), now), None, true));
+                commit.handled.push((row.id, step(&id, HandlingStep::Over, detail.into(), now), None, true));
             } else {
                 free.push(row);
             }

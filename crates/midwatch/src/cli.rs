@@ -414,9 +414,7 @@ fn config(command: ConfigCommand) -> Result<Exit> {
     match command {
         ConfigCommand::Check { file } => {
             let config = Config::load(&file)?;
-            config.load_policy()?;
-            config.keys()?;
-            config.senders()?;
+            config.check_surroundings()?;
             out!(
                 "{} is fine: mode {}, dry_run {}, {} services",
                 file.display(),

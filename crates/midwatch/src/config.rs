@@ -24,7 +24,9 @@ use midwatch_engine::{EngineConfig, ReportConfig, Retention};
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
-use midwatch_oncall::{Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree};
+use midwatch_oncall::{
+    Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingError, RoutingTree,
+};
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, RoutingSection, ServerConfig, StoreConfig};
@@ -192,16 +194,10 @@ impl Config {
         self.inhibit_rules.iter().map(InhibitRuleConfig::rule).collect()
     }
 
-    fn routing(&self) -> Result<RoutingTree, String> {
-        let mut receivers = Vec::new();
-        for receiver in &self.receivers {
-            if receiver.name.is_empty() || receivers.contains(&receiver.name) {
-                return Err(format!("[[receiver]] `{}`: each needs a name of its own", receiver.name));
-            }
-            receivers.push(receiver.name.clone());
-        }
+    fn routing(&self) -> Result<RoutingTree, Vec<RoutingError>> {
+        let receivers = self.receivers.iter().map(|receiver| receiver.name.clone()).collect();
         let (route, time_intervals) = (self.route.clone(), self.time_intervals.clone());
-        RoutingTree::new(&RoutingConfig { route, time_intervals, receivers }).map_err(|e| e.to_string())
+        RoutingTree::new(&RoutingConfig { route, time_intervals, receivers })
     }
 
     /// Receivers as routing knows them: by which ways they are told, but not where.
@@ -273,6 +269,20 @@ impl Config {
         Ok(sources::senders(&self.sources).map_err(Usage)?)
     }
 
+    /// What is wrong beside what the file itself says: with other files that it names, and with secrets.
+    ///
+    /// # Errors
+    /// Everything that cannot be used.
+    pub fn check_surroundings(&self) -> Result<(), Usage> {
+        let others = [self.load_policy().err(), self.keys().err()];
+        let mut problems: Vec<String> =
+            others.into_iter().flatten().map(|error| format!("{error:#}")).collect();
+        problems
+            .extend(self.sources.iter().filter_map(|one| sources::senders(std::slice::from_ref(one)).err()));
+        problems.extend(midwatch_connectors::wrong_secrets(&self.receivers).iter().map(ToString::to_string));
+        at_once(problems)
+    }
+
     /// The configuration in force as JSON, without secrets.
     ///
     /// # Errors
@@ -283,7 +293,10 @@ impl Config {
 }
 
 /// All problems as one error.
-fn at_once(problems: Vec<String>) -> Result<(), Usage> {
+///
+/// # Errors
+/// If there is any.
+pub fn at_once(problems: Vec<String>) -> Result<(), Usage> {
     match problems.as_slice() {
         [] => Ok(()),
         [problem] => Err(Usage(problem.clone())),
@@ -376,6 +389,19 @@ mod tests {
                 "m.toml:3: decision.settle_s",
                 "m.toml:5: engine.tick_s",
                 "m.toml: [[service]]",
+            ],
+        );
+        check(
+            "[route]\nreceiver = \"b\"\ngroup_wait_s = -1\n[[receiver]]\nname = \"a\"\n[[receiver.webhook]]\nurl = \"x\"\n\
+             timeout_s = 0\n[[receiver]]\nname = \"a\"\n[dedup.source.nagios]\nexact.ignored_labels = [\"a\"]",
+            &[],
+            &[
+                "m.toml: [route]: receiver `b` does not exist",
+                "m.toml: [route]: group_wait_s",
+                "m.toml: [[receiver]] `a`: each needs a name of its own",
+                "m.toml: [[receiver]] `a` webhook[0] url",
+                "m.toml: [[receiver]] `a` webhook[0] timeout_s",
+                "m.toml: dedup.source.nagios is no source's; use one of alertmanager, alertmanager_v2, cloudevents",
             ],
         );
         let env =

@@ -172,4 +172,33 @@ time_intervals:
             assert!(error.contains(part), "{text}: {error}");
         }
     }
+
+    #[test]
+    fn everything_that_cannot_be_taken_over_is_told_of_at_once() {
+        let webhook = |timeout: &str| format!("webhook_configs: [{{url: 'http://x', timeout: {timeout}}}]");
+        let text = format!(
+            "route:\n  receiver: a\n  group_wait: soon\nreceivers:\n- {{name: a, {}}}\n- {{name: b, {}}}\n\
+             inhibit_rules: [{{source_matchers: ['x=~\"(\"']}}]",
+            webhook("late"),
+            webhook("never"),
+        );
+        let error = imported(&text).err().expect("refused");
+        for part in ["[route] group_wait", "receiver `a` timeout", "receiver `b` timeout", "inhibit_rules[0]"]
+        {
+            assert!(
+                error.lines().any(|line| line.starts_with(&format!("am.yml: {part}"))),
+                "{part}: {error}"
+            );
+        }
+        let bad = "route:\n  receiver: c\nreceivers:\n- {name: a, webhook_configs: [{url: x}]}\n\
+                   - {name: b, webhook_configs: [{url: 'ftp://y'}]}";
+        let error = imported(bad).err().expect("refused");
+        for part in [
+            "receiver `c` does not exist",
+            "[[receiver]] `a` webhook[0] url",
+            "[[receiver]] `b` webhook[0] url",
+        ] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
+    }
 }

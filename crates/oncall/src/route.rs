@@ -147,27 +147,15 @@ impl std::fmt::Display for Muted {
 
 impl RoutingTree {
     /// # Errors
-    /// What cannot be used, where it stands, and how to write it.
-    pub fn new(config: &RoutingConfig) -> Result<Self, RoutingError> {
-        let mut tree = Self { routes: Vec::new(), intervals: intervals(&config.time_intervals)? };
+    /// Everything that cannot be used, where it stands, and how to write it.
+    pub fn new(config: &RoutingConfig) -> Result<Self, Vec<RoutingError>> {
+        let (intervals, mut wrong) = intervals(&config.time_intervals);
+        let mut tree = Self { routes: Vec::new(), intervals };
         if let Some(top) = &config.route {
-            let wrong = |problem: &str| RoutingError { place: "[route]".into(), problem: problem.into() };
-            if top.receiver.is_none() {
-                return Err(wrong("the topmost route needs a receiver, so that every alert has one"));
-            }
-            if !top.matchers.is_empty() || top.goes_on {
-                return Err(wrong(
-                    "the topmost route takes every alert; it can have no matchers and no continue",
-                ));
-            }
-            if !top.mute_time_intervals.is_empty() || !top.active_time_intervals.is_empty() {
-                return Err(wrong(
-                    "the topmost route can have no time intervals; give them to routes below it",
-                ));
-            }
-            tree.add(top, None, "[route]", config)?;
+            wrong.extend(wrong_at_the_top(top));
+            tree.add(top, None, "[route]", config, &mut wrong);
         }
-        Ok(tree)
+        if wrong.is_empty() { Ok(tree) } else { Err(wrong) }
     }
 
     fn add(
@@ -176,72 +164,87 @@ impl RoutingTree {
         above: Option<&Route>,
         place: &str,
         all: &RoutingConfig,
-    ) -> Result<RouteId, RoutingError> {
-        let route = self
-            .resolve(config, above, all)
-            .map_err(|problem| RoutingError { place: place.into(), problem })?;
+        wrong: &mut Vec<RoutingError>,
+    ) -> RouteId {
+        let mut problems = Vec::new();
+        let route = self.resolve(config, above, all, &mut problems);
+        wrong.extend(problems.into_iter().map(|problem| RoutingError { place: place.into(), problem }));
         let id = self.routes.len();
         self.routes.push(route.clone());
         for (index, child) in config.routes.iter().enumerate() {
-            let child = self.add(child, Some(&route), &format!("{place} routes[{index}]"), all)?;
+            let child = self.add(child, Some(&route), &format!("{place} routes[{index}]"), all, wrong);
             self.routes[id].children.push(child);
         }
-        Ok(id)
+        id
     }
 
+    /// A route as it would be; what cannot be used is left out of it and told of.
     fn resolve(
         &self,
         config: &RouteConfig,
         above: Option<&Route>,
         all: &RoutingConfig,
-    ) -> Result<Route, String> {
-        let matchers = matchers(&config.matchers)?;
+        wrong: &mut Vec<String>,
+    ) -> Route {
+        let matchers = matchers(&config.matchers, wrong);
         let receiver =
             config.receiver.clone().or_else(|| above.map(|a| a.receiver.clone())).unwrap_or_default();
-        if !all.receivers.contains(&receiver) {
-            return Err(format!("receiver `{receiver}` does not exist; add a [[receiver]] with that name"));
+        // One that has it from above has been told of there; the topmost without any, by itself.
+        if config.receiver.is_some() && !all.receivers.contains(&receiver) {
+            wrong.push(format!("receiver `{receiver}` does not exist; add a [[receiver]] with that name"));
         }
         for name in config.mute_time_intervals.iter().chain(&config.active_time_intervals) {
             if !self.intervals.contains_key(name) {
-                return Err(format!(
+                wrong.push(format!(
                     "time interval `{name}` does not exist; add a [[time_interval]] with that name"
                 ));
             }
         }
-        let (group_by, group_by_all) = group_by(config.group_by.as_deref(), above)?;
-        let from_above =
-            |own: Option<f64>, above: Option<f64>, default: f64| own.or(above).unwrap_or(default);
-        Ok(Route {
+        let (group_by, group_by_all) = group_by(config.group_by.as_deref(), above, wrong);
+        let mut seconds = |name: &str, own: Option<f64>, above: Option<f64>, default: f64, least: f64| {
+            let value = own.or(above).unwrap_or(default);
+            wrong.extend(own.and_then(|own| wrong_seconds(name, own, least)));
+            value
+        };
+        Route {
             key: self.key(&matchers, above),
             receiver,
             group_by,
             group_by_all,
             group_wait_s: seconds(
                 "group_wait_s",
-                from_above(config.group_wait_s, above.map(|a| a.group_wait_s), GROUP_WAIT_S),
+                config.group_wait_s,
+                above.map(|a| a.group_wait_s),
+                GROUP_WAIT_S,
                 0.0,
-            )?,
+            ),
             group_interval_s: seconds(
                 "group_interval_s",
-                from_above(config.group_interval_s, above.map(|a| a.group_interval_s), GROUP_INTERVAL_S),
+                config.group_interval_s,
+                above.map(|a| a.group_interval_s),
+                GROUP_INTERVAL_S,
                 0.05,
-            )?,
+            ),
             repeat_interval_s: seconds(
                 "repeat_interval_s",
-                from_above(config.repeat_interval_s, above.map(|a| a.repeat_interval_s), REPEAT_INTERVAL_S),
+                config.repeat_interval_s,
+                above.map(|a| a.repeat_interval_s),
+                REPEAT_INTERVAL_S,
                 0.05,
-            )?,
+            ),
             cooldown_s: seconds(
                 "cooldown_s",
-                from_above(config.cooldown_s, above.map(|a| a.cooldown_s), COOLDOWN_S),
+                config.cooldown_s,
+                above.map(|a| a.cooldown_s),
+                COOLDOWN_S,
                 0.0,
-            )?,
+            ),
             mute: config.mute_time_intervals.clone(),
             active: config.active_time_intervals.clone(),
             matchers,
             goes_on: config.goes_on,
             children: Vec::new(),
-        })
+        }
     }
 
     fn key(&self, matchers: &[Matcher], above: Option<&Route>) -> String {
@@ -313,59 +316,87 @@ impl RoutingTree {
     }
 }
 
-fn intervals(list: &[NamedIntervals]) -> Result<BTreeMap<String, Vec<TimeInterval>>, RoutingError> {
-    let mut all = BTreeMap::new();
+/// What the topmost route cannot say.
+fn wrong_at_the_top(top: &RouteConfig) -> Vec<RoutingError> {
+    let problems = [
+        (top.receiver.is_none(), "the topmost route needs a receiver, so that every alert has one"),
+        (
+            !top.matchers.is_empty() || top.goes_on,
+            "the topmost route takes every alert; it can have no matchers and no continue",
+        ),
+        (
+            !top.mute_time_intervals.is_empty() || !top.active_time_intervals.is_empty(),
+            "the topmost route can have no time intervals; give them to routes below it",
+        ),
+    ];
+    let wrong = problems.into_iter().filter(|(is_wrong, _)| *is_wrong);
+    wrong.map(|(_, problem)| RoutingError { place: "[route]".into(), problem: problem.into() }).collect()
+}
+
+type Intervals = BTreeMap<String, Vec<TimeInterval>>;
+
+/// Time intervals by their names, those that cannot be used among them: whoever refers to one is not wrong, too.
+fn intervals(list: &[NamedIntervals]) -> (Intervals, Vec<RoutingError>) {
+    let (mut all, mut wrong) = (BTreeMap::new(), Vec::new());
     for named in list {
         let place = format!("[[time_interval]] `{}`", named.name);
-        let wrong = |problem: String| RoutingError { place: place.clone(), problem };
+        let mut say = |problem: String| wrong.push(RoutingError { place: place.clone(), problem });
         if named.name.is_empty() {
-            return Err(wrong("it has no name".into()));
+            say("it has no name".into());
         }
-        let parsed: Result<Vec<_>, _> = named.time_intervals.iter().map(TimeInterval::new).collect();
-        if all.insert(named.name.clone(), parsed.map_err(wrong)?).is_some() {
-            return Err(wrong("there are two of that name; rename one".into()));
+        let mut parsed = Vec::new();
+        for interval in &named.time_intervals {
+            match TimeInterval::new(interval) {
+                Ok(interval) => parsed.push(interval),
+                Err(problem) => say(problem),
+            }
+        }
+        if all.insert(named.name.clone(), parsed).is_some() {
+            say("there are two of that name; rename one".into());
         }
     }
-    Ok(all)
+    (all, wrong)
 }
 
 /// Sorted as Alertmanager sorts them, so that the order in which they are written does not matter.
-fn matchers(texts: &[String]) -> Result<Vec<Matcher>, String> {
+fn matchers(texts: &[String], wrong: &mut Vec<String>) -> Vec<Matcher> {
     let mut all = Vec::new();
     for text in texts {
-        all.extend(parse_matchers(text).map_err(|e| format!("matchers: {e}"))?);
+        match parse_matchers(text) {
+            Ok(matchers) => all.extend(matchers),
+            Err(error) => wrong.push(format!("matchers: {error}")),
+        }
     }
     all.sort_by(|a, b| (a.name(), a.value(), a.op()).cmp(&(b.name(), b.value(), b.op())));
-    Ok(all)
+    all
 }
 
-fn group_by(own: Option<&[String]>, above: Option<&Route>) -> Result<(BTreeSet<String>, bool), String> {
+fn group_by(
+    own: Option<&[String]>,
+    above: Option<&Route>,
+    wrong: &mut Vec<String>,
+) -> (BTreeSet<String>, bool) {
     // An empty list says nothing, as in Alertmanager.
     let Some(names) = own.filter(|names| !names.is_empty()) else {
-        return Ok(above.map_or_else(Default::default, |a| (a.group_by.clone(), a.group_by_all)));
+        return above.map_or_else(Default::default, |a| (a.group_by.clone(), a.group_by_all));
     };
     let set: BTreeSet<String> = names.iter().cloned().collect();
     if set.len() < names.len() {
-        return Err("group_by names a label twice".into());
+        wrong.push("group_by names a label twice".into());
     }
-    match set.contains(EVERY_LABEL) {
-        true if set.len() > 1 => {
-            Err("group_by has `...` beside other labels; `...` means all of them".into())
-        }
-        true => Ok((BTreeSet::new(), true)),
-        false => Ok((set, false)),
+    let all = set.contains(EVERY_LABEL);
+    if all && set.len() > 1 {
+        wrong.push("group_by has `...` beside other labels; `...` means all of them".into());
     }
+    if all { (BTreeSet::new(), true) } else { (set, false) }
 }
 
 /// A year: whatever is longer is a mistake in the unit.
 const SECONDS_MAX: f64 = 31_536_000.0;
 
-fn seconds(field: &str, value: f64, least: f64) -> Result<f64, String> {
-    if (least..=SECONDS_MAX).contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("{field} is {value}; it must be {least} to {SECONDS_MAX} seconds"))
-    }
+fn wrong_seconds(field: &str, value: f64, least: f64) -> Option<String> {
+    let fits = (least..=SECONDS_MAX).contains(&value);
+    (!fits).then(|| format!("{field} is {value}; it must be {least} to {SECONDS_MAX} seconds"))
 }
 
 #[cfg(test)]
@@ -382,7 +413,8 @@ mod tests {
         let file: File = toml::from_str(text).map_err(|e| e.to_string())?;
         let receivers = ["all", "db", "web", "pager"].map(String::from).to_vec();
         let config = RoutingConfig { route: file.route, time_intervals: file.time_interval, receivers };
-        RoutingTree::new(&config).map_err(|e| e.to_string())
+        RoutingTree::new(&config)
+            .map_err(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
     }
 
     const TREE: &str = r#"
@@ -509,5 +541,18 @@ mod tests {
             assert!(error.contains(part), "{text}: {error}");
         }
         assert_eq!(tree("").map(|tree| tree.matching(&labels("a=b"))), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn everything_that_cannot_work_is_said_at_once_and_nothing_twice() {
+        let text = "[route]\nreceiver='nobody'\ngroup_wait_s=-1\ngroup_by=['a','a']\n[[route.routes]]\nmatchers=['a=~\"(\"']\n\
+                    [[route.routes.routes]]\nreceiver='db'\nmute_time_intervals=['x','bad']\n[[route.routes]]\n\
+                    receiver='none'\n[[time_interval]]\nname='bad'\ntime_intervals=[{years=['x']},{months=['y']}]";
+        let all = tree(text).expect_err("much is wrong");
+        let places: Vec<&str> =
+            all.lines().map(|line| line.split_once(": ").map_or(line, |(p, _)| p)).collect();
+        let (top, bad) = ("[route]", "[[time_interval]] `bad`");
+        let routes = ["[route] routes[0]", "[route] routes[0] routes[0]", "[route] routes[1]"];
+        assert_eq!(places, [bad, bad, top, top, top, routes[0], routes[1], routes[2]], "{all}");
     }
 }

@@ -55,6 +55,8 @@ pub enum Needs {
 #[derive(Clone, Debug, PartialEq)]
 pub struct IncidentAlerts {
     pub incident: IncidentId,
+    /// The incident that it is a child of.
+    pub parent: Option<IncidentId>,
     /// Alerts that fire or have fired, each with its latest episode.
     pub alerts: Vec<Alert>,
     /// The anomalies that midwatch found itself: what becomes of the telling is put on their record.
@@ -118,8 +120,23 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
         alerts: alerts.collect(),
         anomalies: anomalies.map(|signal| signal.id.clone()).take(ON_RECORD_MAX).collect(),
         seq: incident.seq,
+        parent: incident.parent,
         incident: incident.id,
     })
+}
+
+/// What an incident needs a person for.
+fn needs_of(incident: &Incident) -> Option<Needs> {
+    match incident.state {
+        State::AwaitingApproval => Some(Needs::Approval),
+        State::Escalated => Some(Needs::Takeover),
+        _ => None,
+    }
+}
+
+/// What is to be known of an incident first, without a full stop: the verdict, and what it waits for or how it ended.
+pub(crate) fn summary(incident: &Incident) -> String {
+    words::summary(incident, needs_of(incident)).trim_end_matches('.').to_owned()
 }
 
 /// What should fire for an incident as it stands.
@@ -129,11 +146,7 @@ fn faces(
     told: ToldIncidents,
     (own, diagnosed): (bool, bool),
 ) -> Vec<Face> {
-    let needs = match incident.state {
-        State::AwaitingApproval => Some(Needs::Approval),
-        State::Escalated => Some(Needs::Takeover),
-        _ => None,
-    };
+    let needs = needs_of(incident);
     let in_full = match told {
         ToldIncidents::Off => return Vec::new(),
         ToldIncidents::Own => own,

@@ -12,8 +12,11 @@ mod way;
 pub use incident_alert::{
     INCIDENT_ALERT, IncidentAlerts, Needs, PERSON_ALERT, ToldIncidents, incident_alerts, tells_of_incident,
 };
-pub use lineage::{LineageStep, duplicate_of, flapping_since, named, quiet_for, why};
+pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
 pub use timeline::{TimelineRow, timeline};
-pub use way::{IncidentRoute, Telling, Told, Way, WayInput, told_with_incident, way, with_telling};
+pub use way::{
+    Damped, IncidentRoute, IncidentTelling, Telling, Told, Way, WayInput, incident_headline,
+    told_with_incident, way, with_telling,
+};

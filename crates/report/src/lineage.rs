@@ -1,18 +1,8 @@
 //! Lineage: how each signal was handled, step by step.
 
 use midwatch_model::journal::{Entry, Line};
-use midwatch_model::{Duplicate, Score, Timestamp};
+use midwatch_model::{Duplicate, HandlingStep, Score, Timestamp};
 use serde::{Deserialize, Serialize};
-
-/// Names of steps that others go by: whoever writes one and whoever reads it must mean the same.
-pub mod named {
-    pub const SUPPRESSED: &str = "suppressed";
-    pub const RELEASED: &str = "released";
-    pub const NOT_TOLD: &str = "not told";
-    pub const PUT_OFF: &str = "put off";
-    pub const FLAPPING: &str = "flapping";
-    pub const STABLE: &str = "stable";
-}
 
 /// One step of a signal's way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +10,7 @@ pub struct LineageStep {
     pub at: Timestamp,
     /// The signal that it is about; `None` for what concerns the whole incident.
     pub signal: Option<String>,
-    pub step: String,
+    pub step: HandlingStep,
     pub detail: String,
     /// How strongly it is related to what it was placed with, part by part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,30 +22,33 @@ pub struct LineageStep {
 
 impl LineageStep {
     #[must_use]
-    pub fn new(at: Timestamp, signal: Option<String>, step: &str, detail: String) -> Self {
-        Self { at, signal, step: step.to_owned(), detail, score: None, duplicate: None }
+    pub fn new(at: Timestamp, signal: Option<String>, step: impl Into<HandlingStep>, detail: String) -> Self {
+        Self { at, signal, step: step.into(), detail, score: None, duplicate: None }
     }
 }
 
 /// What an alert repeats, by the steps of its handling.
 #[must_use]
 pub fn duplicate_of(steps: &[LineageStep]) -> Option<&Duplicate> {
-    let last = steps.iter().rev().find(|step| step.duplicate.is_some() || step.step == named::RELEASED);
+    let last =
+        steps.iter().rev().find(|step| step.duplicate.is_some() || step.step == HandlingStep::Released);
     last?.duplicate.as_ref()
 }
 
 /// Why an alert was last not told of, or not yet, by the steps of its handling.
 #[must_use]
 pub fn quiet_for(steps: &[LineageStep]) -> Option<&str> {
-    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), named::NOT_TOLD | named::PUT_OFF));
+    let last =
+        steps.iter().rev().find(|step| matches!(step.step, HandlingStep::NotTold | HandlingStep::PutOff));
     last.map(|step| step.detail.as_str())
 }
 
 /// Since when an alert flaps, by the steps of its handling.
 #[must_use]
 pub fn flapping_since(steps: &[LineageStep]) -> Option<Timestamp> {
-    let last = steps.iter().rev().find(|step| matches!(step.step.as_str(), named::FLAPPING | named::STABLE));
-    last.filter(|step| step.step == named::FLAPPING).map(|step| step.at)
+    let last =
+        steps.iter().rev().find(|step| matches!(step.step, HandlingStep::Flapping | HandlingStep::Stable));
+    last.filter(|step| step.step == HandlingStep::Flapping).map(|step| step.at)
 }
 
 /// The lineage of an incident from its journal, or of one signal within it. `intake` are the handling steps of signals

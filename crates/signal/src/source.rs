@@ -94,6 +94,11 @@ impl Source {
         <Self as strum::VariantArray>::VARIANTS.iter().copied().find(|source| source.name() == name)
     }
 
+    /// Every source.
+    pub fn all() -> impl Iterator<Item = Self> {
+        <Self as strum::VariantArray>::VARIANTS.iter().copied()
+    }
+
     /// The sources that may be named.
     pub fn readable() -> impl Iterator<Item = Self> {
         let all = <Self as strum::VariantArray>::VARIANTS.iter().copied();

@@ -187,9 +187,7 @@ impl Writer {
                 Ok(results) => results,
                 Err(error) => {
                     self.heads.clear();
-                    let failed = StoreError::write(&error).to_string();
-                    let again = || Err(StoreError::Unavailable { reason: failed.clone() });
-                    replies.iter().map(|_| again()).collect()
+                    replies.iter().map(|_| Err(StoreError::write(&error))).collect()
                 }
             };
             for (reply, result) in replies.into_iter().zip(results) {

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::{Extension, Json};
 use midwatch_engine::{Engine, Incoming, Received, Subscription};
 use midwatch_incident::Flapping;
-use midwatch_model::Fingerprint;
+use midwatch_model::SignalId;
 use midwatch_report::{LineageStep, duplicate_of};
 use midwatch_store::{AlertFilter, AlertStatus, IntakeRow};
 use serde_json::{Value, json};
@@ -84,7 +84,7 @@ fn answer(received: &Received, letter: Option<String>) -> Value {
 const FILTERS: [&str; 10] =
     ["status", "severity", "service", "source", "incident", "match", "since", "until", "limit", "cursor"];
 
-fn row(row: &IntakeRow, flapping: &HashMap<Fingerprint, Flapping>) -> Value {
+fn row(row: &IntakeRow, flapping: &HashMap<SignalId, Flapping>) -> Value {
     let fingerprint = row.alert.as_ref().map(|alert| alert.fingerprint());
     let signal: Value = serde_json::from_slice(&row.payload).unwrap_or(Value::Null);
     json!({
@@ -92,7 +92,7 @@ fn row(row: &IntakeRow, flapping: &HashMap<Fingerprint, Flapping>) -> Value {
         "service": row.service, "status": row.status(),
         "fingerprint": fingerprint.map(|fingerprint| fingerprint.to_string()),
         "duplicate_of": duplicate_of(&steps_of(row)),
-        "flapping": fingerprint.and_then(|fingerprint| flapping.get(&fingerprint)),
+        "flapping": flapping.get(&SignalId::new(&row.id)),
         "signal": signal, "handled": row.done, "handling": row.handling, "alert": row.alert, "told": row.told,
     })
 }

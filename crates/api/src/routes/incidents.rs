@@ -1,5 +1,6 @@
 //! Incidents, and what people decide about them.
 
+use super::lineage::{told_of_alert, told_of_incident};
 use crate::dto::{
     ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, OriginDto, waiting,
 };
@@ -14,7 +15,7 @@ use midwatch_engine::{ActRequest, Engine};
 use midwatch_incident::{Incident, State as IncidentState, suspected_origin};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{Cause, IncidentId, PlanHash};
-use midwatch_report::{why, with_telling};
+use midwatch_report::{IncidentTelling, incident_headline, why, with_telling};
 use midwatch_store::IncidentFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,6 +23,9 @@ use std::collections::BTreeMap;
 
 /// Rows of a list at most.
 const LIST_MAX: u32 = 1000;
+
+/// Alerts of an incident of which it is asked who was told of them, the oldest first: the first page is among them.
+const ALERTS_ASKED_MAX: usize = 32;
 
 pub(super) async fn load(engine: &Engine, id: &str) -> Result<(VerifiedJournal, Incident), ApiError> {
     let journal = engine.store.read(&StreamId::Incident(IncidentId::new(id))).await?;
@@ -89,16 +93,24 @@ pub(crate) async fn show(
     Ok(Json(detail(&api.engine, &journal, &incident).await?))
 }
 
-/// How every signal of an incident was handled.
+/// How every signal of an incident was handled; `headline` says what was found and whether somebody was paged.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/lineage", tag = "incidents", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
 pub(crate) async fn lineage(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let (journal, _) = load(&api.engine, &id).await?;
     let rows = api.engine.store.intake_list(Some(&id), LIST_MAX).await?;
     let intake: Vec<_> = rows.iter().map(|row| (row.id.clone(), super::alerts::steps_of(row))).collect();
-    let told = super::lineage::told_of(&api.engine, &id).await?;
+    let told = told_of_incident(&api.engine, &id).await?;
+    let mut alerts_told = Vec::new();
+    // Rows come newest first, and the first that were told of are asked for.
+    for row in rows.iter().rev().filter(|row| row.alert.is_some()).take(ALERTS_ASKED_MAX) {
+        alerts_told.extend(told_of_alert(&api.engine, row).await?);
+    }
+    let route = api.engine.incident_route(&id).await;
+    let telling = IncidentTelling { told: &told, alerts_told: &alerts_told, intake: &intake, route };
+    let headline = incident_headline(journal.lines(), &telling);
     let steps = with_telling(why(journal.lines(), &intake, None), &told, api.engine.now());
-    Ok(Json(json!({ "incident": id, "steps": steps })))
+    Ok(Json(json!({ "incident": id, "headline": headline, "steps": steps })))
 }
 
 /// The postmortem as Markdown.

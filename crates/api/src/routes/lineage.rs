@@ -5,11 +5,13 @@ use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::{Path, State};
 use midwatch_engine::{Engine, pages};
-use midwatch_model::IncidentId;
 use midwatch_model::journal::{Line, StreamId};
-use midwatch_report::{IncidentRoute, Telling, Told, WayInput, told_with_incident, way};
+use midwatch_model::{IncidentId, Timestamp};
+use midwatch_report::{
+    IncidentRoute, Message, MessageAlert, Telling, Told, WayInput, told_with_incident, way,
+};
 use midwatch_signal::source::reading_of;
-use midwatch_store::{Notification, NotificationState};
+use midwatch_store::{IntakeRow, Notification, NotificationState};
 use serde_json::{Value, json};
 
 /// Notifications that took one another's place and are followed: each is the answer to a receiver that did not take the
@@ -26,7 +28,7 @@ pub(crate) async fn of_alert(
     let row = find(&api.engine, &id).await?;
     let alert = row.alert.as_ref();
     let lines = lines(&api.engine, row.incident.as_deref()).await?;
-    let told = told_of(&api.engine, &row.id).await?;
+    let told = told_of_alert(&api.engine, &row).await?;
     let input = WayInput {
         id: &row.id,
         received_at: row.received_at,
@@ -38,7 +40,7 @@ pub(crate) async fn of_alert(
         lines: &lines,
         incident_told: match &row.incident {
             Some(incident) => {
-                told_with_incident(told_of(&api.engine, incident).await?, &told, row.received_at)
+                told_with_incident(told_of_incident(&api.engine, incident).await?, &told, row.received_at)
             }
             None => Vec::new(),
         },
@@ -50,6 +52,10 @@ pub(crate) async fn of_alert(
         can_be_told: match alert {
             Some(alert) => api.engine.can_be_told(alert).await,
             None => false,
+        },
+        damped: match alert {
+            Some(alert) => api.engine.damped(&row.id, alert).await,
+            None => None,
         },
         now: api.engine.now(),
     };
@@ -69,9 +75,17 @@ async fn lines(engine: &Engine, incident: Option<&str>) -> Result<Vec<Line>, Api
     }
 }
 
-/// How it went to tell of an alert, or of an incident.
-pub(super) async fn told_of(engine: &Engine, id: &str) -> Result<Vec<Told>, ApiError> {
-    Ok(notifications(engine, id).await?.into_iter().map(told).collect())
+/// How it went to tell of an alert.
+pub(super) async fn told_of_alert(engine: &Engine, row: &IntakeRow) -> Result<Vec<Told>, ApiError> {
+    let fingerprint = row.alert.as_ref().map(|alert| alert.fingerprint().to_string());
+    let is_it = |alert: &MessageAlert| Some(&alert.fingerprint) == fingerprint.as_ref();
+    Ok(notifications(engine, &row.id).await?.into_iter().map(|it| told(it, row.ended_at, is_it)).collect())
+}
+
+/// How it went to tell of an incident as such.
+pub(super) async fn told_of_incident(engine: &Engine, id: &str) -> Result<Vec<Told>, ApiError> {
+    let is_its = |alert: &MessageAlert| alert.labels.get("incident").is_some_and(|incident| incident == id);
+    Ok(notifications(engine, id).await?.into_iter().map(|it| told(it, None, is_its)).collect())
 }
 
 /// Those that told of it, and those that took the place of one of them.
@@ -89,9 +103,21 @@ async fn notifications(engine: &Engine, alert: &str) -> Result<Vec<Notification>
     Ok(all)
 }
 
-fn told(notification: Notification) -> Told {
+/// `ended_at` is for those that were left out of a message that would have been too long.
+fn told(
+    notification: Notification,
+    ended_at: Option<Timestamp>,
+    is_it: impl Fn(&MessageAlert) -> bool,
+) -> Told {
+    let message: Option<Message> = serde_json::from_slice(&notification.body).ok();
+    let mut named =
+        message.iter().flat_map(|message| &message.alerts).filter(|alert| is_it(alert)).peekable();
+    let fires = match named.peek() {
+        Some(_) => named.any(MessageAlert::is_firing),
+        None => ended_at.is_none_or(|ended_at| ended_at > notification.created_at),
+    };
     Told {
-        pages: pages(&notification.why),
+        pages: fires && pages(&notification.why),
         telling: match notification.state {
             NotificationState::Pending => Telling::Pending,
             NotificationState::Delivered => Telling::Delivered,

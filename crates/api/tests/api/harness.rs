@@ -39,6 +39,8 @@ pub struct Wanted {
     pub limits: Limits,
     pub cors_origins: Vec<String>,
     pub trusted_proxies: Vec<IpNet>,
+    /// What else is configured.
+    pub engine: fn(&mut EngineConfig),
 }
 
 impl Default for Wanted {
@@ -50,6 +52,7 @@ impl Default for Wanted {
             limits: Limits::default(),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            engine: |_| {},
         }
     }
 }
@@ -84,7 +87,8 @@ impl Door {
         let store = Store::open(&dir.path().join("midwatch.db")).await.expect("a store");
         let clock = Arc::new(VirtualClock::starting_at(NOW.parse().expect("a time")));
         let (outside, ids) = (Arc::new(Documents::default()), Arc::new(SequentialIds::from(1)));
-        let config = engine_config(&dir, wanted.feeds);
+        let mut config = engine_config(&dir, wanted.feeds);
+        (wanted.engine)(&mut config);
         let engine =
             Engine::open(config, Policy::built_in(), store, outside.clone(), clock.clone(), ids).await;
         let engine = Arc::new(engine.expect("an engine"));

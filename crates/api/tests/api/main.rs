@@ -10,3 +10,4 @@ mod outside;
 mod routes;
 mod serving;
 mod sns;
+mod why;

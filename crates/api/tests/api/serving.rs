@@ -1,12 +1,15 @@
 //! Connections: who is slow is given up on, while others are served.
 
 use crate::harness::Door;
+use axum::Router;
+use axum::routing::get;
 use midwatch_api::{Patience, serve};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// Long enough for a request on a busy machine, short enough to wait for.
@@ -91,4 +94,65 @@ async fn it_stops_when_it_is_told_to_and_idle_connections_do_not_hold_it() {
     server.stop.send(true).expect("somebody listens");
     tokio::time::timeout(HEAD * 10, server.serving).await.expect("it stops").expect("it does not fail");
     assert!(TcpStream::connect(server.address).await.is_err());
+}
+
+/// Less than the ten seconds after which a server that is to stop is no longer waited for.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+const HEAD_OF_29_BYTES: &str = "POST /api/v1/ingest/generic HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: the-whole-key\r\n\
+                                content-length: 29\r\n\r\n";
+
+/// What a client sends before the server is told to stop and after that, and whether it is answered.
+async fn check_half_sent(before: &str, after: &str, is_answered: bool) {
+    let server = start(100).await;
+    let mut stream = server.connect().await;
+    stream.write_all(before.as_bytes()).await.expect("sent");
+    // Another one is answered: what was sent before has been read.
+    assert!(is_served(&mut server.connect().await).await);
+    server.stop.send(true).expect("somebody listens");
+    // What is cut off meanwhile cannot be written to.
+    let _ = stream.write_all(after.as_bytes()).await;
+    tokio::time::timeout(STOP_MAX, server.serving).await.expect("it stops").expect("it does not fail");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    assert_eq!(answer.starts_with(b"HTTP/1.1 202"), is_answered, "{before:?}: {answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_half_sent_does_not_hold_a_server_that_stops_and_what_comes_whole_is_answered() {
+    let (first, second) = (r#"{"service":"#, r#""pay","title":"t"}"#);
+    let half = format!("{HEAD_OF_29_BYTES}{first}");
+    check_half_sent("", "", false).await;
+    check_half_sent("GET /health HTTP/1.1\r\nx-one: 1\r\n", "", false).await;
+    check_half_sent(HEAD_OF_29_BYTES, "", false).await;
+    check_half_sent(&half, "", false).await;
+    check_half_sent(&half, second, true).await;
+}
+
+#[tokio::test]
+async fn a_request_that_is_being_answered_is_waited_for() {
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let slow = || async move {
+        released.notified().await;
+        "done"
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let (stop, stopped) = watch::channel(false);
+    let router = Router::new().route("/slow", get(slow)).route("/health", get(|| async {}));
+    let serving = tokio::spawn(serve(listener, router, stopped, Patience::default()));
+    let connect = async || TcpStream::connect(address).await.expect("a connection");
+    let (mut slow, mut half, mut other) = (connect().await, connect().await, connect().await);
+    slow.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
+    half.write_all(b"GET /health HTTP/1.1\r\n").await.expect("sent");
+    assert!(is_served(&mut other).await);
+    stop.send(true).expect("somebody listens");
+    // Who has sent half a request is cut off; by then the other one has waited for as long.
+    closed(half, Instant::now()).await;
+    release.notify_one();
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("done"), "{answer}");
+    tokio::time::timeout(STOP_MAX, serving).await.expect("it stops").expect("it does not fail");
 }

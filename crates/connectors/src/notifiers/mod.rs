@@ -53,6 +53,33 @@ pub fn webhook_target(receiver: &str, number: usize) -> String {
     format!("{receiver}/webhook/{number}")
 }
 
+/// Where a receiver's webhook stands in the configuration.
+fn field(receiver: &ReceiverConfig, number: usize) -> String {
+    format!("[[receiver]] `{}` webhook[{number}]", receiver.name)
+}
+
+/// Everything that is wrong with receivers as they are written; no file is read.
+#[must_use]
+pub fn wrong_receivers(receivers: &[ReceiverConfig]) -> Vec<ConnectorError> {
+    let of = |receiver: &ReceiverConfig| -> Vec<_> {
+        let webhooks = receiver.webhooks.iter().enumerate();
+        webhooks.flat_map(|(number, webhook)| webhook::problems(webhook, &field(receiver, number))).collect()
+    };
+    receivers.iter().flat_map(of).collect()
+}
+
+/// The secrets of receivers that cannot be had or used.
+#[must_use]
+pub fn wrong_secrets(receivers: &[ReceiverConfig]) -> Vec<ConnectorError> {
+    let of = |receiver: &ReceiverConfig| -> Vec<_> {
+        let webhooks = receiver.webhooks.iter().enumerate();
+        webhooks
+            .filter_map(|(number, webhook)| webhook::key(webhook, &field(receiver, number)).err())
+            .collect()
+    };
+    receivers.iter().flat_map(of).collect()
+}
+
 impl Notifiers {
     /// # Errors
     /// When a receiver cannot be used; the error names field and fix.
@@ -60,7 +87,7 @@ impl Notifiers {
         let mut all = BTreeMap::new();
         for receiver in receivers {
             for (number, webhook) in receiver.webhooks.iter().enumerate() {
-                let field = format!("[[receiver]] `{}` webhook[{number}]", receiver.name);
+                let field = field(receiver, number);
                 let notifier = Notifier::Webhook(Webhook::new(webhook, &field, http.clone())?);
                 all.insert(webhook_target(&receiver.name, number), notifier);
             }

@@ -65,26 +65,40 @@ impl std::fmt::Debug for Webhook {
     }
 }
 
+fn wrong(field: &str, name: &str, problem: String) -> ConnectorError {
+    ConnectorError::Config { field: format!("{field} {name}"), problem }
+}
+
+/// Everything that is wrong with a webhook as it is written; no file is read.
+pub fn problems(config: &WebhookConfig, field: &str) -> Vec<ConnectorError> {
+    let in_range = (0.1..=120.0).contains(&config.timeout_s);
+    let timeout = (!in_range).then(|| {
+        wrong(field, "timeout_s", format!("is {}; it must be 0.1 to 120 seconds", config.timeout_s))
+    });
+    let secret = config.secret.as_deref().and_then(|secret| key_of(secret).err());
+    let secret = secret.map(|problem| wrong(field, "secret", problem));
+    let url = parse_url(&format!("{field} url"), &config.url).err();
+    [url, timeout, secret].into_iter().flatten().collect()
+}
+
+/// What messages are signed with, if they are. A file is read for it.
+pub fn key(config: &WebhookConfig, field: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
+    let secret = match (&config.secret, &config.secret_file) {
+        (Some(secret), _) => Some(secret.clone()),
+        (None, Some(path)) => Some(std::fs::read_to_string(path).map_err(|error| {
+            wrong(field, "secret_file", format!("{} cannot be read: {error}", path.display()))
+        })?),
+        (None, None) => None,
+    };
+    secret.as_deref().map(key_of).transpose().map_err(|problem| wrong(field, "secret", problem))
+}
+
 impl Webhook {
     pub fn new(config: &WebhookConfig, field: &str, http: Http) -> Result<Self, ConnectorError> {
-        let wrong = |name: &str, problem: String| ConnectorError::Config {
-            field: format!("{field} {name}"),
-            problem,
-        };
-        if !(0.1..=120.0).contains(&config.timeout_s) {
-            return Err(wrong(
-                "timeout_s",
-                format!("is {}; it must be 0.1 to 120 seconds", config.timeout_s),
-            ));
+        if let Some(problem) = problems(config, field).into_iter().next() {
+            return Err(problem);
         }
-        let secret = match (&config.secret, &config.secret_file) {
-            (Some(secret), _) => Some(secret.clone()),
-            (None, Some(path)) => Some(std::fs::read_to_string(path).map_err(|error| {
-                wrong("secret_file", format!("{} cannot be read: {error}", path.display()))
-            })?),
-            (None, None) => None,
-        };
-        let key = secret.as_deref().map(key_of).transpose().map_err(|problem| wrong("secret", problem))?;
+        let key = key(config, field)?;
         let timeout = Duration::from_secs_f64(config.timeout_s);
         Ok(Self { url: parse_url(&format!("{field} url"), &config.url)?, key, timeout, http })
     }

@@ -1,7 +1,7 @@
 //! An alert's episode, as it is held in memory, and what is known of it besides.
 
 use crate::observe::step;
-use midwatch_model::{Alert, Duplicate, Fingerprint, Labels, ServiceName, SignalId, Timestamp};
+use midwatch_model::{Alert, Duplicate, Fingerprint, HandlingStep, Labels, ServiceName, SignalId, Timestamp};
 use midwatch_signal::source::service_of;
 use midwatch_store::Retold;
 use std::sync::Arc;
@@ -118,7 +118,7 @@ impl Held {
     }
 
     /// Puts on record that it is over.
-    pub(super) fn end(&mut self, how: &'static str, detail: String, now: Timestamp) -> Retold {
+    pub(super) fn end(&mut self, how: HandlingStep, detail: String, now: Timestamp) -> Retold {
         self.ended = true;
         Retold { ended: true, ..self.retold(Some(step(&self.id, how, detail, now))) }
     }
@@ -128,7 +128,8 @@ impl Held {
         if self.alert.is_resolved(now) {
             return self.time_out(now);
         }
-        let retold = self.end("replaced", format!("{other} is its alert's episode from now on"), now);
+        let retold =
+            self.end(HandlingStep::Replaced, format!("{other} is its alert's episode from now on"), now);
         Retold { ends_at: now, ..retold }
     }
 
@@ -136,9 +137,17 @@ impl Held {
         let [last, end] =
             [self.alert.updated_at, self.alert.ends_at].map(|at| at.strftime("%H:%M:%S UTC").to_string());
         if self.alert.timeout {
-            self.end("timed out", format!("its sender last told of it {last}; over since {end}"), now)
+            self.end(
+                HandlingStep::TimedOut,
+                format!("its sender last told of it {last}; over since {end}"),
+                now,
+            )
         } else {
-            self.end("over", format!("its sender named {end} as its end, and told of it last {last}"), now)
+            self.end(
+                HandlingStep::Over,
+                format!("its sender named {end} as its end, and told of it last {last}"),
+                now,
+            )
         }
     }
 }

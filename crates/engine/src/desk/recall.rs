@@ -1,12 +1,12 @@
 //! What the desk knows again from the store, after a restart or a write that failed.
 
 use super::{Change, Desk, Held, KEPT_S, Underway};
+use crate::observe::word_of;
 use crate::{EngineConfig, EngineError};
 use midwatch_incident::{Flaps, Inhibitor, Originals, Silences};
 use midwatch_model::journal::{Entry, StreamId};
-use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, after};
+use midwatch_model::{Alert, Fingerprint, HandlingStep, SignalId, Timestamp, after};
 use midwatch_oncall::{Cooldown, Groups, Logged};
-use midwatch_report::named;
 use midwatch_report::{LineageStep, Message, duplicate_of, flapping_since, quiet_for, tells_of_incident};
 use midwatch_store::{Commit, IntakeRow, Store};
 use std::collections::BTreeSet;
@@ -41,6 +41,7 @@ impl Desk {
         self.behind.clear();
         self.replaced.clear();
         self.caught_up_to = 0;
+        self.is_catching_up = false;
         self.originals = Originals::default();
         self.flaps = Flaps::new(config.flap.clone());
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
@@ -165,7 +166,8 @@ impl Desk {
         }
         let duplicate = duplicate_of(&steps).cloned();
         let quiet = quiet_for(&steps).map(str::to_owned);
-        let was_released = duplicate.is_none() && steps.iter().any(|step| step.step == named::RELEASED);
+        let was_released =
+            duplicate.is_none() && steps.iter().any(|step| step.step == HandlingStep::Released);
         let is_settled = duplicate.is_some();
         let mut held = Held::new(SignalId::new(row.id), alert);
         (held.suppressed, held.told, held.ended) = (suppressed, row.told, row.ended_at.is_some());
@@ -182,12 +184,9 @@ impl Desk {
 
 /// Whether a step of a row's handling says something that the desk has to know again. Most do not, and there are many.
 fn is_telling(step: &serde_json::Value) -> bool {
-    let name = step["step"].as_str().unwrap_or_default();
+    use HandlingStep::{Flapping, NotTold, PutOff, Released, Stable};
     step.get("duplicate").is_some()
-        || matches!(
-            name,
-            named::FLAPPING | named::STABLE | named::RELEASED | named::NOT_TOLD | named::PUT_OFF
-        )
+        || matches!(word_of(step), Flapping | Stable | Released | NotTold | PutOff)
 }
 
 /// The receiver of a target such as `team/webhook/0`; a receiver's own name may hold anything.

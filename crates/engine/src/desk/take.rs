@@ -2,14 +2,16 @@
 
 use super::{Desk, Held};
 use crate::observe::{received, step};
-use midwatch_model::{Alert, Fingerprint, SignalId, Timestamp, seconds_between};
-use midwatch_report::named;
+use midwatch_model::{Alert, Fingerprint, HandlingStep, SignalId, Timestamp, seconds_between};
 use midwatch_report::tells_of_incident;
 use midwatch_signal::source::{service_of, signal_of};
 use midwatch_store::{IntakeRow, Retold};
 
 /// Seconds between two times at which rows catch up with what was told: what a restart has to read again at most.
 const CATCH_UP_EVERY_S: f64 = 3.0;
+
+/// Rows of alerts that one commit catches up with at most: bounds for how long others wait for it.
+const CATCH_UP_MAX: usize = 2_000;
 
 /// Alerts whose rows are behind from which catching up does not wait.
 const BEHIND_MAX: usize = 20_000;
@@ -59,7 +61,7 @@ impl Desk {
                 let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
                 self.flaps.ends(fingerprint, at);
                 self.originals.remove(fingerprint);
-                Change::News(Box::new(held.end("resolved by its sender", detail, now)))
+                Change::News(Box::new(held.end(HandlingStep::ResolvedBySender, detail, now)))
             }
             None => {
                 if !held.behind {
@@ -96,7 +98,7 @@ impl Desk {
             self.flaps.ends(fingerprint, ended_at);
         }
         if !over && self.flaps.begins(fingerprint, now).is_some() {
-            row.handling.push(step(&id, named::FLAPPING, self.flaps.sentence(), now));
+            row.handling.push(step(&id, HandlingStep::Flapping, self.flaps.sentence(), now));
         }
         let mut held = Held::new(id, alert);
         held.ended = over;
@@ -118,7 +120,7 @@ impl Desk {
         self.groups.insert(alert, now, |_, _| None);
         let routes = self.routes_of(alert);
         if !routes.is_empty() {
-            row.handling.push(step(id, "routed", format!("to {}", routes.join("; to ")), now));
+            row.handling.push(step(id, HandlingStep::Routed, format!("to {}", routes.join("; to ")), now));
         }
     }
 
@@ -132,31 +134,37 @@ impl Desk {
             .collect()
     }
 
-    /// What has to be written so that rows say how alerts were last told and which are over, and up to which delivery
-    /// they then do.
-    pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<(Vec<Retold>, u64)> {
+    /// A part of what has to be written so that rows say how alerts were last told and which are over; with the last part,
+    /// up to which delivery they then do.
+    pub(crate) fn catch_up(&mut self, now: Timestamp) -> Option<(Vec<Retold>, Option<u64>)> {
         let recently = self.caught_up_at.is_some_and(|at| seconds_between(at, now) < CATCH_UP_EVERY_S);
-        if recently && !self.is_far_behind() {
+        if recently && !self.is_far_behind() && !self.is_catching_up {
             return None;
         }
-        self.caught_up_at = Some(now);
-        let mut rows = Vec::with_capacity(self.behind.len());
-        for fingerprint in std::mem::take(&mut self.behind) {
+        let mut rows = Vec::with_capacity(self.behind.len().min(CATCH_UP_MAX));
+        for fingerprint in self.behind.drain(..self.behind.len().min(CATCH_UP_MAX)) {
             if let Some(held) = self.held.get_mut(&fingerprint) {
                 rows.push(held.retold(None));
             }
         }
-        rows.append(&mut self.replaced);
+        rows.extend(self.replaced.drain(..self.replaced.len().min(CATCH_UP_MAX - rows.len())));
+        let room = CATCH_UP_MAX - rows.len();
         let Self { held, flaps, .. } = self;
-        for (alert, held) in held.iter_mut().filter(|(_, held)| !held.ended && held.alert.is_resolved(now)) {
+        let over = held.iter_mut().filter(|(_, held)| !held.ended && held.alert.is_resolved(now));
+        for (alert, held) in over.take(room) {
             flaps.ends(*alert, held.alert.ends_at);
             rows.push(held.time_out(now));
         }
+        self.is_catching_up = rows.len() == CATCH_UP_MAX;
+        if self.is_catching_up {
+            return Some((rows, None));
+        }
+        self.caught_up_at = Some(now);
         if rows.is_empty() && self.caught_up_to == self.last_delivery {
             return None;
         }
         self.caught_up_to = self.last_delivery;
-        Some((rows, self.last_delivery))
+        Some((rows, Some(self.last_delivery)))
     }
 
     /// Whether so many rows are behind that catching up should not wait.
@@ -181,12 +189,12 @@ fn row_of(
     row.ended_at = over.then_some(alert.ends_at);
     if over {
         let detail = "it was over when it came in, and opens no incident";
-        row.handling.push(step(id, "resolved by its sender", detail.into(), now));
+        row.handling.push(step(id, HandlingStep::ResolvedBySender, detail.into(), now));
         row.done = true;
     }
     if tells_of_incident(alert) {
         let detail = "it tells of an incident of another midwatch, and opens none here";
-        row.handling.push(step(id, "not correlated", detail.into(), now));
+        row.handling.push(step(id, HandlingStep::NotCorrelated, detail.into(), now));
         row.done = true;
     }
     row

@@ -1,12 +1,9 @@
 //! Alerts that tell again what another one tells: in its incident, told by it, and never lost.
 
-use crate::harness::Rig;
+use crate::harness::{Rig, silence};
 use crate::tell::{fires, over, routed, told, told_through_a_crash};
 use midwatch_engine::EngineConfig;
-use midwatch_incident::{DedupConfig, State, WantedSilence};
-use midwatch_model::after;
-use midwatch_model::label::parse_matchers;
-use midwatch_model::silence::SilenceKind;
+use midwatch_incident::{DedupConfig, State};
 use midwatch_store::CrashPoint;
 use serde_json::Value;
 
@@ -195,15 +192,7 @@ async fn one_that_was_told_of_by_itself_is_told_as_over_after_a_restart_too() {
     let rig = Rig::with(fuzzy, "").await;
     let [mut a, b] = both(&rig);
     a["labels"] = serde_json::json!({ "zone": "north" });
-    let silence = WantedSilence {
-        id: None,
-        matchers: parse_matchers("zone=north").expect("matchers"),
-        starts_at: rig.now(),
-        ends_at: after(rig.now(), 600.0),
-        created_by: "ann".into(),
-        comment: "known".into(),
-        kind: SilenceKind::Silence,
-    };
+    let silence = silence(&rig, "zone=north", 600.0);
     rig.tell(&[a, b.clone()]).await.expect("taken");
     assert_eq!(told(&rig, 3).await, ["a|"]);
     let silence = rig.engine.silence(silence).await.expect("a silence");

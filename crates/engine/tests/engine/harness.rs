@@ -6,9 +6,11 @@ use midwatch_engine::{
     Clock as _, Engine, EngineConfig, EngineError, ReceiveError, Received, ReportConfig, SequentialIds,
     VirtualClock,
 };
-use midwatch_incident::{Incident, IncidentConfig, State};
+use midwatch_incident::{Incident, IncidentConfig, State, WantedSilence};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId};
+use midwatch_model::label::parse_matchers;
+use midwatch_model::silence::SilenceKind;
 use midwatch_model::{Action, ActionKind, Cause, IncidentId, Timestamp, after};
 use midwatch_signal::DetectionConfig;
 use midwatch_signal::source::Source;
@@ -305,4 +307,26 @@ pub fn outcomes(incident: &Incident) -> Vec<&'static str> {
         Some(EffectOutcome::Unknown { .. }) => "unknown",
     };
     incident.effects.iter().map(|effect| name(&effect.outcome)).collect()
+}
+
+/// A silence from now on.
+pub fn silence(rig: &Rig, matchers: &str, lasts_s: f64) -> WantedSilence {
+    WantedSilence {
+        id: None,
+        matchers: parse_matchers(matchers).expect("matchers"),
+        starts_at: rig.now(),
+        ends_at: after(rig.now(), lasts_s),
+        created_by: "ann".into(),
+        comment: "known".into(),
+        kind: SilenceKind::Silence,
+    }
+}
+
+/// The same for what is in maintenance.
+pub fn maintenance(rig: &Rig, matchers: &str, lasts_s: f64) -> WantedSilence {
+    WantedSilence {
+        kind: SilenceKind::Maintenance,
+        comment: "a new disk".into(),
+        ..silence(rig, matchers, lasts_s)
+    }
 }

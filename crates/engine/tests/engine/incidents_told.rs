@@ -1,12 +1,11 @@
 //! Incidents are told to people: the verdict, that somebody is needed, and the end; once, and never to midwatch itself.
 
-use crate::harness::{Rig, TICKS_MAX, alert};
+use crate::harness::{Rig, TICKS_MAX, alert, silence};
 use crate::tell::routed;
 use midwatch_engine::EngineConfig;
-use midwatch_incident::{State, WantedSilence};
+use midwatch_incident::State;
+use midwatch_model::Cause;
 use midwatch_model::decision::Mode;
-use midwatch_model::label::parse_matchers;
-use midwatch_model::{Cause, after};
 use midwatch_report::ToldIncidents;
 use midwatch_signal::source::Source;
 use midwatch_store::CrashPoint;
@@ -201,15 +200,7 @@ async fn a_restart_neither_repeats_nor_forgets_an_incident() {
 async fn a_silenced_incident_is_not_told_and_the_anomalies_record_says_so() {
     let rig = rig(Mode::Propose, |_| {}).await;
     rig.break_payment();
-    let wanted = WantedSilence {
-        id: None,
-        matchers: parse_matchers("alertname=~Midwatch.*,service=payment").expect("matchers"),
-        starts_at: rig.now(),
-        ends_at: after(rig.now(), 3600.0),
-        created_by: "ann".into(),
-        comment: "known".into(),
-        kind: Default::default(),
-    };
+    let wanted = silence(&rig, "alertname=~Midwatch.*,service=payment", 3600.0);
     rig.engine.silence(wanted).await.expect("a silence");
     assert_eq!(told_until(&rig, State::AwaitingApproval, 12).await, [Value::Null; 0]);
     let incident = rig.incident().await;
@@ -273,4 +264,91 @@ async fn an_incident_is_told_as_bad_as_the_worst_alert_in_it() {
     let alerts = told.iter().flat_map(|message| message["alerts"].as_array().expect("alerts"));
     let own: Vec<&Value> = alerts.filter(|alert| alert["labels"]["incident"].is_string()).collect();
     assert!(!own.is_empty() && own.iter().all(|alert| alert["labels"]["severity"] == "critical"), "{own:?}");
+}
+
+/// An alert whose labels relate it to others of the same namespace.
+fn related(rig: &Rig, id: &str, service: &str, namespace: &str, severity: &str) -> Value {
+    let mut alert = alert(id, service, Cause::ErrorRateSpike, rig.now());
+    alert["labels"] = serde_json::json!({ "service": service, "namespace": namespace });
+    alert["severity"] = severity.into();
+    alert
+}
+
+/// Messages that are told of a parent and a child within some ticks, each as `firing | over` incidents by their services.
+async fn families(rig: &Rig, ticks: usize) -> Vec<String> {
+    let mut told = Vec::new();
+    for _ in 0..ticks {
+        told.extend(tick(rig).await);
+    }
+    let own = |message: &Value, status: &str| {
+        let alerts = message["alerts"].as_array().expect("alerts").iter();
+        let own = alerts.filter(|a| a["labels"]["alertname"] == "MidwatchIncident" && a["status"] == status);
+        let mut services: Vec<String> = own
+            .map(|a| {
+                let children = a["annotations"]["children"].as_str().map_or("", |_| "+");
+                format!("{}{children}", a["labels"]["service"].as_str().unwrap_or_default())
+            })
+            .collect();
+        services.sort();
+        services.join(",")
+    };
+    let texts =
+        told.iter().map(|message| format!("{} | {}", own(message, "firing"), own(message, "resolved")));
+    texts.filter(|text| text != " | ").collect()
+}
+
+/// A watch that tells of all incidents, each in a message of its own.
+async fn all_incidents() -> Rig {
+    rig(Mode::Auto, |config| {
+        routed(config, 0.0);
+        config.told_incidents = ToldIncidents::All;
+        // Long enough that nothing is handed over in these tests.
+        config.incident.inconclusive_after_s = 10_000.0;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_child_is_named_by_its_parents_message_and_told_of_by_itself_when_that_is_over() {
+    let rig = all_incidents().await;
+    rig.ticks(3).await;
+    let parent =
+        [related(&rig, "a", "desk", "shop", "critical"), related(&rig, "b", "till", "shop", "critical")];
+    let child = related(&rig, "c", "vault-door", "bank", "warning");
+    rig.tell(&[parent[0].clone(), parent[1].clone(), child]).await.expect("taken");
+    assert_eq!(families(&rig, 20).await, ["desk+ | "], "{}", rig.story().await);
+    assert_eq!(rig.incidents().await.len(), 2);
+    let over = parent.map(|mut alert| {
+        alert["status"] = "resolved".into();
+        alert
+    });
+    rig.tell(&over).await.expect("taken");
+    assert_eq!(families(&rig, 30).await, [" | desk", "vault-door | "], "{}", rig.story().await);
+}
+
+#[tokio::test]
+async fn a_child_that_is_worse_than_its_parent_or_whose_parent_is_silenced_is_told_of() {
+    let rig = all_incidents().await;
+    rig.ticks(3).await;
+    let all = [
+        related(&rig, "a", "desk", "shop", "warning"),
+        related(&rig, "b", "till", "shop", "warning"),
+        related(&rig, "c", "vault-door", "bank", "critical"),
+    ];
+    rig.tell(&all).await.expect("taken");
+    let mut told = families(&rig, 20).await;
+    told.sort();
+    assert_eq!(told, ["desk | ", "vault-door | "], "{}", rig.story().await);
+
+    let rig = all_incidents().await;
+    rig.ticks(3).await;
+    let matchers = "alertname=MidwatchIncident,service=desk";
+    rig.engine.silence(silence(&rig, matchers, 3600.0)).await.expect("a silence");
+    let all = [
+        related(&rig, "a", "desk", "shop", "critical"),
+        related(&rig, "b", "till", "shop", "critical"),
+        related(&rig, "c", "vault-door", "bank", "warning"),
+    ];
+    rig.tell(&all).await.expect("taken");
+    assert_eq!(families(&rig, 20).await, ["vault-door | "], "{}", rig.story().await);
 }

@@ -1,12 +1,11 @@
 //! From alert to incident: durable first, then placed, once.
 
-use crate::harness::{Rig, alert};
+use crate::harness::{Rig, alert, maintenance, silence};
 use midwatch_incident::{Incident, State};
 use midwatch_incident::{InhibitRule, WantedSilence};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Entry;
 use midwatch_model::label::parse_matchers;
-use midwatch_model::silence::SilenceKind;
 use midwatch_model::{ActionKind, Cause, Timestamp, after};
 use midwatch_signal::source::Source;
 use midwatch_store::AlertStatus;
@@ -301,13 +300,9 @@ async fn a_silenced_alert_opens_nothing_until_the_silence_ends() {
     let rig = Rig::start().await;
     rig.ticks(3).await;
     let wanted = |ends_at: Timestamp| WantedSilence {
-        id: None,
-        matchers: parse_matchers("service=elsewhere").expect("matchers"),
-        starts_at: rig.now(),
         ends_at,
-        created_by: "ann".into(),
         comment: "a load test".into(),
-        kind: Default::default(),
+        ..silence(&rig, "service=elsewhere", 0.0)
     };
     let silence = rig.engine.silence(wanted(after(rig.now(), 30.0))).await.expect("a silence");
     rig.tell(&[alert("a", "elsewhere", Cause::LatencySpike, rig.now())]).await.expect("acknowledged");
@@ -374,15 +369,7 @@ async fn what_is_in_maintenance_is_left_alone_until_it_ends_although_an_incident
     let rig = Rig::start().await;
     rig.break_payment_until(Some(ActionKind::Restart));
     rig.until("a verdict", |incident| incident.verdict.is_some()).await;
-    let wanted = WantedSilence {
-        id: None,
-        matchers: parse_matchers("service=payment").expect("matchers"),
-        starts_at: rig.now(),
-        ends_at: after(rig.now(), 120.0),
-        created_by: "ann".into(),
-        comment: "a new disk".into(),
-        kind: SilenceKind::Maintenance,
-    };
+    let wanted = maintenance(&rig, "service=payment", 120.0);
     rig.engine.silence(wanted).await.expect("planned");
     rig.ticks(50).await;
     assert_eq!(rig.world.applied(), [], "{}", rig.story().await);
@@ -400,15 +387,7 @@ async fn during_maintenance_an_anomaly_opens_nothing_and_afterwards_only_what_is
     for healed in [true, false] {
         let rig = Rig::start().await;
         rig.ticks(20).await;
-        let wanted = WantedSilence {
-            id: None,
-            matchers: parse_matchers("service=payment").expect("matchers"),
-            starts_at: rig.now(),
-            ends_at: after(rig.now(), 600.0),
-            created_by: "ann".into(),
-            comment: "a new disk".into(),
-            kind: SilenceKind::Maintenance,
-        };
+        let wanted = maintenance(&rig, "service=payment", 600.0);
         let maintenance = rig.engine.silence(wanted).await.expect("planned");
         rig.break_payment_until(None);
         // The alert's service is read off another label than the matcher names.

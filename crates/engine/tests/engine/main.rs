@@ -16,4 +16,5 @@ mod modes;
 mod people;
 mod rules;
 mod tell;
+mod vendors;
 mod world;

@@ -1,10 +1,8 @@
 //! Receivers are told what is routed to them: once, also over restarts, and until they take it.
 
-use crate::harness::{Rig, alert};
+use crate::harness::{Rig, alert, silence};
 use midwatch_engine::EngineConfig;
-use midwatch_incident::WantedSilence;
-use midwatch_model::label::parse_matchers;
-use midwatch_model::{Cause, after};
+use midwatch_model::Cause;
 use midwatch_oncall::{
     Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingTree, TimeIntervalConfig,
 };
@@ -14,6 +12,11 @@ use std::sync::Arc;
 
 /// Everything goes to `ops`, by service; what concerns `nightly` is muted at all times.
 pub fn routed(config: &mut EngineConfig, cooldown_s: f64) {
+    routed_again_after(config, cooldown_s, 100.0);
+}
+
+/// The same, told of again after another time.
+pub fn routed_again_after(config: &mut EngineConfig, cooldown_s: f64, repeat_interval_s: f64) {
     let muted = RouteConfig {
         matchers: vec!["service=nightly".into()],
         mute_time_intervals: vec!["always".into()],
@@ -24,7 +27,7 @@ pub fn routed(config: &mut EngineConfig, cooldown_s: f64) {
         group_by: Some(vec!["service".into()]),
         group_wait_s: Some(4.0),
         group_interval_s: Some(10.0),
-        repeat_interval_s: Some(100.0),
+        repeat_interval_s: Some(repeat_interval_s),
         cooldown_s: Some(cooldown_s),
         routes: vec![muted],
         ..RouteConfig::default()
@@ -128,15 +131,7 @@ async fn a_receiver_that_takes_nothing_hears_later_of_everything_once() {
 #[tokio::test]
 async fn what_is_kept_quiet_is_not_told_and_the_record_says_why() {
     let rig = rig().await;
-    let wanted = WantedSilence {
-        id: None,
-        matchers: parse_matchers("id=a").expect("matchers"),
-        starts_at: rig.now(),
-        ends_at: after(rig.now(), 30.0),
-        created_by: "ann".into(),
-        comment: "known".into(),
-        kind: Default::default(),
-    };
+    let wanted = silence(&rig, "id=a", 30.0);
     rig.engine.silence(wanted).await.expect("a silence");
     rig.tell(&[fires(&rig, "a", "pay"), fires(&rig, "b", "pay"), fires(&rig, "n", "nightly")])
         .await

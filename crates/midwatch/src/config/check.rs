@@ -1,6 +1,8 @@
 //! What a configuration that can be read must hold to. Everything that is wrong is said at once.
 
 use super::{Config, sources};
+use midwatch_connectors::wrong_receivers;
+use midwatch_signal::source::Source;
 use std::collections::BTreeSet;
 
 impl Config {
@@ -10,7 +12,8 @@ impl Config {
         problems.extend(self.wrong_numbers());
         problems.extend(self.wrong_seconds());
         problems.extend(self.inhibit_rules.iter().filter_map(|rule| rule.rule().err()));
-        problems.extend(self.routing().err());
+        problems.extend(self.routing().err().into_iter().flatten().map(|error| error.to_string()));
+        problems.extend(self.wrong_receivers());
         problems.extend(self.wrong_sources());
         problems.extend(self.wrong_keys());
         problems.extend(self.check_origins().err());
@@ -26,6 +29,7 @@ impl Config {
             problems.push("store.path is empty; name the database file".into());
         }
         problems.extend(self.dedup.validate().err());
+        problems.extend(self.wrong_dedup_sources());
         problems.extend(self.flap.validate().err());
         problems.extend(self.detection.validate().err().map(|e| e.to_string()));
         problems.extend(self.connectors().validate().err().map(|e| e.to_string()));
@@ -109,6 +113,29 @@ impl Config {
                 format!("{field} is {value}; it must be {least} to 604800 seconds (a week)")
             })
             .collect()
+    }
+
+    fn wrong_receivers(&self) -> Vec<String> {
+        let (mut problems, mut seen) = (Vec::new(), BTreeSet::new());
+        for receiver in &self.receivers {
+            if receiver.name.is_empty() || !seen.insert(&receiver.name) {
+                problems.push(format!("[[receiver]] `{}`: each needs a name of its own", receiver.name));
+            }
+        }
+        problems.extend(wrong_receivers(&self.receivers).iter().map(ToString::to_string));
+        problems
+    }
+
+    /// A name that nothing is sent under would look as if it did something.
+    fn wrong_dedup_sources(&self) -> Vec<String> {
+        // While one of them is wrong, nobody knows whose name it would be.
+        let Ok(configured) = sources::feeds(&self.sources) else { return Vec::new() };
+        let known: BTreeSet<String> =
+            Source::all().map(|source| source.name().to_owned()).chain(configured.into_keys()).collect();
+        let unknown = self.dedup.source.keys().filter(|name| !known.contains(*name));
+        let names = known.iter().cloned().collect::<Vec<_>>().join(", ");
+        let sentence = |name| format!("dedup.source.{name} is no source's; use one of {names}");
+        unknown.map(sentence).collect()
     }
 
     /// Each source by itself; how they go together only if each is right.

@@ -35,7 +35,9 @@ pub fn read(text: &str, name: &str) -> Result<(Sections, Vec<String>), String> {
     };
     let file: File = serde_saphyr::from_str(text).map_err(wrong)?;
     let whole: Value = serde_saphyr::from_str(text).map_err(wrong)?;
-    let sections = sections(file).map_err(|problem| format!("{name}: {problem}"))?;
+    let sections = sections(file).map_err(|problems| {
+        problems.iter().map(|problem| format!("{name}: {problem}")).collect::<Vec<_>>().join("\n")
+    })?;
     let mut notes = left_out(&whole);
     for receiver in sections.receiver.iter().filter(|receiver| receiver.webhooks.is_empty()) {
         notes.push(format!("receiver `{}` tells nobody here; give it a [[receiver.webhook]]", receiver.name));
@@ -43,92 +45,99 @@ pub fn read(text: &str, name: &str) -> Result<(Sections, Vec<String>), String> {
     Ok((sections, notes))
 }
 
-fn sections(file: File) -> Result<Sections, String> {
-    let top = file.route.ok_or("there is no `route`, so nobody would be told of anything")?;
-    let timeout = seconds("global.resolve_timeout", file.global.resolve_timeout)?;
+/// What goes on after something that cannot be taken over, so that all of it is told of.
+#[derive(Default)]
+struct Wrong(Vec<String>);
+
+impl Wrong {
+    fn kept<T>(&mut self, read: Result<T, String>) -> Option<T> {
+        read.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    fn seconds(&mut self, place: &str, text: Option<Text>) -> Option<f64> {
+        let read = duration::parse_s(&text?.0);
+        self.kept(read.map_err(|error| format!("{place}: {error}")))
+    }
+}
+
+fn sections(file: File) -> Result<Sections, Vec<String>> {
+    let mut wrong = Wrong::default();
+    let top = file.route.ok_or("there is no `route`, so nobody would be told of anything".to_owned());
+    let top = wrong.kept(top).map(|top| route(top, "[route]", &mut wrong)).unwrap_or_default();
+    let timeout = wrong.seconds("global.resolve_timeout", file.global.resolve_timeout);
     let intervals = file.mute_time_intervals.into_iter().chain(file.time_intervals);
-    let rules: Result<_, String> = file.inhibit_rules.into_iter().enumerate().map(rule).collect();
-    Ok(Sections {
+    let sections = Sections {
         alerts: timeout.map(|resolve_timeout_s| AlertsConfig { resolve_timeout_s }),
         // Alertmanager knows no pause between two notifications about one service.
-        route: RouteConfig { cooldown_s: Some(0.0), ..route(top, "[route]")? },
-        receiver: file.receivers.into_iter().map(receiver).collect::<Result<_, _>>()?,
+        route: RouteConfig { cooldown_s: Some(0.0), ..top },
+        receiver: file.receivers.into_iter().map(|from| receiver(from, &mut wrong)).collect(),
         time_interval: intervals.map(named).collect(),
-        inhibit_rule: rules?,
-    })
+        inhibit_rule: file.inhibit_rules.into_iter().enumerate().map(|from| rule(from, &mut wrong)).collect(),
+    };
+    if wrong.0.is_empty() { Ok(sections) } else { Err(wrong.0) }
 }
 
-fn seconds(place: &str, text: Option<Text>) -> Result<Option<f64>, String> {
-    let parse = |text: Text| duration::parse_s(&text.0).map_err(|error| format!("{place}: {error}"));
-    text.map(parse).transpose()
-}
-
-fn route(from: yaml::Route, place: &str) -> Result<RouteConfig, String> {
-    let matchers = matchers(place, from.equal, from.match_re, from.matchers)?;
+fn route(from: yaml::Route, place: &str, wrong: &mut Wrong) -> RouteConfig {
     let below = from.routes.into_iter().enumerate();
-    let routes: Result<_, _> =
-        below.map(|(n, child)| route(child, &format!("{place} routes[{n}]"))).collect();
-    Ok(RouteConfig {
+    RouteConfig {
         receiver: from.receiver.map(|name| name.0),
-        matchers,
+        matchers: matchers(place, from.equal, from.match_re, from.matchers, wrong),
         group_by: from.group_by.map(texts),
-        group_wait_s: seconds(&format!("{place} group_wait"), from.group_wait)?,
-        group_interval_s: seconds(&format!("{place} group_interval"), from.group_interval)?,
-        repeat_interval_s: seconds(&format!("{place} repeat_interval"), from.repeat_interval)?,
+        group_wait_s: wrong.seconds(&format!("{place} group_wait"), from.group_wait),
+        group_interval_s: wrong.seconds(&format!("{place} group_interval"), from.group_interval),
+        repeat_interval_s: wrong.seconds(&format!("{place} repeat_interval"), from.repeat_interval),
         cooldown_s: None,
         mute_time_intervals: texts(from.mute_time_intervals),
         active_time_intervals: texts(from.active_time_intervals),
         goes_on: from.goes_on,
-        routes: routes?,
-    })
+        routes: below.map(|(n, child)| route(child, &format!("{place} routes[{n}]"), wrong)).collect(),
+    }
 }
 
 /// The old ways to write conditions become the new one.
-fn matchers(place: &str, equal: Pairs, regex: Pairs, new: Vec<Text>) -> Result<Vec<String>, String> {
+fn matchers(place: &str, equal: Pairs, regex: Pairs, new: Vec<Text>, wrong: &mut Wrong) -> Vec<String> {
     let mut all = Vec::new();
     for (pairs, op) in [(equal, MatchOp::Equal), (regex, MatchOp::Regex)] {
         for (name, value) in pairs {
-            let matcher = Matcher::new(name, op, value.0).map_err(|error| format!("{place}: {error}"))?;
-            all.push(matcher.to_string());
+            let matcher = Matcher::new(name, op, value.0).map_err(|error| format!("{place}: {error}"));
+            all.extend(wrong.kept(matcher).map(|matcher| matcher.to_string()));
         }
     }
     for text in texts(new) {
-        parse_matchers(&text).map_err(|error| format!("{place}: {error}"))?;
-        all.push(text);
+        let read = parse_matchers(&text).map_err(|error| format!("{place}: {error}"));
+        all.extend(wrong.kept(read).map(|_| text));
     }
-    Ok(all)
+    all
 }
 
-fn receiver(from: yaml::Receiver) -> Result<ReceiverConfig, String> {
+fn receiver(from: yaml::Receiver, wrong: &mut Wrong) -> ReceiverConfig {
     let name = from.name.0;
     let webhooks = from.webhook_configs.into_iter().filter_map(|webhook| {
-        let url = webhook.url?.0;
+        let timeout = wrong.seconds(&format!("receiver `{name}` timeout"), webhook.timeout);
         let default = WebhookConfig::default();
-        let timeout = seconds(&format!("receiver `{name}` timeout"), webhook.timeout);
-        Some(timeout.map(|timeout_s| WebhookConfig {
-            url,
+        Some(WebhookConfig {
+            url: webhook.url?.0,
             send_resolved: webhook.send_resolved,
             max_alerts: webhook.max_alerts,
             // 0 is "none" there; here an attempt has to end.
-            timeout_s: timeout_s.filter(|s| *s > 0.0).unwrap_or(default.timeout_s),
+            timeout_s: timeout.filter(|s| *s > 0.0).unwrap_or(default.timeout_s),
             ..default
-        }))
+        })
     });
-    let webhooks = webhooks.collect::<Result<_, String>>()?;
-    Ok(ReceiverConfig { webhooks, name })
+    ReceiverConfig { webhooks: webhooks.collect(), name }
 }
 
-fn rule((number, from): (usize, yaml::InhibitRule)) -> Result<InhibitRuleConfig, String> {
+fn rule((number, from): (usize, yaml::InhibitRule), wrong: &mut Wrong) -> InhibitRuleConfig {
     let place = format!("inhibit_rules[{number}]");
-    let side = |equal, regex, new| {
-        let all = matchers(&place, equal, regex, new)?;
-        Ok::<_, String>(if all.is_empty() { vec![EVERY_ALERT.to_owned()] } else { all })
+    let mut side = |equal, regex, new| {
+        let all = matchers(&place, equal, regex, new, wrong);
+        if all.is_empty() { vec![EVERY_ALERT.to_owned()] } else { all }
     };
-    Ok(InhibitRuleConfig {
-        source_matchers: side(from.source_match, from.source_match_re, from.source_matchers)?,
-        target_matchers: side(from.target_match, from.target_match_re, from.target_matchers)?,
+    InhibitRuleConfig {
+        source_matchers: side(from.source_match, from.source_match_re, from.source_matchers),
+        target_matchers: side(from.target_match, from.target_match_re, from.target_matchers),
         equal: texts(from.equal),
-    })
+    }
 }
 
 fn named(from: Named) -> NamedIntervals {

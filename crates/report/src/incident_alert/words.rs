@@ -34,7 +34,7 @@ fn unstopped(text: &str) -> &str {
     text.trim_end_matches('.')
 }
 
-fn summary(incident: &Incident, needs: Option<Needs>) -> String {
+pub(super) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
     let verdict = verdict(incident);
     let verdict = unstopped(&verdict);
     match incident.state {

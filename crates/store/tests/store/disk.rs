@@ -11,6 +11,7 @@ async fn assert_refused(store: &Store, expected: u64, text: &str, advice: &str) 
     let error = store.commit(append(&incident("a"), expected, &[text])).await.expect_err("refused");
     assert!(matches!(error, StoreError::Unavailable { .. }) && error.is_unavailable(), "{error}");
     assert!(error.to_string().contains(advice), "{error}");
+    assert_eq!(error.to_string().matches("takes nothing now").count(), 1, "it is said once: {error}");
 }
 
 #[tokio::test]
