@@ -17,7 +17,9 @@ cargo xtask <chore>
   test          set up what the tests need, run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
-  eval WHAT     score a stage on labelled data (storms --data DIR --json)
+  eval WHAT     score a stage on labelled data (storms --data DIR --json, rca [DIR] --data DIR --json)
+  convert SET IN OUT
+                make incident bundles of a third-party data set (petshop, nezha, rootcausebench, opensre)
   soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)
   soak alertmanager|kills|fuzz [N] [SEED]
                 what the test command tries a few times, N times: cases beside a real Alertmanager (10000), kills under
@@ -43,6 +45,9 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "ci" => ci::run(),
         "bench" => bench(args),
         "eval" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], args),
+        "convert" => {
+            shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--", "convert"], args)
+        }
         "soak" => match args.first().and_then(|name| longer::by_name(name)) {
             Some(longer) => longer.run(&args[1..]),
             None => soak::run(args),

@@ -45,6 +45,7 @@ const EDGES: [(&str, &[&str]); 19] = [
             "model",
             "signal",
             "incident",
+            "diagnosis",
             "decision",
             "verification",
             "report",
@@ -54,11 +55,12 @@ const EDGES: [(&str, &[&str]); 19] = [
             "engine",
             "api",
             "lab",
+            "eval",
         ],
     ),
     ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "store"]),
     // Scores what stages make of labelled data; nothing that runs may know the labels.
-    ("midwatch-eval", &["model", "signal", "incident"]),
+    ("midwatch-eval", &["model", "signal", "incident", "diagnosis"]),
     ("xtask", &[]),
 ];
 

@@ -5,9 +5,11 @@
 //! graph and the identity of series.
 
 mod blast;
+pub mod bundle;
 mod evidence;
 mod inherit;
 mod input;
+pub mod investigate;
 mod rank;
 
 pub use input::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};

@@ -3,6 +3,7 @@
 //! Owns: reading data sets of others, scoring what the stages make of them, and printing chance beside every figure.
 //! Must never: hand a label to a stage. Inputs and labels are read into different types, and only scorers get the second.
 
+mod convert;
 mod storms;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +23,32 @@ struct Cli {
 enum Eval {
     /// Alert storms: is each one incident with the right root first, and do two at once stay two?
     Storms(Args),
+    /// Root causes: does an investigation name the right component, change and kind?
+    Rca(RcaArgs),
+    /// Turns a third-party data set into incident bundles with a truth beside each.
+    Convert(ConvertArgs),
+}
+
+#[derive(clap::Args)]
+struct RcaArgs {
+    /// A folder of bundles; without it, all sets that are known are converted from --data first.
+    dir: Option<PathBuf>,
+    /// The folder that holds the data sets; default: `shared/data` beside the repository.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct ConvertArgs {
+    /// Which data set it is.
+    set: convert::Set,
+    /// The folder that holds it.
+    from: PathBuf,
+    /// The folder that gets the bundles.
+    to: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -38,7 +65,14 @@ struct Args {
 const NO_DATA: u8 = 2;
 
 fn main() -> ExitCode {
-    let Cli { eval: Eval::Storms(args) } = Cli::parse();
+    match Cli::parse().eval {
+        Eval::Storms(args) => storms(args),
+        Eval::Rca(args) => say(rca(&args)),
+        Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),
+    }
+}
+
+fn storms(args: Args) -> ExitCode {
     let data = args.data.unwrap_or_else(default_data);
     let inside = data.join("alert-storms");
     // Whoever names the folder of the storms itself means it.
@@ -51,7 +85,20 @@ fn main() -> ExitCode {
         );
         return ExitCode::from(NO_DATA);
     }
-    match storms::run(&folder, args.json) {
+    say(storms::run(&folder, args.json))
+}
+
+fn rca(args: &RcaArgs) -> anyhow::Result<String> {
+    if let Some(dir) = &args.dir {
+        return midwatch_eval::rca::run(dir, args.json);
+    }
+    let bundles = tempfile::tempdir()?;
+    convert::known(&args.data.clone().unwrap_or_else(default_data), bundles.path())?;
+    midwatch_eval::rca::run(bundles.path(), args.json)
+}
+
+fn say(outcome: anyhow::Result<String>) -> ExitCode {
+    match outcome {
         Ok(text) => {
             println!("{text}");
             ExitCode::SUCCESS

@@ -95,6 +95,22 @@ pub enum Command {
         #[command(flatten)]
         act: ActArgs,
     },
+    /// Find the root cause of an incident that lies in a folder (docs/bundles.md); no server is asked.
+    Investigate {
+        /// The folder with an incident.json and whatever else is known.
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Also say what each component's score is made of, and what was left out of the bundle.
+        #[arg(long)]
+        explain: bool,
+    },
+    /// Score midwatch on your own past incidents.
+    Eval {
+        #[command(subcommand)]
+        command: EvalCommand,
+    },
     /// Planned time in which nothing is opened and nobody is paged.
     Maintenance {
         #[command(flatten)]
@@ -308,6 +324,17 @@ pub struct ActArgs {
 }
 
 #[derive(Subcommand)]
+pub enum EvalCommand {
+    /// Investigate every bundle below a folder that has a truth.json, and print how often the answer was right.
+    Rca {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Say whether a configuration can be used, and what to fix.
     Check { file: PathBuf },
@@ -395,6 +422,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             client::answer(&client, "deny", &incident, plan, by, reason).await
         }
         Command::Act { client, act } => client::act(&client, act).await,
+        Command::Investigate { dir, json, explain } => crate::investigate::run(&dir, json, explain),
+        Command::Eval { command: EvalCommand::Rca { dir, json } } => crate::investigate::eval(&dir, json),
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
         Command::Status { client } => client::status(&client).await,

@@ -8,6 +8,7 @@ mod demo;
 mod duration;
 mod exit;
 mod import;
+mod investigate;
 mod key;
 mod output;
 mod serve;

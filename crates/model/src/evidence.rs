@@ -25,6 +25,8 @@ pub enum EvidenceSource {
     ServiceMetrics,
     /// What the service logged.
     Logs,
+    /// How its requests fared, span by span.
+    Traces,
     /// What its health endpoint answered to us.
     HealthProbe,
     /// What the control plane knows: versions, restarts, changes.
@@ -40,6 +42,7 @@ impl EvidenceSource {
         match self {
             EvidenceSource::ServiceMetrics => "service metrics",
             EvidenceSource::Logs => "logs",
+            EvidenceSource::Traces => "traces",
             EvidenceSource::HealthProbe => "health probe",
             EvidenceSource::ControlPlane => "control plane",
             EvidenceSource::NeighbourMetrics => "neighbours' metrics",

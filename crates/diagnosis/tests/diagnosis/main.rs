@@ -1,6 +1,8 @@
 //! Verdicts on the lab's graph: every fault with what it causes elsewhere, decoys, and properties of every verdict.
 
+mod bundles;
 mod faults;
+mod investigations;
 mod properties;
 mod scene;
 mod traps;

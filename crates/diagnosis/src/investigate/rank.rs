@@ -1,0 +1,83 @@
+//! Components, the likeliest origin first.
+//!
+//! A component's score is how surprising it is by itself, plus a share of what its callers show of the same symptom: a
+//! fault shows at those that call, so what lies deepest under the most trouble explains the most of it.
+
+use super::class::Class;
+use super::deviation::Deviation;
+use super::scene::Scene;
+use crate::bundle::Bundle;
+
+/// Share of a direct caller's surprise that counts for what it calls, and how much of it is left per further call.
+const COVERED: f64 = 0.2;
+const PER_CALL: f64 = 0.7;
+
+/// Weight of a class beside that of errors, latency and saturation: traffic follows trouble more often than it makes it,
+/// and bytes and system calls follow traffic.
+const TRAFFIC: f64 = 0.3;
+const INCIDENTAL: f64 = 0.5;
+
+/// One component and what speaks for it.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// Number in the scene.
+    pub component: usize,
+    /// Index of the deviation that shows it best.
+    pub best: Option<usize>,
+    /// Surprise of its own, of its series.
+    pub own: f64,
+    /// What its callers show that it would explain.
+    pub covers: f64,
+    /// What logs, traces and tools say, in the same units.
+    pub told: f64,
+}
+
+impl Candidate {
+    pub fn score(&self) -> f64 {
+        self.own + self.covers + self.told
+    }
+}
+
+/// How much a class says about where a fault is.
+fn weight(class: Class) -> f64 {
+    match class {
+        Class::Traffic => TRAFFIC,
+        Class::Network | Class::Other => INCIDENTAL,
+        _ => 1.0,
+    }
+}
+
+/// Every eligible component, best first; equal scores in order of names.
+pub fn rank(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation], told: &[f64]) -> Vec<Candidate> {
+    let mut own = vec![(0.0_f64, None); scene.names.len()];
+    let mut symptom = vec![0.0_f64; scene.names.len()];
+    for (index, deviation) in deviations.iter().enumerate() {
+        let Some(component) = scene.number(&bundle.metrics.series[deviation.series].component) else {
+            continue;
+        };
+        let score = weight(deviation.meaning.class) * deviation.score;
+        if score > own[component].0 {
+            own[component] = (score, Some(index));
+        }
+        if deviation.meaning.class == scene.symptom {
+            symptom[component] = symptom[component].max(deviation.score);
+        }
+    }
+    let candidate = |component: usize| Candidate {
+        component,
+        best: own[component].1,
+        own: own[component].0,
+        covers: covers(scene, &symptom, component),
+        told: told.get(component).copied().unwrap_or(0.0),
+    };
+    let mut ranked: Vec<Candidate> =
+        (0..scene.names.len()).filter(|number| scene.eligible[*number]).map(candidate).collect();
+    ranked.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.component.cmp(&b.component)));
+    ranked
+}
+
+/// What the callers show of the symptom, as far as the component shows it too.
+fn covers(scene: &Scene<'_>, symptom: &[f64], of: usize) -> f64 {
+    let shown = |(caller, calls): (usize, i32)| symptom[caller].min(symptom[of]) * PER_CALL.powi(calls - 1);
+    COVERED * scene.upstream(of).into_iter().map(shown).sum::<f64>()
+}

@@ -1,0 +1,54 @@
+//! Third-party data sets become incident bundles with a truth beside each.
+//!
+//! Owns: the formats of others. Must never: let a label into an input. What a set calls the answer goes to `truth.json`
+//! and nowhere else; names of folders are numbered where theirs would tell.
+
+mod nezha;
+mod petshop;
+mod writer;
+
+use anyhow::{Result, bail};
+use std::path::Path;
+
+/// A data set that can be converted.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Set {
+    /// amazon-science/petshop-root-cause-analysis
+    Petshop,
+    /// IntelligentDDS/Nezha
+    Nezha,
+}
+
+/// Converts a set and says how many bundles it made.
+pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
+    if !from.is_dir() {
+        bail!("{} is not a folder; name the one that holds the data set", from.display());
+    }
+    let made = match set {
+        Set::Petshop => petshop::convert(from, to)?,
+        Set::Nezha => nezha::convert(from, to)?,
+    };
+    if made == 0 {
+        bail!("nothing in {} looks like this data set", from.display());
+    }
+    Ok(format!("{made} bundles in {}", to.display()))
+}
+
+/// Converts every known set that lies in a folder under its usual name.
+pub fn known(data: &Path, to: &Path) -> Result<()> {
+    let sets = [(Set::Petshop, "petshop", "petshop"), (Set::Nezha, "nezha-online-boutique", "nezha")];
+    let mut found = 0;
+    for (set, folder, name) in sets {
+        if data.join(folder).is_dir() {
+            run(set, &data.join(folder), &to.join(name))?;
+            found += 1;
+        }
+    }
+    if found == 0 {
+        bail!(
+            "there is no known data set in {}; name a folder of bundles, or one of data sets with --data",
+            data.display()
+        );
+    }
+    Ok(())
+}

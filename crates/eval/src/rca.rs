@@ -1,0 +1,29 @@
+//! Root causes: does an investigation name the right component, change and kind, and does it say when nothing is wrong?
+
+mod baseline;
+mod case;
+mod figures;
+mod report;
+mod truth;
+
+pub use truth::{Truth, TruthVerdict};
+
+use anyhow::{Result, bail};
+use std::path::Path;
+
+/// Runs every bundle below a folder that has a `truth.json`, and renders what came out.
+///
+/// # Errors
+/// There is no such bundle, or one of them cannot be used.
+pub fn run(folder: &Path, json: bool) -> Result<String> {
+    let cases = case::below(folder)?;
+    if cases.is_empty() {
+        bail!(
+            "there is no bundle with a truth.json below {}; a bundle is a folder with an incident.json, see docs/schemas",
+            folder.display()
+        );
+    }
+    let outcomes = cases.iter().map(case::Case::run).collect::<Result<Vec<_>>>()?;
+    let report = report::Report::of(&outcomes);
+    if json { Ok(serde_json::to_string_pretty(&report)?) } else { Ok(report::render(&report)) }
+}

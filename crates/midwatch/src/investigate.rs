@@ -1,0 +1,37 @@
+//! `midwatch investigate` and `midwatch eval`: an incident in a folder, and many of them.
+
+mod words;
+
+use crate::exit::{DONE, Exit, Usage};
+use crate::output::{self, out};
+use anyhow::{Result, anyhow};
+use std::path::Path;
+use std::time::Instant;
+
+/// Investigates the bundle in a folder and prints the answer.
+pub fn run(dir: &Path, json: bool, explain: bool) -> Result<Exit> {
+    let bundle = midwatch_eval::folder::read(dir).map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;
+    let started = Instant::now();
+    let mut found = midwatch_diagnosis::investigate::investigate(&bundle);
+    found.answer.elapsed_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+    if json {
+        output::json(&found.answer)?;
+    } else {
+        out!("{}", words::render(&found.answer));
+    }
+    // Beside JSON, what explains it goes where it does not break a reader.
+    let explained = if explain { words::explain(&found, &bundle.notes) } else { String::new() };
+    match (explain, json) {
+        (true, true) => eprintln!("{explained}"),
+        (true, false) => out!("\n{explained}"),
+        _ => {}
+    }
+    Ok(DONE)
+}
+
+/// Scores midwatch on the labelled bundles below a folder.
+pub fn eval(dir: &Path, json: bool) -> Result<Exit> {
+    let report = midwatch_eval::rca::run(dir, json).map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;
+    out!("{report}");
+    Ok(DONE)
+}
