@@ -60,7 +60,7 @@ const EDGES: [(&str, &[&str]); 19] = [
     ),
     ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "store"]),
     // Scores what stages make of labelled data; nothing that runs may know the labels.
-    ("midwatch-eval", &["model", "signal", "incident", "diagnosis"]),
+    ("midwatch-eval", &["model", "series", "signal", "incident", "diagnosis"]),
     ("xtask", &[]),
 ];
 

@@ -3,6 +3,7 @@
 //! Owns: the formats of others. Must never: let a label into an input. What a set calls the answer goes to `truth.json`
 //! and nowhere else; names of folders are numbered where theirs would tell.
 
+mod loghub;
 mod nezha;
 mod petshop;
 mod writer;
@@ -17,6 +18,8 @@ pub enum Set {
     Petshop,
     /// IntelligentDDS/Nezha
     Nezha,
+    /// logpai/loghub
+    Loghub,
 }
 
 /// Converts a set and says how many bundles it made.
@@ -27,6 +30,7 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
     let made = match set {
         Set::Petshop => petshop::convert(from, to)?,
         Set::Nezha => nezha::convert(from, to)?,
+        Set::Loghub => loghub::convert(from, to)?,
     };
     if made == 0 {
         bail!("nothing in {} looks like this data set", from.display());

@@ -1,7 +1,8 @@
-//! Scores of midwatch's root-cause analysis on labelled incident bundles.
+//! Scores of midwatch's stages on labelled data: root causes of incident bundles, templates of logs.
 //!
-//! Owns: reading the folders of bundles, and what is a right answer. Must never: hand a label to a stage. Inputs and
+//! Owns: reading the folders, and what is a right answer. Must never: hand a label to a stage. Inputs and
 //! labels are read into different types, and only scorers get the second.
 
 pub mod folder;
+pub mod logs;
 pub mod rca;

@@ -25,6 +25,8 @@ enum Eval {
     Storms(Args),
     /// Root causes: does an investigation name the right component, change and kind?
     Rca(RcaArgs),
+    /// Log templates: are lines of one statement, and only those, put together, and how fast?
+    Logs(LogsArgs),
     /// Turns a third-party data set into incident bundles with a truth beside each.
     Convert(ConvertArgs),
 }
@@ -36,6 +38,21 @@ struct RcaArgs {
     /// The folder that holds the data sets; default: `shared/data` beside the repository.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(clap::Args)]
+struct LogsArgs {
+    /// A folder of labelled logs; without it, `loghub` below --data is converted first.
+    dir: Option<PathBuf>,
+    /// The folder that holds the data sets; default: `shared/data` beside the repository.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Measure Drain3 on the same lines (needs python3 and pip).
+    #[arg(long)]
+    drain3: bool,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -68,6 +85,7 @@ fn main() -> ExitCode {
     match Cli::parse().eval {
         Eval::Storms(args) => storms(args),
         Eval::Rca(args) => say(rca(&args)),
+        Eval::Logs(args) => say(logs(&args)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),
     }
 }
@@ -95,6 +113,16 @@ fn rca(args: &RcaArgs) -> anyhow::Result<String> {
     let bundles = tempfile::tempdir()?;
     convert::known(&args.data.clone().unwrap_or_else(default_data), bundles.path())?;
     midwatch_eval::rca::run(bundles.path(), args.json)
+}
+
+fn logs(args: &LogsArgs) -> anyhow::Result<String> {
+    if let Some(dir) = &args.dir {
+        return midwatch_eval::logs::run(dir, args.drain3, args.json);
+    }
+    let logs = tempfile::tempdir()?;
+    let data = args.data.clone().unwrap_or_else(default_data);
+    convert::run(convert::Set::Loghub, &data.join("loghub"), logs.path())?;
+    midwatch_eval::logs::run(logs.path(), args.drain3, args.json)
 }
 
 fn say(outcome: anyhow::Result<String>) -> ExitCode {

@@ -2,7 +2,7 @@
 
 mod baseline;
 mod case;
-mod figures;
+pub(crate) mod figures;
 mod report;
 mod truth;
 

@@ -325,6 +325,16 @@ pub struct ActArgs {
 
 #[derive(Subcommand)]
 pub enum EvalCommand {
+    /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
+    Logs {
+        dir: PathBuf,
+        /// Measure Drain3 on the same lines, too (needs python3 and pip).
+        #[arg(long)]
+        drain3: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Investigate every bundle below a folder that has a truth.json, and print how often the answer was right.
     Rca {
         dir: PathBuf,
@@ -423,7 +433,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         }
         Command::Act { client, act } => client::act(&client, act).await,
         Command::Investigate { dir, json, explain } => crate::investigate::run(&dir, json, explain),
-        Command::Eval { command: EvalCommand::Rca { dir, json } } => crate::investigate::eval(&dir, json),
+        Command::Eval { command } => crate::investigate::eval(command),
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
         Command::Status { client } => client::status(&client).await,

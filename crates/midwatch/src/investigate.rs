@@ -2,6 +2,7 @@
 
 mod words;
 
+use crate::cli::EvalCommand;
 use crate::exit::{DONE, Exit, Usage};
 use crate::output::{self, out};
 use anyhow::{Result, anyhow};
@@ -29,9 +30,13 @@ pub fn run(dir: &Path, json: bool, explain: bool) -> Result<Exit> {
     Ok(DONE)
 }
 
-/// Scores midwatch on the labelled bundles below a folder.
-pub fn eval(dir: &Path, json: bool) -> Result<Exit> {
-    let report = midwatch_eval::rca::run(dir, json).map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;
+/// Scores midwatch on labelled data.
+pub fn eval(command: EvalCommand) -> Result<Exit> {
+    let report = match command {
+        EvalCommand::Rca { dir, json } => midwatch_eval::rca::run(&dir, json),
+        EvalCommand::Logs { dir, drain3, json } => midwatch_eval::logs::run(&dir, drain3, json),
+    };
+    let report = report.map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;
     out!("{report}");
     Ok(DONE)
 }
