@@ -1,7 +1,7 @@
 //! Label sets, kept small: a storm holds tens of thousands of them.
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// A name or value of a label.
@@ -10,7 +10,7 @@ pub use smol_str::SmolStr as LabelText;
 /// Label names and values, by name. A label that is missing is the same as an empty one.
 ///
 /// One allocation holds all pairs, and texts below 24 bytes with them.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
 #[serde(transparent)]
 pub struct Labels(LiteMap<LabelText, LabelText>);
 
@@ -66,6 +66,13 @@ impl Labels {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl Serialize for Labels {
+    /// An object also when there are none: the map itself would then be written as an empty list.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
     }
 }
 
@@ -130,5 +137,9 @@ mod tests {
         assert_eq!(serde_json::from_str::<Labels>(&json).expect("the same"), labels);
         assert_eq!(labels.remove("a").as_deref(), Some("1"));
         assert_eq!((labels.get("c"), labels.len()), (None, 1));
+        assert_eq!(serde_json::to_string(&Labels::new()).expect("an object"), "{}");
+        for none in ["{}", "[]"] {
+            assert_eq!(serde_json::from_str::<Labels>(none).expect("readable"), Labels::new(), "{none}");
+        }
     }
 }

@@ -125,7 +125,8 @@ fn held_back(input: &WayInput) -> Option<String> {
 }
 
 fn unpaged(input: &WayInput, alert: &Alert) -> String {
-    if alert.ends_at <= input.received_at {
+    // Rows keep milliseconds; what ends as it comes in is over by then.
+    if alert.ends_at.as_millisecond() <= input.received_at.as_millisecond() {
         return "Did not page: it was over when it came in.".into();
     }
     let over = alert.is_resolved(input.now) && input.damped.is_none();
