@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// The crates that each crate may know, besides itself. Direction: programs → api → engine → {stages, connectors,
 /// store} → model, series; and the two edges that make safety a matter of types: action → decision, connectors → action.
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 20] = [
     ("midwatch-model", &[]),
     ("midwatch-series", &[]),
     ("midwatch-signal", &["model", "series"]),
     ("midwatch-incident", &["model", "series"]),
+    ("midwatch-knowledge", &[]),
     ("midwatch-diagnosis", &["model", "series"]),
     ("midwatch-decision", &["model", "series"]),
     ("midwatch-action", &["model", "series", "decision"]),
@@ -60,7 +61,7 @@ const EDGES: [(&str, &[&str]); 19] = [
     ),
     ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "store"]),
     // Scores what stages make of labelled data; nothing that runs may know the labels.
-    ("midwatch-eval", &["model", "series", "signal", "incident", "diagnosis"]),
+    ("midwatch-eval", &["model", "series", "signal", "incident", "knowledge", "diagnosis"]),
     ("xtask", &[]),
 ];
 

@@ -6,6 +6,7 @@
 mod loghub;
 mod nezha;
 mod petshop;
+mod runbooks;
 mod writer;
 
 use anyhow::{Result, bail};
@@ -20,6 +21,8 @@ pub enum Set {
     Nezha,
     /// logpai/loghub
     Loghub,
+    /// prometheus-operator/runbooks
+    Runbooks,
 }
 
 /// Converts a set and says how many bundles it made.
@@ -31,6 +34,7 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
         Set::Petshop => petshop::convert(from, to)?,
         Set::Nezha => nezha::convert(from, to)?,
         Set::Loghub => loghub::convert(from, to)?,
+        Set::Runbooks => runbooks::convert(from, to)?,
     };
     if made == 0 {
         bail!("nothing in {} looks like this data set", from.display());

@@ -1,4 +1,5 @@
-//! Scores of midwatch's stages on labelled data: root causes of incident bundles, templates of logs.
+//! Scores of midwatch's stages on labelled data: root causes of incident bundles, templates of logs, runbooks for
+//! questions.
 //!
 //! Owns: reading the folders, and what is a right answer. Must never: hand a label to a stage. Inputs and
 //! labels are read into different types, and only scorers get the second.
@@ -6,3 +7,4 @@
 pub mod folder;
 pub mod logs;
 pub mod rca;
+pub mod retrieval;

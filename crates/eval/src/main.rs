@@ -27,6 +27,8 @@ enum Eval {
     Rca(RcaArgs),
     /// Log templates: are lines of one statement, and only those, put together, and how fast?
     Logs(LogsArgs),
+    /// Retrieval: is the page that somebody needs the first one that is found?
+    Retrieval(RcaArgs),
     /// Turns a third-party data set into incident bundles with a truth beside each.
     Convert(ConvertArgs),
 }
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Eval::Storms(args) => storms(args),
         Eval::Rca(args) => say(rca(&args)),
         Eval::Logs(args) => say(logs(&args)),
+        Eval::Retrieval(args) => say(retrieval(&args)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),
     }
 }
@@ -123,6 +126,16 @@ fn logs(args: &LogsArgs) -> anyhow::Result<String> {
     let data = args.data.clone().unwrap_or_else(default_data);
     convert::run(convert::Set::Loghub, &data.join("loghub"), logs.path())?;
     midwatch_eval::logs::run(logs.path(), args.drain3, args.json)
+}
+
+fn retrieval(args: &RcaArgs) -> anyhow::Result<String> {
+    if let Some(dir) = &args.dir {
+        return midwatch_eval::retrieval::run(dir, args.json);
+    }
+    let pages = tempfile::tempdir()?;
+    let data = args.data.clone().unwrap_or_else(default_data);
+    convert::run(convert::Set::Runbooks, &data.join("runbooks"), pages.path())?;
+    midwatch_eval::retrieval::run(pages.path(), args.json)
 }
 
 fn say(outcome: anyhow::Result<String>) -> ExitCode {

@@ -325,6 +325,13 @@ pub struct ActArgs {
 
 #[derive(Subcommand)]
 pub enum EvalCommand {
+    /// Ask labelled questions: a folder with docs.jsonl (id, title, text) and queries.jsonl (text, gold).
+    Retrieval {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
     Logs {
         dir: PathBuf,
