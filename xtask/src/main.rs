@@ -17,7 +17,7 @@ cargo xtask <chore>
   test          set up what the tests need, run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
-  eval WHAT     score a stage on labelled data (storms --data DIR --json, rca|logs|retrieval [DIR] --data DIR --json)
+  eval WHAT     score a stage on labelled data (storms --data DIR --json, rca|logs|retrieval|anomaly [DIR] --data DIR --json)
   convert SET IN OUT
                 make incident bundles of a third-party data set (petshop, nezha, rootcausebench, opensre)
   soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)

@@ -4,6 +4,7 @@
 //! and nowhere else; names of folders are numbered where theirs would tell.
 
 mod loghub;
+mod nab;
 mod nezha;
 mod petshop;
 mod runbooks;
@@ -23,6 +24,8 @@ pub enum Set {
     Loghub,
     /// prometheus-operator/runbooks
     Runbooks,
+    /// numenta/NAB
+    Nab,
 }
 
 /// Converts a set and says how many bundles it made.
@@ -34,6 +37,7 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
         Set::Petshop => petshop::convert(from, to)?,
         Set::Nezha => nezha::convert(from, to)?,
         Set::Loghub => loghub::convert(from, to)?,
+        Set::Nab => nab::convert(from, to)?,
         Set::Runbooks => runbooks::convert(from, to)?,
     };
     if made == 0 {

@@ -24,18 +24,20 @@ enum Eval {
     /// Alert storms: is each one incident with the right root first, and do two at once stay two?
     Storms(Args),
     /// Root causes: does an investigation name the right component, change and kind?
-    Rca(RcaArgs),
+    Rca(FolderArgs),
     /// Log templates: are lines of one statement, and only those, put together, and how fast?
     Logs(LogsArgs),
     /// Retrieval: is the page that somebody needs the first one that is found?
-    Retrieval(RcaArgs),
+    Retrieval(FolderArgs),
+    /// Anomalies of single series, by the profiles of the Numenta Anomaly Benchmark.
+    Anomaly(FolderArgs),
     /// Turns a third-party data set into incident bundles with a truth beside each.
     Convert(ConvertArgs),
 }
 
 #[derive(clap::Args)]
-struct RcaArgs {
-    /// A folder of bundles; without it, all sets that are known are converted from --data first.
+struct FolderArgs {
+    /// A folder in midwatch's format; without it, the sets that are known are converted from --data first.
     dir: Option<PathBuf>,
     /// The folder that holds the data sets; default: `shared/data` beside the repository.
     #[arg(long, value_name = "DIR")]
@@ -88,7 +90,10 @@ fn main() -> ExitCode {
         Eval::Storms(args) => storms(args),
         Eval::Rca(args) => say(rca(&args)),
         Eval::Logs(args) => say(logs(&args)),
-        Eval::Retrieval(args) => say(retrieval(&args)),
+        Eval::Retrieval(args) => {
+            say(on(&args, convert::Set::Runbooks, "runbooks", midwatch_eval::retrieval::run))
+        }
+        Eval::Anomaly(args) => say(on(&args, convert::Set::Nab, "nab", midwatch_eval::anomaly::run)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),
     }
 }
@@ -109,7 +114,7 @@ fn storms(args: Args) -> ExitCode {
     say(storms::run(&folder, args.json))
 }
 
-fn rca(args: &RcaArgs) -> anyhow::Result<String> {
+fn rca(args: &FolderArgs) -> anyhow::Result<String> {
     if let Some(dir) = &args.dir {
         return midwatch_eval::rca::run(dir, args.json);
     }
@@ -128,14 +133,20 @@ fn logs(args: &LogsArgs) -> anyhow::Result<String> {
     midwatch_eval::logs::run(logs.path(), args.drain3, args.json)
 }
 
-fn retrieval(args: &RcaArgs) -> anyhow::Result<String> {
+/// Scores a folder in our format, or a set that is converted first.
+fn on(
+    args: &FolderArgs,
+    set: convert::Set,
+    name: &str,
+    score: fn(&Path, bool) -> anyhow::Result<String>,
+) -> anyhow::Result<String> {
     if let Some(dir) = &args.dir {
-        return midwatch_eval::retrieval::run(dir, args.json);
+        return score(dir, args.json);
     }
-    let pages = tempfile::tempdir()?;
+    let converted = tempfile::tempdir()?;
     let data = args.data.clone().unwrap_or_else(default_data);
-    convert::run(convert::Set::Runbooks, &data.join("runbooks"), pages.path())?;
-    midwatch_eval::retrieval::run(pages.path(), args.json)
+    convert::run(set, &data.join(name), converted.path())?;
+    score(converted.path(), args.json)
 }
 
 fn say(outcome: anyhow::Result<String>) -> ExitCode {

@@ -332,6 +332,13 @@ pub enum EvalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Judge labelled series: folders with series.csv (timestamp, value) and windows.json (from, to).
+    Anomaly {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
     Logs {
         dir: PathBuf,

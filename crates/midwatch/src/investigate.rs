@@ -35,6 +35,7 @@ pub fn eval(command: EvalCommand) -> Result<Exit> {
     let report = match command {
         EvalCommand::Rca { dir, json } => midwatch_eval::rca::run(&dir, json),
         EvalCommand::Retrieval { dir, json } => midwatch_eval::retrieval::run(&dir, json),
+        EvalCommand::Anomaly { dir, json } => midwatch_eval::anomaly::run(&dir, json),
         EvalCommand::Logs { dir, drain3, json } => midwatch_eval::logs::run(&dir, drain3, json),
     };
     let report = report.map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;

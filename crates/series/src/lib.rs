@@ -1,17 +1,19 @@
 //! Rolling statistics and trends over plain numbers, and templates of log lines.
 //!
 //! Owns: the arithmetic that every detector and forecast rests on: rolling and exponentially weighted mean and
-//! variance, a robust trend test, and a miner of log templates. Must never know what a number or a line means: no metric, no
+//! variance, a robust trend test, how new a number is to a series, and a miner of log templates. Must never know what a number or a line means: no metric, no
 //! service, no clock, no I/O.
 
 mod baseline;
 mod ewma;
+mod novelty;
 mod rolling;
 mod templates;
 mod trend;
 
 pub use baseline::Baseline;
 pub use ewma::Ewma;
+pub use novelty::{Novel, Novelty, View};
 pub use rolling::{DEFAULT_CAPACITY, Rolling};
 pub use templates::{Template, TemplateId, TemplateMiner};
 pub use trend::{TREND_POINTS_MIN, Trend, trend};
