@@ -4,7 +4,9 @@
 //! and nowhere else; names of folders are numbered where theirs would tell.
 
 mod nezha;
+mod opensre;
 mod petshop;
+mod rootcausebench;
 mod writer;
 
 use anyhow::{Result, bail};
@@ -17,6 +19,11 @@ pub enum Set {
     Petshop,
     /// IntelligentDDS/Nezha
     Nezha,
+    /// edgedelta/root-cause-bench
+    #[value(name = "rootcausebench")]
+    RootCauseBench,
+    /// Tracer-Cloud/opensre
+    Opensre,
 }
 
 /// Converts a set and says how many bundles it made.
@@ -27,6 +34,8 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
     let made = match set {
         Set::Petshop => petshop::convert(from, to)?,
         Set::Nezha => nezha::convert(from, to)?,
+        Set::RootCauseBench => rootcausebench::convert(from, to)?,
+        Set::Opensre => opensre::convert(from, to)?,
     };
     if made == 0 {
         bail!("nothing in {} looks like this data set", from.display());
@@ -36,7 +45,12 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
 
 /// Converts every known set that lies in a folder under its usual name.
 pub fn known(data: &Path, to: &Path) -> Result<()> {
-    let sets = [(Set::Petshop, "petshop", "petshop"), (Set::Nezha, "nezha-online-boutique", "nezha")];
+    let sets = [
+        (Set::Petshop, "petshop", "petshop"),
+        (Set::Nezha, "nezha-online-boutique", "nezha"),
+        (Set::RootCauseBench, "rootcausebench", "rootcausebench"),
+        (Set::Opensre, "opensre", "opensre"),
+    ];
     let mut found = 0;
     for (set, folder, name) in sets {
         if data.join(folder).is_dir() {
