@@ -114,6 +114,11 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
             circuit("callers degrade at once instead of waiting for what does not answer"),
             restart("reconnects to the dependency"),
         ],
+        Cause::StorageExhaustion => {
+            vec![rollback_if_changed(
+                "the storage fills since the change; what it wrote has to be removed by hand",
+            )]
+        }
     };
     choices.into_iter().flatten().collect()
 }

@@ -15,7 +15,7 @@ mod traces;
 
 pub use changes::{ChangeRecord, RecordKind};
 pub use error::{BundleError, Fault, Note};
-pub use incident::{BundleAlert, Incident, Span as TimeSpan};
+pub use incident::{AlertStatus, BundleAlert, Incident, Span as TimeSpan};
 pub use logs::LogLine;
 pub use metrics::{Metrics, Series};
 pub use time::Ms;

@@ -64,6 +64,7 @@ fn metric_of(class: Cause) -> Metric {
         Cause::ConsumerLag => Metric::QueueLag,
         Cause::CrashLoop => Metric::Restarts,
         Cause::TrafficSpike => Metric::RequestRate,
+        Cause::StorageExhaustion => Metric::ErrorRate,
         Cause::DependencyFailure => Metric::Up,
     }
 }

@@ -6,12 +6,18 @@
 
 pub mod answer;
 mod argue;
+mod changes;
 mod class;
 mod conclude;
 mod deviation;
+mod diff;
+mod effect;
+mod mechanism;
 mod onset;
 mod rank;
 mod scene;
+mod templates;
+mod tools;
 mod window;
 
 pub use answer::{Answer, AnswerEvidence, Ranked, Remediation, VerdictKind, Window};
@@ -44,13 +50,29 @@ pub struct Parts {
 /// Investigates one incident.
 #[must_use]
 pub fn investigate(bundle: &Bundle) -> Investigation {
-    let scene = scene::Scene::of(bundle);
+    let state = tools::look(bundle);
+    let named: Vec<String> = state.findings.iter().map(|finding| finding.component.clone()).collect();
+    let scene = scene::Scene::of(bundle, &named);
     let window = window::Window::of(bundle);
     let deviations = deviation::all(bundle, &window);
-    let mut candidates = rank::rank(bundle, &scene, &deviations, &[]);
+    let (templates, incident_share) = templates::mine(bundle, &window);
+    let new: Vec<&templates::Template> = templates.iter().filter(|t| t.stands_out(incident_share)).collect();
+    let own = rank::own(bundle, &scene, &deviations);
+    let trouble =
+        changes::Trouble { bundle, scene: &scene, deviations: &deviations, templates: &new, own: &own };
+    let changes = trouble.judge();
+    let told = told(&scene, &new, &changes, &state);
+    let mut candidates = rank::rank(bundle, &scene, &deviations, &told);
     let confidence = conclude::confidences(&candidates);
     candidates.truncate(RANKED_MAX);
-    let facts = argue::Facts { bundle, scene: &scene, deviations: &deviations };
+    let facts = argue::Facts {
+        bundle,
+        scene: &scene,
+        deviations: &deviations,
+        templates: &new,
+        changes: &changes,
+        state: &state,
+    };
     let answer = conclude::answer(&facts, &candidates, &confidence);
     let parts = |c: &rank::Candidate| Parts {
         component: scene.names[c.component].to_owned(),
@@ -59,4 +81,34 @@ pub fn investigate(bundle: &Bundle) -> Investigation {
         told: c.told,
     };
     Investigation { answer, parts: candidates.iter().map(parts).collect() }
+}
+
+/// Weight of what logs say beside what series say: an error is logged by those that suffer as well.
+const LOG_WEIGHT: f64 = 0.5;
+
+/// Weight of a convicted change: what it was made to is where it is taken back.
+const CHANGE_WEIGHT: f64 = 6.0;
+
+/// Weight of what the platform says of a component's state: it needs no comparison with normal.
+const STATE_WEIGHT: f64 = 8.0;
+
+/// What logs, changes and tools say of each component.
+fn told(
+    scene: &scene::Scene<'_>,
+    new: &[&templates::Template],
+    changes: &changes::Verdict,
+    state: &tools::State,
+) -> Vec<f64> {
+    let mut told = vec![0.0; scene.names.len()];
+    for (number, name) in scene.names.iter().enumerate() {
+        let bad = new.iter().filter(|template| template.bad && template.component == *name);
+        let lines: u64 = bad.map(|template| template.incident).sum();
+        told[number] += LOG_WEIGHT * (lines as f64).ln_1p();
+        told[number] += STATE_WEIGHT * state.of(name).map_or(0.0, |finding| finding.weight);
+    }
+    if let Some((component, suspicion)) = changes.convicted().and_then(|s| Some((s.component?, s.suspicion)))
+    {
+        told[component] += CHANGE_WEIGHT * suspicion;
+    }
+    told
 }

@@ -114,7 +114,7 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     reasons.extend(witness);
     reasons.extend(change.as_ref().map(|c| describe_change(c, onset)));
     let confidence = confidence - if unharmed { UNHARMED } else { 0.0 };
-    let confidence = confidence.min(if hearsay { HEARSAY_MAX } else { CONFIDENCE_MAX });
+    let confidence = confidence.clamp(0.0, if hearsay { HEARSAY_MAX } else { CONFIDENCE_MAX });
     Some(Candidate { component: service.clone(), cause, confidence, reasons, change, metrics })
 }
 

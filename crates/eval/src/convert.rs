@@ -6,7 +6,9 @@
 mod loghub;
 mod nab;
 mod nezha;
+mod opensre;
 mod petshop;
+mod rootcausebench;
 mod runbooks;
 mod writer;
 
@@ -20,6 +22,11 @@ pub enum Set {
     Petshop,
     /// IntelligentDDS/Nezha
     Nezha,
+    /// edgedelta/root-cause-bench
+    #[value(name = "rootcausebench")]
+    RootCauseBench,
+    /// Tracer-Cloud/opensre
+    Opensre,
     /// logpai/loghub
     Loghub,
     /// prometheus-operator/runbooks
@@ -36,6 +43,8 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
     let made = match set {
         Set::Petshop => petshop::convert(from, to)?,
         Set::Nezha => nezha::convert(from, to)?,
+        Set::RootCauseBench => rootcausebench::convert(from, to)?,
+        Set::Opensre => opensre::convert(from, to)?,
         Set::Loghub => loghub::convert(from, to)?,
         Set::Nab => nab::convert(from, to)?,
         Set::Runbooks => runbooks::convert(from, to)?,
@@ -43,12 +52,17 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
     if made == 0 {
         bail!("nothing in {} looks like this data set", from.display());
     }
-    Ok(format!("{made} bundles in {}", to.display()))
+    Ok(format!("{made} cases in {}", to.display()))
 }
 
 /// Converts every known set that lies in a folder under its usual name.
 pub fn known(data: &Path, to: &Path) -> Result<()> {
-    let sets = [(Set::Petshop, "petshop", "petshop"), (Set::Nezha, "nezha-online-boutique", "nezha")];
+    let sets = [
+        (Set::Petshop, "petshop", "petshop"),
+        (Set::Nezha, "nezha-online-boutique", "nezha"),
+        (Set::RootCauseBench, "rootcausebench", "rootcausebench"),
+        (Set::Opensre, "opensre", "opensre"),
+    ];
     let mut found = 0;
     for (set, folder, name) in sets {
         if data.join(folder).is_dir() {

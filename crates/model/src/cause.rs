@@ -33,6 +33,7 @@ pub enum Cause {
     CrashLoop,
     TrafficSpike,
     DependencyFailure,
+    StorageExhaustion,
 }
 
 impl Cause {
@@ -59,6 +60,7 @@ impl Cause {
             Cause::CrashLoop => "a crash loop",
             Cause::TrafficSpike => "a traffic spike",
             Cause::DependencyFailure => "a failing dependency",
+            Cause::StorageExhaustion => "no storage left",
         }
     }
 }

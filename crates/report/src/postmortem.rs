@@ -348,6 +348,11 @@ fn lasting_fix(root: &Hypothesis) -> Vec<String> {
             vec![format!("find the source of the traffic at {c} and agree on a rate limit")]
         }
         Cause::DependencyFailure => vec![format!("give {c} a fallback for the dependency that failed")],
+        Cause::StorageExhaustion => {
+            vec![format!(
+                "find what fills the storage of {c}, bound it, and alert on the day it will be full"
+            )]
+        }
     }
 }
 

@@ -1,28 +1,37 @@
 //! Evidence: references to what was seen, each once.
 
 use super::answer::{AnswerEvidence, Window};
+use super::changes::{self, Suspect};
 use super::class::Class;
 use super::deviation::Deviation;
 use super::rank::Candidate;
 use super::scene::Scene;
-use crate::bundle::Bundle;
-use crate::bundle::time_text;
+use super::templates::Template;
+use super::tools::{Finding, State};
+use crate::bundle::{Bundle, Ms, time_text};
 use midwatch_model::{Evidence, EvidenceSource};
 
 /// Surprise from which a series is evidence.
-const NOTABLE: f64 = 3.0;
+pub const NOTABLE: f64 = 3.0;
 
-/// Series of one component that are cited at most.
+/// Pieces of one kind about one component that are cited at most.
 const CITED_MAX: usize = 3;
 
 /// Share of its best series' surprise from which a resource counts as what is wrong.
 const RESOURCE_SHARE: f64 = 0.6;
+
+/// What begins within so much of each other begins at once, as far as scrapes a minute apart can tell.
+const BLUR_MS: Ms = 60 * 1000;
 
 /// Everything that was found.
 pub struct Facts<'a> {
     pub bundle: &'a Bundle,
     pub scene: &'a Scene<'a>,
     pub deviations: &'a [Deviation],
+    /// Messages that are new or surge.
+    pub templates: &'a [&'a Template],
+    pub changes: &'a changes::Verdict,
+    pub state: &'a State,
 }
 
 /// All evidence that hypotheses cite.
@@ -33,7 +42,7 @@ pub struct Book {
 
 impl Book {
     /// Files a piece, or finds it where it already is.
-    pub fn file(&mut self, source: EvidenceSource, query: String, window: Window, excerpt: String) -> String {
+    fn file(&mut self, source: EvidenceSource, query: String, window: Window, excerpt: String) -> String {
         if let Some(same) = self.filed.iter().find(|e| e.query == query && e.excerpt == excerpt) {
             return same.id.clone();
         }
@@ -48,47 +57,70 @@ impl Book {
     }
 }
 
-impl Facts<'_> {
-    /// Ids of what speaks for a candidate, and of what speaks against it.
-    pub fn argue(&self, candidate: &Candidate, book: &mut Book) -> (Vec<String>, Vec<String>) {
-        let of = |component: usize| {
-            let mut of: Vec<&Deviation> = self
-                .deviations
-                .iter()
-                .filter(|d| d.score >= NOTABLE && self.component(d) == self.scene.names[component])
-                .collect();
-            of.sort_by(|a, b| b.score.total_cmp(&a.score));
-            of
-        };
-        let mut evidence: Vec<String> =
-            of(candidate.component).iter().take(CITED_MAX).map(|d| self.cite(d, true, book)).collect();
+impl<'a> Facts<'a> {
+    /// Ids of what speaks for a candidate, and of what speaks against it; `convicted` if a change is part of it.
+    pub fn argue(
+        &self,
+        candidate: &Candidate,
+        convicted: Option<&Suspect>,
+        book: &mut Book,
+    ) -> (Vec<String>, Vec<String>) {
+        let name = self.scene.names[candidate.component];
+        let mut evidence = Vec::new();
+        evidence.extend(self.state.of(name).map(|finding| self.cite_state(finding, book)));
+        evidence.extend(convicted.map(|suspect| self.cite_change(suspect, book)));
+        let own = self.notable(candidate.component);
+        evidence.extend(own.iter().take(CITED_MAX).map(|d| self.cite(d, true, book)));
+        let mut lines: Vec<&&Template> =
+            self.templates.iter().filter(|t| t.bad && t.component == name).collect();
+        lines.sort_by_key(|template| std::cmp::Reverse(template.incident));
+        evidence.extend(lines.iter().take(CITED_MAX).map(|template| self.cite_log(template, book)));
         if candidate.covers > 0.0 {
             let callers = self.scene.upstream(candidate.component);
-            let shown =
-                callers.iter().filter_map(|(caller, _)| of(*caller).into_iter().find(|d| self.is_symptom(d)));
+            let shown = callers.iter().filter_map(|(caller, _)| self.shows_symptom(*caller));
             evidence.extend(shown.take(CITED_MAX).map(|d| self.cite(d, false, book)));
         }
         // Something that it calls shows the symptom just as much: it may be the cause of this.
-        let mut against = Vec::new();
-        for (callee, _) in self.scene.downstream(candidate.component) {
-            let louder = of(callee).into_iter().find(|d| self.is_symptom(d) && d.score >= candidate.own);
-            against.extend(louder.map(|d| self.cite(d, false, book)));
-        }
-        against.truncate(CITED_MAX);
+        let callees = self.scene.downstream(candidate.component).into_iter();
+        let louder =
+            callees.filter_map(|(callee, _)| self.shows_symptom(callee)).filter(|d| d.score >= candidate.own);
+        let against = louder.take(CITED_MAX).map(|d| self.cite(d, false, book)).collect();
         (evidence, against)
+    }
+
+    /// What is notable of a component's own series, the most surprising first.
+    fn notable(&self, component: usize) -> Vec<&'a Deviation> {
+        let of = |d: &&Deviation| d.score >= NOTABLE && self.component(d) == self.scene.names[component];
+        let mut of: Vec<&Deviation> = self.deviations.iter().filter(of).collect();
+        of.sort_by(|a, b| b.score.total_cmp(&a.score));
+        of
+    }
+
+    fn shows_symptom(&self, component: usize) -> Option<&'a Deviation> {
+        self.notable(component).into_iter().find(|d| self.is_symptom(d))
     }
 
     /// What is wrong with a candidate: a resource that it has run out of explains its latency and errors, which explain
     /// nothing; else the symptom that was alerted, where it shows that.
     pub fn class(&self, candidate: &Candidate) -> Class {
-        let name = self.scene.names[candidate.component];
-        let notable = || self.deviations.iter().filter(|d| d.score >= NOTABLE && self.component(d) == name);
+        let notable = self.notable(candidate.component);
         let resource =
-            notable().filter(|d| d.meaning.class.is_resource() && d.score >= RESOURCE_SHARE * candidate.own);
-        let resource = resource.max_by(|a, b| a.score.total_cmp(&b.score)).map(|d| d.meaning.class);
-        let symptom = notable().any(|d| self.is_symptom(d)).then_some(self.scene.symptom);
+            |d: &&&Deviation| d.meaning.class.is_resource() && d.score >= RESOURCE_SHARE * candidate.own;
+        let resource = notable.iter().find(resource).map(|d| d.meaning.class);
+        let symptom = notable.iter().any(|d| self.is_symptom(d)).then_some(self.scene.symptom);
         let best = candidate.best.map(|index| self.deviations[index].meaning.class);
         resource.or(symptom).or(best).unwrap_or(self.scene.symptom)
+    }
+
+    /// Whether series of what was alerted are there, and none of them shows what the alerts tell.
+    pub fn alert_is_not_borne_out(&self) -> bool {
+        let alerted = |d: &&Deviation| {
+            self.is_symptom(d) && self.scene.alerted.iter().any(|c| self.scene.names[*c] == self.component(d))
+        };
+        let mut symptoms = self.deviations.iter().filter(alerted).peekable();
+        symptoms.peek().is_some()
+            && symptoms.all(|d| d.score < NOTABLE)
+            && self.templates.iter().all(|t| !t.bad)
     }
 
     /// Whether the component has any series that could be compared.
@@ -96,7 +128,7 @@ impl Facts<'_> {
         self.deviations.iter().any(|d| self.component(d) == self.scene.names[component])
     }
 
-    fn component(&self, deviation: &Deviation) -> &str {
+    fn component(&self, deviation: &Deviation) -> &'a str {
         &self.bundle.metrics.series[deviation.series].component
     }
 
@@ -113,18 +145,73 @@ impl Facts<'_> {
         let notable = |d: &&Deviation| {
             d.score >= NOTABLE && d.meaning.class != Class::Traffic && names.contains(&self.component(d))
         };
-        let begun = self.deviations.iter().filter(notable).filter_map(|d| Some((d.onset?, d)));
-        let first = begun.min_by(|a, b| a.0.cmp(&b.0).then(b.1.score.total_cmp(&a.1.score)));
+        let begun: Vec<(Ms, &Deviation)> =
+            self.deviations.iter().filter(notable).filter_map(|d| Some((d.onset?, d))).collect();
+        let earliest = begun.iter().map(|(at, _)| *at).min()?;
+        let of_root = |d: &Deviation| self.component(d) == self.scene.names[root];
+        let at_once = begun.into_iter().filter(|(at, _)| *at <= earliest + BLUR_MS);
+        // Of what began within one scrape the likeliest origin comes first, then the most surprising.
+        let first =
+            at_once.max_by(|a, b| (of_root(a.1).cmp(&of_root(b.1))).then(a.1.score.total_cmp(&b.1.score)));
         first.map(|(_, d)| self.component(d).to_owned())
+    }
+
+    /// Files what shows a cause that is no change.
+    pub fn cite_other(&self, other: &changes::Other, book: &mut Book) -> String {
+        let at = self.bundle.incident.detected_at;
+        book.file(
+            EvidenceSource::Logs,
+            "logs.ndjson and alerts".to_owned(),
+            window(at, at),
+            one_line(&other.shown),
+        )
+    }
+
+    fn cite_state(&self, finding: &Finding, book: &mut Book) -> String {
+        let at = self.bundle.incident.detected_at;
+        let file = if finding.tool.contains('.') {
+            finding.tool.clone()
+        } else {
+            format!("tools.json: {}", finding.tool)
+        };
+        book.file(EvidenceSource::ControlPlane, file, window(at, at), one_line(&finding.says))
+    }
+
+    fn cite_change(&self, suspect: &Suspect, book: &mut Book) -> String {
+        let what = match &suspect.found {
+            Some(found) => format!("; its diff {}: {}", found.mechanism.title(), found.line),
+            None => String::new(),
+        };
+        let place = suspect.component.map_or(String::new(), |c| format!(" to {}", self.scene.names[c]));
+        let excerpt = format!(
+            "{}{place} at {}, \"{}\"{what}",
+            suspect.kind.title(),
+            time_text(suspect.at),
+            suspect.title
+        );
+        let query = format!("changes.json: id={}", suspect.id);
+        book.file(EvidenceSource::ControlPlane, query, window(suspect.at, suspect.at), one_line(&excerpt))
+    }
+
+    fn cite_log(&self, template: &Template, book: &mut Book) -> String {
+        let query = format!("logs.ndjson: service={}, lines like the excerpt", template.component);
+        let times =
+            if template.incident == 1 { "once".to_owned() } else { format!("{} times", template.incident) };
+        let before = if template.normal == 0 {
+            "never before".to_owned()
+        } else {
+            format!("{} times before", template.normal)
+        };
+        let excerpt = format!("{} logged {times}, {before}: {}", template.component, template.sample);
+        let window = window(template.first_at, self.bundle.incident.detected_at.max(template.first_at));
+        book.file(EvidenceSource::Logs, query, window, one_line(&excerpt))
     }
 
     fn cite(&self, deviation: &Deviation, own: bool, book: &mut Book) -> String {
         let series = &self.bundle.metrics.series[deviation.series];
         let source = if own { EvidenceSource::ServiceMetrics } else { EvidenceSource::NeighbourMetrics };
-        let window = Window {
-            from: time_text(series.at.first().copied().unwrap_or_default()),
-            to: time_text(series.at.last().copied().unwrap_or_default()),
-        };
+        let (from, to) =
+            (series.at.first().copied().unwrap_or_default(), series.at.last().copied().unwrap_or_default());
         let query = format!("metrics.csv: service={}, metric={}", series.component, series.metric);
         let way = if deviation.rose { "rose to" } else { "fell to" };
         let since = deviation.onset.map_or(String::new(), |at| format!(" since {}", time_text(at)));
@@ -136,12 +223,28 @@ impl Facts<'_> {
             number(deviation.centre),
             number(deviation.spread)
         );
-        book.file(source, query, window, excerpt)
+        book.file(source, query, window(from, to), excerpt)
     }
 }
 
+fn window(from: Ms, to: Ms) -> Window {
+    Window { from: time_text(from), to: time_text(to) }
+}
+
+/// What somebody else wrote, as one line of bounded length.
+fn one_line(text: &str) -> String {
+    const CHARS_MAX: usize = 300;
+    text.split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(CHARS_MAX)
+        .collect()
+}
+
 /// A number with as many digits as a person reads.
-pub fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     let digits = match value.abs() {
         0.0 => 0,
         large if large >= 100.0 => 0,

@@ -218,6 +218,7 @@ impl Class {
             Cause::ConsumerLag => Class::Queue,
             Cause::CrashLoop => Class::Restarts,
             Cause::TrafficSpike => Class::Traffic,
+            Cause::StorageExhaustion => Class::Disk,
         }
     }
 
@@ -225,8 +226,9 @@ impl Class {
     #[must_use]
     pub fn cause(self) -> Cause {
         match self {
-            Class::Latency | Class::Network | Class::Disk | Class::Other => Cause::LatencySpike,
+            Class::Latency | Class::Network | Class::Other => Cause::LatencySpike,
             Class::Errors => Cause::ErrorRateSpike,
+            Class::Disk => Cause::StorageExhaustion,
             Class::Traffic => Cause::TrafficSpike,
             Class::Cpu => Cause::CpuSaturation,
             Class::Memory => Cause::MemoryLeak,

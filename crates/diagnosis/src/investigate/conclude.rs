@@ -1,9 +1,12 @@
 //! The verdict: a root cause, no fault, or neither with the next best query.
 
 use super::answer::{Answer, Ranked, Remediation, VerdictKind};
-use super::argue::{Book, Facts};
+use super::argue::{Book, Facts, NOTABLE};
+use super::changes::{Other, Suspect};
 use super::class::Class;
+use super::effect::Effect;
 use super::rank::Candidate;
+use crate::bundle::AlertStatus;
 use midwatch_model::{ActionKind, Cause};
 
 /// Nats of score by which one component must lead another to be e times as likely.
@@ -21,9 +24,6 @@ const CONCLUSIVE: f64 = 0.5;
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;
 
-/// Share of the best score from which a component counts as hit.
-const HIT_SHARE: f64 = 0.5;
-
 /// How likely each candidate is the origin: its share of all, times how likely it is that there is anything at all.
 pub fn confidences(candidates: &[Candidate]) -> Vec<f64> {
     let best = candidates.first().map_or(0.0, Candidate::score);
@@ -35,14 +35,27 @@ pub fn confidences(candidates: &[Candidate]) -> Vec<f64> {
 
 pub fn answer(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -> Answer {
     let mut book = Book::default();
-    let ranked: Vec<Ranked> =
-        candidates.iter().zip(confidence).map(|(c, p)| hypothesis(facts, c, *p, &mut book)).collect();
     let verdict = verdict(facts, candidates, confidence);
+    let convicted = facts.changes.convicted();
+    let other = facts.changes.other.as_ref().filter(|_| convicted.is_none());
+    let mut ranked = Vec::new();
+    for (place, (candidate, confidence)) in candidates.iter().zip(confidence).enumerate() {
+        let why = if place == 0 { Why { convicted, other } } else { Why::default() };
+        ranked.push(hypothesis(facts, candidate, *confidence, &why, &mut book));
+    }
+    let remediation = ranked
+        .first()
+        .filter(|_| verdict == VerdictKind::RootCause)
+        .map(|best| remediation(facts, best, convicted, other));
     Answer {
         verdict,
         first_failing_service: candidates.first().and_then(|best| facts.first_failing(best.component)),
-        blast_radius: blast_radius(facts, candidates),
-        remediation: ranked.first().filter(|_| verdict == VerdictKind::RootCause).map(remediation),
+        blast_radius: if verdict == VerdictKind::NoFault {
+            Vec::new()
+        } else {
+            blast_radius(facts, candidates)
+        },
+        remediation,
         evidence: book.into_evidence(),
         next_query: (verdict == VerdictKind::Inconclusive).then(|| next_query(facts, candidates)),
         ranked,
@@ -54,50 +67,109 @@ pub fn answer(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -
 /// What is quiet although it was looked at is no fault; what nobody looked at is unknown.
 fn verdict(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -> VerdictKind {
     let best = candidates.first().map_or(0.0, Candidate::score);
-    let looked_at = facts.scene.alerted.iter().any(|alerted| facts.has_series(*alerted));
+    let states = facts.state.healthy > 0 && facts.state.findings.is_empty();
+    let looked_at = states || facts.scene.alerted.iter().any(|alerted| facts.has_series(*alerted));
+    let over = facts.bundle.incident.alerts.iter().all(|alert| alert.status == AlertStatus::Resolved);
+    // What the platform says of itself, and that the alert is over, outweighs a little surprise.
+    let quiet = if states || over { NOISE } else { QUIET };
     match confidence.first() {
+        _ if looked_at && best < quiet => VerdictKind::NoFault,
         Some(sure) if *sure >= CONCLUSIVE => VerdictKind::RootCause,
-        _ if looked_at && best < QUIET => VerdictKind::NoFault,
+        _ if facts.alert_is_not_borne_out() && facts.state.findings.is_empty() => VerdictKind::NoFault,
         _ => VerdictKind::Inconclusive,
     }
 }
 
-fn hypothesis(facts: &Facts<'_>, candidate: &Candidate, confidence: f64, book: &mut Book) -> Ranked {
+/// What is known beyond the component's own series.
+#[derive(Default)]
+struct Why<'a> {
+    convicted: Option<&'a Suspect>,
+    other: Option<&'a Other>,
+}
+
+fn hypothesis(
+    facts: &Facts<'_>,
+    candidate: &Candidate,
+    confidence: f64,
+    why: &Why<'_>,
+    book: &mut Book,
+) -> Ranked {
     let best = candidate.best.map(|index| &facts.deviations[index]);
-    let (evidence, against) = facts.argue(candidate, book);
+    let (mut evidence, against) = facts.argue(candidate, why.convicted, book);
+    evidence.extend(why.other.map(|other| facts.cite_other(other, book)));
     Ranked {
         component: facts.scene.names[candidate.component].to_owned(),
         metric: best.map(|deviation| facts.bundle.metrics.series[deviation.series].metric.clone()),
-        kind: facts.class(candidate).cause(),
+        kind: kind(facts, candidate, why),
         confidence,
-        change: None,
+        change: why.convicted.map(|suspect| suspect.id.clone()),
         evidence,
         against,
     }
 }
 
-/// Components that show much of what the best one shows, and what calls the best one.
+/// What the platform says comes first, then what is no change, then what the component has run out of.
+fn kind(facts: &Facts<'_>, candidate: &Candidate, why: &Why<'_>) -> Cause {
+    if let Some(finding) = facts.state.of(facts.scene.names[candidate.component]) {
+        return finding.cause;
+    }
+    match why.other.map(|other| other.effect) {
+        Some(Effect::Traffic) => return Cause::TrafficSpike,
+        Some(Effect::CertificateExpired | Effect::Provider | Effect::Host) => {
+            return Cause::DependencyFailure;
+        }
+        _ => {}
+    }
+    let class = facts.class(candidate);
+    match why.convicted {
+        Some(_) if !class.is_resource() => Cause::DeploymentFailure,
+        _ => class.cause(),
+    }
+}
+
+/// The best candidate, and what calls it or is called by it and is in trouble itself.
 fn blast_radius(facts: &Facts<'_>, candidates: &[Candidate]) -> Vec<String> {
-    let Some(best) = candidates.first().filter(|best| best.own > 0.0) else { return Vec::new() };
-    let upstream: Vec<usize> =
-        facts.scene.upstream(best.component).into_iter().map(|(caller, _)| caller).collect();
-    let hit = candidates.iter().filter(|c| c.component == best.component || upstream.contains(&c.component));
-    let mut names: Vec<String> = hit
-        .filter(|c| c.own >= HIT_SHARE * best.own)
-        .map(|c| facts.scene.names[c.component].to_owned())
-        .collect();
+    let Some(best) = candidates.first().filter(|best| best.score() > 0.0) else { return Vec::new() };
+    let around =
+        facts.scene.upstream(best.component).into_iter().chain(facts.scene.downstream(best.component));
+    let around: Vec<usize> = around.map(|(beside, _)| beside).collect();
+    let hit = |c: &&Candidate| {
+        c.component == best.component || around.contains(&c.component) && c.own.max(c.told) >= NOTABLE
+    };
+    let mut names: Vec<String> =
+        candidates.iter().filter(hit).map(|c| facts.scene.names[c.component].to_owned()).collect();
     names.sort();
     names
 }
 
-fn remediation(best: &Ranked) -> Remediation {
-    let (action, why) = match best.kind {
+fn remediation(
+    facts: &Facts<'_>,
+    best: &Ranked,
+    convicted: Option<&Suspect>,
+    other: Option<&Other>,
+) -> Remediation {
+    if let Some(suspect) = convicted {
+        let target = suspect.component.map_or(best.component.clone(), |c| facts.scene.names[c].to_owned());
+        let reason = format!("take back {} {}", suspect.kind.title(), suspect.id);
+        return Remediation { action: ActionKind::Rollback, target, reason };
+    }
+    let by_other = other.map(|other| match other.effect {
+        Effect::Traffic => (ActionKind::Scale, "more traffic than its capacity, and no change behind it"),
+        Effect::CertificateExpired => {
+            (ActionKind::Escalate, "the certificate has to be renewed; no change did this")
+        }
+        Effect::Provider => {
+            (ActionKind::CircuitBreak, "what it depends on outside fails; no change did this")
+        }
+        _ => (ActionKind::Escalate, "the host has to be replaced; no change did this"),
+    });
+    let (action, why) = by_other.unwrap_or(match best.kind {
         Cause::TrafficSpike => (ActionKind::Scale, "more traffic than its capacity"),
         Cause::MemoryLeak | Cause::CrashLoop => (ActionKind::Restart, "a restart frees what it holds"),
         Cause::DbConnectionExhaustion => (ActionKind::RestartDbPool, "its connections are held"),
         Cause::CpuSaturation => (ActionKind::Scale, "it has no CPU left"),
         _ => (ActionKind::Escalate, "no action of the catalogue is known to help"),
-    };
+    });
     Remediation { action, target: best.component.clone(), reason: why.to_owned() }
 }
 
@@ -105,10 +177,12 @@ fn next_query(facts: &Facts<'_>, candidates: &[Candidate]) -> String {
     let names: Vec<&str> = candidates.iter().take(2).map(|c| facts.scene.names[c.component]).collect();
     let what = if facts.scene.symptom == Class::Errors { "error logs" } else { "traces" };
     match names.as_slice() {
-        [one, other] => format!(
-            "{what} of {one} and of {other} in the window of the incident: which of them failed first?"
-        ),
+        [one, other, ..] => {
+            format!(
+                "{what} of {one} and of {other} in the window of the incident: which of them failed first?"
+            )
+        }
         [one] => format!("{what} of {one} in the window of the incident, and the metrics of what it calls"),
-        _ => "metrics of the alerted service in the window of the incident and of an hour before".to_owned(),
+        [] => "metrics of the alerted service in the window of the incident and of an hour before".to_owned(),
     }
 }

@@ -29,6 +29,9 @@ const DRIFT_SAMPLES_MIN: usize = 3;
 /// Share of its level by which a series that never moved must move to be one spread away.
 const CONSTANT_SHARE: f64 = 0.01;
 
+/// Normal samples without which nothing is known of what is normal.
+const NORMAL_MIN: usize = 5;
+
 /// One series against its normal.
 #[derive(Clone, Debug)]
 pub struct Deviation {
@@ -64,7 +67,7 @@ pub fn all(bundle: &Bundle, window: &Window) -> Vec<Deviation> {
 }
 
 fn of(index: usize, metric: &str, split: &Split) -> Option<Deviation> {
-    if split.normal.is_empty() || split.incident.is_empty() {
+    if split.normal.len() < NORMAL_MIN || split.incident.is_empty() {
         return None;
     }
     let meaning = Meaning::of(metric);

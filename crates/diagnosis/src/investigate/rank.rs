@@ -47,6 +47,17 @@ fn weight(class: Class) -> f64 {
     }
 }
 
+/// Surprise of each component's own series.
+pub fn own(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation]) -> Vec<f64> {
+    let mut own = vec![0.0_f64; scene.names.len()];
+    for deviation in deviations {
+        if let Some(component) = scene.number(&bundle.metrics.series[deviation.series].component) {
+            own[component] = own[component].max(weight(deviation.meaning.class) * deviation.score);
+        }
+    }
+    own
+}
+
 /// Every eligible component, best first; equal scores in order of names.
 pub fn rank(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation], told: &[f64]) -> Vec<Candidate> {
     let mut own = vec![(0.0_f64, None); scene.names.len()];

@@ -19,7 +19,8 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub fn of(bundle: &'a Bundle) -> Self {
+    /// `more` are components that only tools name.
+    pub fn of(bundle: &'a Bundle, more: &'a [String]) -> Self {
         let spans: BTreeMap<(&str, &str), &str> = bundle
             .spans
             .iter()
@@ -32,7 +33,9 @@ impl<'a> Scene<'a> {
                 parent.filter(|parent| **parent != span.component).map(|p| (*p, span.component.as_str())),
             );
         }
-        let names: Vec<&str> = names(bundle, &edges).into_iter().collect();
+        let mut names = names(bundle, &edges);
+        names.extend(more.iter().map(String::as_str));
+        let names: Vec<&str> = names.into_iter().collect();
         let index: BTreeMap<&str, usize> =
             names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
         let (mut callers, mut callees) = (vec![Vec::new(); names.len()], vec![Vec::new(); names.len()]);

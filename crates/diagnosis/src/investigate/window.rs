@@ -23,7 +23,19 @@ pub struct Split {
 
 impl Window {
     pub fn of(bundle: &Bundle) -> Self {
-        Self { detected_at: bundle.incident.detected_at, baseline: bundle.incident.baseline.clone() }
+        let detected_at = bundle.incident.detected_at;
+        let mut baseline = bundle.incident.baseline.clone();
+        if baseline.is_empty() {
+            baseline.extend(Self::guessed(bundle, detected_at));
+        }
+        Self { detected_at, baseline }
+    }
+
+    /// The earlier half of what there is from before the detection, where nobody says when all was normal.
+    fn guessed(bundle: &Bundle, detected_at: Ms) -> Option<TimeSpan> {
+        let samples = bundle.metrics.series.iter().filter_map(|series| series.at.first());
+        let from = samples.chain(bundle.logs.first().map(|line| &line.at)).min().copied()?;
+        (from < detected_at).then(|| TimeSpan { from, to: from + (detected_at - from) / 2 })
     }
 
     /// Whether the time is one of normal operation.
@@ -36,7 +48,7 @@ impl Window {
         at >= self.detected_at - LOOK_BACK_MS && !self.is_normal(at)
     }
 
-    /// Parts a series; without a baseline, what is older than the detection by as much as there is after it is normal.
+    /// Parts a series.
     pub fn split(&self, series: &Series) -> Split {
         let mut split = Split { normal: vec![], normal_at: vec![], incident: vec![], incident_at: vec![] };
         for (at, value) in series.at.iter().zip(&series.values) {

@@ -15,7 +15,7 @@ const OTHERS_FROM: f64 = 0.02;
 /// The answer as text.
 pub fn render(answer: &Answer) -> String {
     let mut text = format!("{}\n", bold(&verdict(answer)));
-    if let Some(best) = answer.ranked.first() {
+    if let Some(best) = answer.ranked.first().filter(|_| answer.verdict != VerdictKind::NoFault) {
         cited(&mut text, answer, "Evidence", &best.evidence);
         cited(&mut text, answer, "Against", &best.against);
     }
@@ -30,15 +30,19 @@ pub fn render(answer: &Answer) -> String {
     if let Some(next) = &answer.next_query {
         let _ = write!(text, "\nNext best query\n  {next}\n");
     }
-    others(&mut text, answer);
-    reach(&mut text, answer);
+    if answer.verdict != VerdictKind::NoFault {
+        others(&mut text, answer);
+        reach(&mut text, answer);
+    }
     let _ = write!(text, "\n{:.1} ms, no language model asked", answer.elapsed_ms);
     text
 }
 
 fn verdict(answer: &Answer) -> String {
     match (answer.verdict, answer.ranked.first()) {
-        (VerdictKind::NoFault, _) => "Nothing is wrong any more, or was: no fault found.".to_owned(),
+        (VerdictKind::NoFault, _) => {
+            "No fault found: what the alert tells of is not there, or no longer.".to_owned()
+        }
         (VerdictKind::RootCause, Some(best)) => {
             let change =
                 best.change.as_ref().map_or(String::new(), |change| format!(", from change {change}"));
