@@ -21,6 +21,8 @@ use std::collections::HashMap;
 pub struct Received {
     /// Ids of the alerts' episodes, in the order of the body.
     pub accepted: Vec<SignalId>,
+    /// What the accepted alerts are.
+    pub taken: Vec<Fingerprint>,
     /// Alerts that could not be used: their place in the body, and why.
     pub refused: Vec<(usize, String)>,
     /// Whether it was taken before, so that nothing was done now.
@@ -79,7 +81,7 @@ impl Engine {
     /// As [`Engine::take_in`].
     pub async fn receive(&self, source: Source, body: &[u8], sender: &str) -> Result<Received, ReceiveError> {
         let feed = source.name();
-        self.take_in(Incoming { feed, body, sender, replay_key: None, may_confirm: false }).await
+        self.take_in(Incoming { feed, body, sender, replay_key: None, may_confirm: false, taken: &[] }).await
     }
 
     /// Takes in a request with alerts. They are durable when this returns.
@@ -89,7 +91,7 @@ impl Engine {
     /// again.
     pub async fn take_in(&self, incoming: Incoming<'_>) -> Result<Received, ReceiveError> {
         let now = self.now();
-        let Incoming { feed, body, sender, replay_key, .. } = incoming;
+        let Incoming { feed, body, sender, replay_key, taken, .. } = incoming;
         let ((alerts, refused), (events, confirm)) = self.config.read(feed, body, now)?;
         let keys = Keys::of(feed, replay_key, &events);
         let turn = self.turn(&keys, now).await?;
@@ -114,6 +116,10 @@ impl Engine {
         }
         for alert in alerts {
             let fingerprint = alert.fingerprint();
+            if taken.contains(&fingerprint) {
+                continue;
+            }
+            outcome.taken.push(fingerprint);
             if desk.came_back(&alert, &self.config) {
                 tracing::debug!(%fingerprint, source = feed, "an alert of midwatch's own came back; nothing is made of it");
                 outcome.accepted.extend(desk.get(fingerprint).map(|held| held.id.clone()));
@@ -131,7 +137,7 @@ impl Engine {
         let (source, sender) = (feed.to_owned(), sender.to_owned());
         commit.deliveries.push(Delivery { seq, received_at: now, source, sender, news, body });
         let many = desk.is_far_behind();
-        let written = self.store.enqueue(commit).await;
+        let written = self.write_from(&desk, commit).await;
         drop(desk);
         self.kept(written).await?;
         if news || many {
@@ -158,13 +164,19 @@ impl Engine {
     /// Lets the alerts' rows say how they were last told. What was told since is in the deliveries.
     pub(crate) async fn catch_up(&self) -> Result<(), EngineError> {
         let mut writes = Vec::new();
-        while let Some(written) = self.catch_up_a_bit().await? {
-            writes.push(written);
-        }
+        let ended = loop {
+            match self.catch_up_a_bit().await {
+                Ok(Some(written)) => writes.push(written),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        // Each is heard, also if another has failed.
+        let mut kept = Ok(());
         for written in writes {
-            self.kept(written).await?;
+            kept = kept.and(self.kept(written).await);
         }
-        Ok(())
+        ended.and(kept)
     }
 
     /// A part at a time, so that whoever wants the desk meanwhile gets it between two parts.
@@ -174,7 +186,12 @@ impl Engine {
         self.refresh(&mut desk, now).await?;
         let Some((retold, told_up_to)) = desk.catch_up(now) else { return Ok(None) };
         // What is told meanwhile is written after it.
-        Ok(Some(self.store.enqueue(Commit { retold, told_up_to, ..Commit::default() }).await))
+        Ok(Some(self.write_from(&desk, Commit { retold, told_up_to, ..Commit::default() }).await))
+    }
+
+    /// Gives what follows from the desk its place in the order of writes. It is refused if what the desk rests on has failed.
+    pub(crate) async fn write_from(&self, desk: &Desk, commit: Commit) -> Pending {
+        self.store.enqueue(Commit { basis: Some(desk.basis), ..commit }).await
     }
 
     /// Waits until what the desk says already is durable. If it does not become so, the desk is read again.
@@ -252,7 +269,7 @@ impl Engine {
             }
         }
         if !commit.handled.is_empty() {
-            let written = self.store.enqueue(commit).await;
+            let written = self.write_from(&desk, commit).await;
             drop(desk);
             self.kept(written).await?;
         }
@@ -283,7 +300,7 @@ impl Engine {
                 held.suppressed = false;
             }
         }
-        let written = self.store.enqueue(commit).await;
+        let written = self.write_from(&desk, commit).await;
         drop(desk);
         self.kept(written).await
     }

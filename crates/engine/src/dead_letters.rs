@@ -2,7 +2,7 @@
 
 use crate::observe::{step, word_of};
 use crate::{Engine, EngineError, Incoming, ReceiveError};
-use midwatch_model::{HandlingStep, SignalId, after};
+use midwatch_model::{Fingerprint, HandlingStep, SignalId, after};
 use midwatch_store::{Commit, Compressed, DeadLetter, IntakeRow, LetterRetried, PutOff};
 
 /// Attempts at a row of the intake log before it is given up: 1, 2, 4 and 8 s apart, so that what passes by itself has
@@ -23,7 +23,7 @@ pub enum RetryError {
 }
 
 impl Engine {
-    /// Keeps a request that could not be read. It is durable when this returns; the answer is the letter's id.
+    /// Keeps a request that could not be read, or of which only some alerts were taken. It is durable when this returns; the answer is the letter's id.
     ///
     /// # Errors
     /// When the store takes nothing now.
@@ -33,8 +33,9 @@ impl Engine {
         sender: &str,
         body: &[u8],
         reason: &str,
+        taken: Vec<Fingerprint>,
     ) -> Result<String, EngineError> {
-        let letter = self.letter(source, sender, body, reason);
+        let letter = DeadLetter { taken, ..self.letter(source, sender, body, reason) };
         let id = letter.id.clone();
         self.store.commit(Commit { dead_letters: vec![letter], ..Commit::default() }).await?;
         Ok(id)
@@ -49,6 +50,7 @@ impl Engine {
             sender: sender.to_owned(),
             intake: None,
             reason: reason.to_owned(),
+            taken: Vec::new(),
             retried_at: None,
             results: Vec::new(),
             body: Compressed::new(body),
@@ -122,7 +124,14 @@ impl Engine {
             sender: &sender,
             replay_key: None,
             may_confirm: false,
+            taken: &letter.taken,
         };
+        // All of it or nothing: what is taken from a letter that stays one would be taken again with the next try.
+        if let Ok((_, refused)) = self.config.alerts_of(&letter.source, &body, self.now())
+            && let Some((index, reason)) = refused.first()
+        {
+            return Ok(Err(format!("alert {index}: {reason}")));
+        }
         match self.take_in(incoming).await {
             Ok(received) if received.replayed => Ok(Err("what it tells of was taken before".into())),
             Ok(received) => Ok(match received.refused.first() {

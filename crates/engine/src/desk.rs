@@ -58,6 +58,8 @@ pub struct Desk {
     pub(crate) flaps: Flaps,
     /// Incidents of which people are told.
     pub(crate) followed: Followed,
+    /// What the store was read with; see [`midwatch_store::Commit::basis`].
+    pub(crate) basis: u64,
     /// Whether a write failed, so that memory may say more than the store.
     pub(crate) stale: bool,
     /// Alerts whose rows do not reflect yet how they were last told.
@@ -209,4 +211,9 @@ impl Desk {
         let routes = tree.matching(&alert.labels).into_iter().filter_map(|id| tree.route(id));
         routes.map(|route| route.receiver.clone()).collect()
     }
+}
+
+/// The receiver of a target such as `team/webhook/0`; a receiver's own name may hold anything.
+pub(crate) fn receiver_of(target: &str) -> &str {
+    target.rsplitn(3, '/').last().unwrap_or(target)
 }

@@ -1,7 +1,7 @@
 //! The engine's side of the front door: who sends under which name, what was sent before, and changes that are told.
 
 use crate::{Engine, EngineConfig, EngineError, ReceiveError};
-use midwatch_model::{Change, Evidence, ServiceName, Timestamp};
+use midwatch_model::{Change, Evidence, Fingerprint, ServiceName, Timestamp};
 use midwatch_signal::change::ChangeSource;
 use midwatch_signal::source::{Mapping, Parsed, PayloadError, Source, Teller};
 use midwatch_store::{Commit, Seen, StoreError, ToldChange};
@@ -55,6 +55,8 @@ pub struct Incoming<'a> {
     pub replay_key: Option<&'a str>,
     /// Whether its signature allows to visit the address that confirms a subscription.
     pub may_confirm: bool,
+    /// Alerts that were taken from it before.
+    pub taken: &'a [Fingerprint],
 }
 
 /// A request that brings changes.

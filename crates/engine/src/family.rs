@@ -19,10 +19,15 @@ impl Desk {
     /// Why an incident's alert is not told of by itself, if it is told with another incident's.
     pub(crate) fn told_with_its_parent(&self, held: &Held, receiver: &str, now: Timestamp) -> Option<String> {
         // Whoever believes that it fires goes on to hear of it, and of its end.
-        if !is_incident(held) || self.is_told_firing(held.alert.fingerprint()) {
+        if !is_incident(held) || self.told_firing_at(&[held.alert.fingerprint()], receiver).is_some() {
             return None;
         }
         let head = self.head_of(&incident_of(held), held.alert.severity, receiver, now)?;
+        // What came after the parent's message is not named by it, and the next one may be hours away.
+        let told_at = self.followed.get(&head).and_then(|head| self.told_firing_at(&head.alerts, receiver));
+        if told_at.is_some_and(|told_at| held.alert.starts_at > told_at) {
+            return None;
+        }
         Some(format!("it is a child of {head}, of which {receiver} is told and whose message names it"))
     }
 

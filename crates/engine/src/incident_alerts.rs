@@ -106,6 +106,13 @@ impl Desk {
         self.log.values().any(|logged| logged.firing.contains(&fingerprint))
     }
 
+    /// When a receiver was last told that any of these fire, and not of their end.
+    pub(crate) fn told_firing_at(&self, alerts: &[Fingerprint], receiver: &str) -> Option<Timestamp> {
+        let logged = self.log.iter().filter(|((target, _), _)| crate::desk::receiver_of(target) == receiver);
+        let firing = logged.filter(|(_, logged)| alerts.iter().any(|alert| logged.firing.contains(alert)));
+        firing.map(|(_, logged)| logged.at).max()
+    }
+
     fn tell_of(&mut self, incident: &IncidentId, alert: Alert, rows: Arc<[SignalId]>, now: Timestamp) {
         let fingerprint = alert.fingerprint();
         let quiet = self.get(fingerprint).and_then(|held| held.quiet.clone());

@@ -42,7 +42,7 @@ impl Engine {
         for id in due {
             self.tell_group(&mut desk, id, now, &mut commit);
         }
-        let written = self.store.enqueue(commit).await;
+        let written = self.write_from(&desk, commit).await;
         drop(desk);
         self.kept(written).await
     }

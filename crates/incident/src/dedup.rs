@@ -222,6 +222,7 @@ mod tests {
             severity,
             acknowledged: None,
             original: Original::default(),
+            occurred_at: None,
             updated_at: starts_at,
         }
     }

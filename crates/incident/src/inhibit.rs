@@ -104,6 +104,7 @@ mod tests {
             severity: Severity::Warning,
             acknowledged: None,
             original: Original::default(),
+            occurred_at: None,
             updated_at: at(0),
         }
     }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
 
 /// How long open requests and the running tick may take to end.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
@@ -34,6 +35,8 @@ fn log_to_stderr() {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(ansi)
+        // Saying on standard error that standard error cannot be written would end the task that logs.
+        .log_internal_errors(false)
         .try_init();
 }
 
@@ -84,23 +87,38 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let patience = Patience { trusted_proxies: api.trusted_proxies.clone(), ..Patience::default() };
     let router = midwatch_api::router(engine.clone(), api);
     let (stop, stopped) = watch::channel(false);
-    let watching = tokio::spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
-    let telling = tokio::spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
-    let serving = tokio::spawn(midwatch_api::serve(listener, router, stopped, patience));
+    let mut work = JoinSet::new();
+    work.spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
+    work.spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
+    work.spawn(midwatch_api::serve(listener, router, stopped, patience));
     tracing::info!(
         server.address = %address, mode = %config.mode, dry_run = config.dry_run, services = config.services.len(),
         "midwatch is on watch"
     );
-    signal().await?;
+    let told = tokio::select! {
+        told = signal() => told,
+        // Nobody would be paged by a server that takes alerts and does nothing else.
+        ended = work.join_next() => Err(ended_by_itself(ended)),
+    };
     tracing::info!("stopping");
     let _ = stop.send(true);
-    let ended =
-        tokio::time::timeout(SHUTDOWN_MAX, async { (watching.await, telling.await, serving.await) }).await;
-    if ended.is_err() {
+    let all = async { while work.join_next().await.is_some() {} };
+    if tokio::time::timeout(SHUTDOWN_MAX, all).await.is_err() {
         tracing::warn!("some work did not end in time; the journal knows how far it came");
     }
     engine.store.close().await;
-    Ok(DONE)
+    told.map(|()| DONE)
+}
+
+fn ended_by_itself(ended: Option<Result<(), JoinError>>) -> anyhow::Error {
+    let why = match ended {
+        Some(Err(error)) => error.to_string(),
+        Some(Ok(())) | None => "it said nothing".to_owned(),
+    };
+    anyhow::anyhow!(
+        "a part of the server has ended by itself ({why}); start it again: nothing that was acknowledged is lost, and please \
+         report this"
+    )
 }
 
 async fn signal() -> Result<()> {

@@ -174,6 +174,9 @@ pub struct Alert {
     pub acknowledged: Option<Acknowledged>,
     #[serde(default, skip_serializing_if = "Original::is_empty")]
     pub original: Original,
+    /// When its sender says that what it last told happened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurred_at: Option<Timestamp>,
     pub updated_at: Timestamp,
 }
 
@@ -298,6 +301,7 @@ mod tests {
             severity: Severity::Warning,
             acknowledged: None,
             original: Original::default(),
+            occurred_at: None,
             updated_at: at(updated),
         };
         let now = at(100);
@@ -329,6 +333,7 @@ mod tests {
             severity: Severity::Critical,
             acknowledged: Some(Acknowledged { by: "ana".into(), at: at(20) }),
             original: Original { severity: Some("SEV-1".into()), ..Original::default() },
+            occurred_at: None,
             updated_at: at(20),
         };
         let over = Alert {
@@ -340,6 +345,7 @@ mod tests {
             severity: Severity::Warning,
             acknowledged: None,
             original: Original::default(),
+            occurred_at: None,
             updated_at: at(100),
             ..first.clone()
         };

@@ -12,6 +12,8 @@ pub enum HandlingStep {
     Read,
     #[strum(serialize = "told again")]
     ToldAgain,
+    /// What it tells happened before its end, and came after it.
+    Late,
     /// To which receivers it goes.
     Routed,
     /// It tells of another midwatch's incident.

@@ -1,7 +1,8 @@
 //! Label sets, kept small: a storm holds tens of thousands of them.
 
 use litemap::LiteMap;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 
 /// A name or value of a label.
@@ -10,8 +11,7 @@ pub use smol_str::SmolStr as LabelText;
 /// Label names and values, by name. A label that is missing is the same as an empty one.
 ///
 /// One allocation holds all pairs, and texts below 24 bytes with them.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Labels(LiteMap<LabelText, LabelText>);
 
 impl Labels {
@@ -73,6 +73,38 @@ impl Serialize for Labels {
     /// An object also when there are none: the map itself would then be written as an empty list.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Labels;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names with values, each a text")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Labels, A::Error> {
+        let mut labels = Labels::new();
+        while let Some((name, value)) = all.next_entry::<LabelText, LabelText>()? {
+            labels.insert(name, value);
+        }
+        Ok(labels)
+    }
+
+    /// Some write an object without entries as an empty list. Pairs in a list are no labels.
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Labels, A::Error> {
+        match all.next_element::<serde::de::IgnoredAny>()? {
+            None => Ok(Labels::new()),
+            Some(_) => Err(A::Error::custom("a list where an object of names and values is expected")),
+        }
     }
 }
 

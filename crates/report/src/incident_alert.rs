@@ -215,6 +215,7 @@ fn alert(incident: &Incident, face: Face, episode: &Episode, at: Timestamp, url:
         severity: face.severity,
         acknowledged: None,
         original: Default::default(),
+        occurred_at: None,
         updated_at: at,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::list::{Cursor, Page, Places};
 use crate::{Commit, Compressed, Store, StoreError};
-use midwatch_model::Timestamp;
+use midwatch_model::{Fingerprint, Timestamp};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -25,6 +25,8 @@ pub struct DeadLetter {
     /// The row of the intake log that could not be handled; `None` for a request that could not be read.
     pub intake: Option<String>,
     pub reason: String,
+    /// Alerts of the body that were taken when it came; trying it again is about the others.
+    pub taken: Vec<Fingerprint>,
     /// When it was last tried again.
     pub retried_at: Option<Timestamp>,
     /// Ids that it led to then; empty while it led to nothing.
@@ -70,8 +72,8 @@ pub(crate) async fn write(db: &mut SqliteConnection, commit: &Commit) -> Result<
 
 async fn write_letter(db: &mut SqliteConnection, letter: &DeadLetter) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT OR IGNORE INTO dead_letters (id, received_ms, source, sender, intake, reason, bytes, body) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO dead_letters (id, received_ms, source, sender, intake, reason, taken, bytes, body) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&letter.id)
     .bind(letter.received_at.as_millisecond())
@@ -79,6 +81,7 @@ async fn write_letter(db: &mut SqliteConnection, letter: &DeadLetter) -> Result<
     .bind(&letter.sender)
     .bind(&letter.intake)
     .bind(&letter.reason)
+    .bind(serde_json::to_string(&letter.taken).map_err(|e| sqlx::Error::Encode(e.into()))?)
     .bind(letter.body.bytes().len() as i64)
     .bind(letter.body.bytes())
     .execute(db)
@@ -128,6 +131,7 @@ fn read(row: &SqliteRow) -> Result<DeadLetter, StoreError> {
         sender: row.get("sender"),
         intake: row.get("intake"),
         reason: row.get("reason"),
+        taken: serde_json::from_str(row.get("taken")).map_err(|e| bad(e.to_string()))?,
         retried_at: row.get::<Option<i64>, _>("retried_ms").map(time).transpose()?,
         results: results.map_err(|e| bad(e.to_string()))?.unwrap_or_default(),
         body: Compressed::stored(row.get("body")),
@@ -148,7 +152,7 @@ impl Store {
         let places = Places::begin("dead_letters INDEXED BY dead_letters_listed", "received_ms");
         let places = Page::of(places.fetch(after, limit + 1, &self.readers).await?, limit);
         let rows = sqlx::query(
-            "SELECT id, received_ms, source, sender, intake, reason, retried_ms, results, x'' AS body FROM dead_letters \
+            "SELECT id, received_ms, source, sender, intake, reason, taken, retried_ms, results, x'' AS body FROM dead_letters \
              WHERE id IN (SELECT value FROM json_each(?)) ORDER BY received_ms DESC, id DESC",
         )
         .bind(places.ids())

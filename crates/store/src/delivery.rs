@@ -55,9 +55,8 @@ impl Compressed {
 
 pub(crate) async fn write(db: &mut SqliteConnection, deliveries: &[&Delivery]) -> Result<(), sqlx::Error> {
     for rows in deliveries.chunks(ROWS_MAX) {
-        let mut insert = QueryBuilder::new(
-            "INSERT OR IGNORE INTO deliveries (seq, received_ms, source, sender, news, body) ",
-        );
+        let mut insert =
+            QueryBuilder::new("INSERT INTO deliveries (seq, received_ms, source, sender, news, body) ");
         insert.push_values(rows, |mut row, delivery| {
             row.push_bind(delivery.seq as i64)
                 .push_bind(delivery.received_at.as_millisecond())

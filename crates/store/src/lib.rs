@@ -13,6 +13,7 @@ mod incident_list;
 mod intake;
 mod list;
 mod lock;
+mod migrations;
 mod notification;
 mod read;
 mod retention;
@@ -77,7 +78,8 @@ impl Store {
         let lock = lock::Lock::acquire(path)?;
         let options = options(path).create_if_missing(true).read_only(false);
         let mut connection = options.connect().await.map_err(|e| StoreError::open(path, e))?;
-        sqlx::migrate!("./migrations")
+        migrations::adopt(&mut connection).await.map_err(|e| StoreError::open(path, e))?;
+        migrations::ALL
             .run(&mut connection)
             .await
             .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
@@ -108,6 +110,16 @@ impl Store {
     /// Gives a commit its place in the order of writes, without waiting until it is durable.
     pub async fn enqueue(&self, commit: Commit) -> Pending {
         self.writer.enqueue(commit).await
+    }
+
+    /// Waits until everything that was given a place is written or has failed. What is then read from the store holds, and the
+    /// answer is what follows from it is written with ([`Commit::basis`]).
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store takes nothing now.
+    pub async fn basis(&self) -> Result<u64, StoreError> {
+        self.commit(Commit::default()).await?;
+        Ok(self.writer.basis())
     }
 
     /// Makes the store fail from the `nth` commit from now on (1 is the next), as a crash would, before or after that

@@ -47,6 +47,9 @@ pub struct Timer {
 /// What becomes durable together.
 #[derive(Clone, Debug, Default)]
 pub struct Commit {
+    /// The [`crate::Store::basis`] of the memory that this follows from. Once a commit of the same basis has failed, memory says
+    /// more than the store: this one is then refused, too, until memory was read anew.
+    pub basis: Option<u64>,
     pub appends: Vec<Append>,
     pub timers: Vec<Timer>,
     pub incidents: Vec<IncidentRow>,
@@ -108,6 +111,8 @@ struct Shared {
     /// Number of the commit that crashes; 0 for none.
     crash_at: AtomicU64,
     crash_after: AtomicBool,
+    /// Commits that follow from memory and failed.
+    broken: AtomicU64,
     /// Whether the store was closed: then nothing more is taken, whoever still holds a clone.
     closed: AtomicBool,
 }
@@ -151,6 +156,10 @@ impl Handle {
         self.shared.commits.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn basis(&self) -> u64 {
+        self.shared.broken.load(Ordering::SeqCst)
+    }
+
     /// Waits until everything queued so far is written, by queueing an empty commit behind it.
     pub(crate) async fn stop(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);
@@ -182,11 +191,19 @@ impl Writer {
     async fn run(mut self, mut queue: mpsc::Receiver<Request>) {
         let mut group = Vec::with_capacity(GROUP_MAX);
         while queue.recv_many(&mut group, GROUP_MAX).await > 0 {
-            let (commits, replies): (Vec<_>, Vec<_>) = group.drain(..).map(|r| (r.commit, r.reply)).unzip();
+            let (sound, broken): (Vec<_>, Vec<_>) = group.drain(..).partition(|r| self.is_sound(&r.commit));
+            for request in broken {
+                let reason = "a write failed on which this one rests".to_owned();
+                let _ = request.reply.send(Err(StoreError::Unavailable { reason }));
+            }
+            let (commits, replies): (Vec<_>, Vec<_>) = sound.into_iter().map(|r| (r.commit, r.reply)).unzip();
+            let rests_on_memory = commits.iter().any(|commit: &Commit| commit.basis.is_some());
             let results = match self.write(commits).await {
                 Ok(results) => results,
                 Err(error) => {
                     self.heads.clear();
+                    // Before anybody hears of it, so that nothing that is already underway can follow.
+                    self.shared.broken.fetch_add(u64::from(rests_on_memory), Ordering::SeqCst);
                     replies.iter().map(|_| Err(StoreError::write(&error))).collect()
                 }
             };
@@ -196,6 +213,10 @@ impl Writer {
             }
         }
         let _ = self.connection.close().await;
+    }
+
+    fn is_sound(&self, commit: &Commit) -> bool {
+        commit.basis.is_none_or(|basis| basis == self.shared.broken.load(Ordering::SeqCst))
     }
 
     async fn write(&mut self, commits: Vec<Commit>) -> Result<Vec<Result<(), StoreError>>, sqlx::Error> {

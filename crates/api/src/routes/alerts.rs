@@ -39,6 +39,7 @@ pub(crate) async fn ingest(
         sender: &format!("{}{}", admitted.how, client.words()),
         replay_key: admitted.replay_key.as_deref(),
         may_confirm: admitted.may_confirm,
+        taken: &[],
     };
     let (received, letter) = dead_letters::receive(&api, incoming).await?;
     Ok((StatusCode::ACCEPTED, Json(answer(&received, letter))))

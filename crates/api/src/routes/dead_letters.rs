@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use base64::Engine as _;
 use midwatch_engine::{Incoming, ReceiveError, Received};
+use midwatch_model::Fingerprint;
 use midwatch_signal::source::PayloadError;
 use midwatch_store::DeadLetter;
 use serde_json::{Value, json};
@@ -16,14 +17,14 @@ pub(crate) async fn receive(
     incoming: Incoming<'_>,
 ) -> Result<(Received, Option<String>), ApiError> {
     let Incoming { feed, body, sender, .. } = incoming;
-    let keep = |reason: String| async move {
-        api.engine.keep_letter(feed, sender, body, &reason).await.map(|id| (id, reason))
+    let keep = |reason: String, taken: Vec<Fingerprint>| async move {
+        api.engine.keep_letter(feed, sender, body, &reason, taken).await.map(|id| (id, reason))
     };
     match api.engine.take_in(incoming).await {
         Ok(received) if received.refused.is_empty() => Ok((received, None)),
         Ok(received) => {
             let said = received.refused.iter().map(|(index, reason)| format!("alert {index}: {reason}"));
-            let (id, reason) = keep(said.collect::<Vec<_>>().join("; ")).await?;
+            let (id, reason) = keep(said.collect::<Vec<_>>().join("; "), received.taken.clone()).await?;
             if received.accepted.is_empty() {
                 return Err(ApiError::bad_request(reason).with_letter(id));
             }
@@ -32,7 +33,7 @@ pub(crate) async fn receive(
         // It was cut off or would fill the place of many others.
         Err(error @ ReceiveError::Payload(PayloadError::TooLarge { .. })) => Err(error.into()),
         Err(ReceiveError::Payload(error)) => {
-            let (id, reason) = keep(error.to_string()).await?;
+            let (id, reason) = keep(error.to_string(), Vec::new()).await?;
             Err(ApiError::bad_request(reason).with_letter(id))
         }
         Err(error) => Err(error.into()),

@@ -27,6 +27,7 @@ pub(super) async fn post(
         sender: &format!("the Alertmanager API{}", client.words()),
         replay_key: None,
         may_confirm: false,
+        taken: &[],
     };
     let received = dead_letters::receive(&api, incoming).await;
     let (received, letter) = received.map_err(Refusal::from)?;

@@ -131,9 +131,10 @@ async fn what_is_half_sent_does_not_hold_a_server_that_stops_and_what_comes_whol
 
 #[tokio::test]
 async fn a_request_that_is_being_answered_is_waited_for() {
-    let release = Arc::new(Notify::new());
-    let released = release.clone();
+    let (release, underway) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (released, begins) = (release.clone(), underway.clone());
     let slow = || async move {
+        begins.notify_one();
         released.notified().await;
         "done"
     };
@@ -147,6 +148,7 @@ async fn a_request_that_is_being_answered_is_waited_for() {
     slow.write_all(b"GET /slow HTTP/1.1\r\nhost: a\r\n\r\n").await.expect("sent");
     half.write_all(b"GET /health HTTP/1.1\r\n").await.expect("sent");
     assert!(is_served(&mut other).await);
+    underway.notified().await;
     stop.send(true).expect("somebody listens");
     // Who has sent half a request is cut off; by then the other one has waited for as long.
     closed(half, Instant::now()).await;

@@ -133,6 +133,18 @@ impl Held {
         Retold { ends_at: now, ..retold }
     }
 
+    /// Puts on record that an event came after the end, of what had happened before it.
+    pub(super) fn came_late(&mut self, event: &Alert, now: Timestamp) -> Retold {
+        self.told += 1;
+        let clock = |at: Timestamp| at.strftime("%H:%M:%S UTC").to_string();
+        let happened = event.occurred_at.map(clock).unwrap_or_default();
+        let detail = format!(
+            "its sender told of {happened}, before its end at {}; it stays over",
+            clock(self.alert.ends_at)
+        );
+        self.retold(Some(step(&self.id, HandlingStep::Late, detail, now)))
+    }
+
     pub(super) fn time_out(&mut self, now: Timestamp) -> Retold {
         let [last, end] =
             [self.alert.updated_at, self.alert.ends_at].map(|at| at.strftime("%H:%M:%S UTC").to_string());

@@ -36,6 +36,8 @@ impl Desk {
         now: Timestamp,
     ) -> Result<Vec<IntakeRow>, EngineError> {
         self.stale = true;
+        // What is underway ends first: read before that, the store would say less than it soon does.
+        self.basis = store.basis().await?;
         self.held.clear();
         self.about.clear();
         self.behind.clear();
@@ -71,7 +73,8 @@ impl Desk {
                 self.take_again(alert, format!("alt-{}-{index}", delivery.seq), &from, &mut lost);
             }
         }
-        self.last_delivery = store.last_delivery().await?;
+        // A number that was given is not given again, even if nothing came of it.
+        self.last_delivery = self.last_delivery.max(store.last_delivery().await?);
         self.regroup(now);
         self.follow_all(config, store, now).await?;
         self.stale = false;
@@ -95,7 +98,7 @@ impl Desk {
         for row in store.notification_log().await? {
             let Ok(logged) = serde_json::from_str::<Logged>(&row.entry) else { continue };
             if let Some(paged) = &logged.paged {
-                self.cooldown.told(receiver_of(&row.target), &paged.about, paged.at);
+                self.cooldown.told(super::receiver_of(&row.target), &paged.about, paged.at);
             }
             if logged.is_valid(now) {
                 self.log.insert((row.target, row.group_key), logged);
@@ -187,9 +190,4 @@ fn is_telling(step: &serde_json::Value) -> bool {
     use HandlingStep::{Flapping, NotTold, PutOff, Released, Stable};
     step.get("duplicate").is_some()
         || matches!(word_of(step), Flapping | Stable | Released | NotTold | PutOff)
-}
-
-/// The receiver of a target such as `team/webhook/0`; a receiver's own name may hold anything.
-fn receiver_of(target: &str) -> &str {
-    target.rsplitn(3, '/').last().unwrap_or(target)
 }

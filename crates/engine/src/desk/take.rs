@@ -39,11 +39,16 @@ impl Desk {
         sender: &str,
         now: Timestamp,
     ) -> Change {
-        self.inhibitor.note(&alert);
         let fingerprint = alert.fingerprint();
         let over = alert.is_resolved(now);
+        let ended_at = self.held.get(&fingerprint).map(|held| held.alert.ends_at).filter(|at| *at <= now);
+        // An event that was sent before the end and came after it is no news; what fires since then is.
+        let late = !over && ended_at.zip(alert.occurred_at).is_some_and(|(ended, at)| at <= ended);
+        if late && let Some(held) = self.held.get_mut(&fingerprint) {
+            return Change::News(Box::new(held.came_late(&alert, now)));
+        }
+        self.inhibitor.note(&alert);
         let known = self.held.get_mut(&fingerprint).map(Box::as_mut);
-        let ended_at = known.as_ref().map(|held| held.alert.ends_at).filter(|ends_at| *ends_at <= now);
         // What was over and fires again is an episode of its own, even if its sender calls it the old one.
         let same = |held: &&mut Held| held.alert.overlaps(&alert) && (ended_at.is_none() || over);
         let Some(held) = known.filter(same) else {

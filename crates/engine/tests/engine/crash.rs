@@ -1,9 +1,9 @@
 //! The server dies at every write, and in the middle of a call.
 
-use crate::harness::{Rig, TICKS_MAX, outcomes, restart};
+use crate::harness::{Rig, TICKS_MAX, alert, outcomes, restart};
 use crate::world::Answer;
 use midwatch_incident::{Incident, State};
-use midwatch_model::Action;
+use midwatch_model::{Action, Cause};
 use midwatch_store::CrashPoint;
 use std::collections::BTreeSet;
 
@@ -11,12 +11,13 @@ fn is_done(incidents: &[Incident]) -> bool {
     !incidents.is_empty() && incidents.iter().all(|i| i.state == State::Resolved && i.report_is_current)
 }
 
-/// Commits of a run that nothing disturbs: from the opening of the store to the postmortem.
+/// Commits of a run that nothing disturbs: from when the store is open to the postmortem.
 async fn commits_of_an_undisturbed_run() -> u64 {
     let rig = Rig::start().await;
+    let before = rig.engine.store.commits();
     rig.break_payment();
     rig.until_state(State::Resolved).await;
-    rig.engine.store.commits()
+    rig.engine.store.commits() - before
 }
 
 /// The server dies at its `nth` commit and another one takes over.
@@ -122,6 +123,31 @@ async fn a_signal_survives_a_store_that_takes_nothing_at_that_moment() {
     assert!(incident.services().contains(&"order".into()), "{}", rig.story().await);
     assert_eq!(rig.world.applied(), [restart()]);
     rig.assert_sound().await;
+}
+
+/// A retry that comes while the first try waits for the lock is not taken for a repetition of what then is not kept.
+#[tokio::test]
+async fn what_rests_on_a_write_that_failed_is_not_acknowledged() {
+    let rig = Rig::start().await;
+    let told = [alert("sig-a", "payment", Cause::ErrorRateSpike, rig.now())];
+    let lock = LockedStore::lock(&rig.store_path()).await;
+    let first = async {
+        let first = rig.tell(&told).await;
+        lock.release().await;
+        first
+    };
+    let (first, second) = tokio::join!(first, rig.tell(&told));
+    assert!(first.is_err() && second.is_err(), "{first:?} {second:?}");
+    let ids = rig.tell(&told).await.expect("the lock is gone").accepted;
+    assert!(rig.engine.store.intake(ids[0].as_str()).await.expect("readable").is_some());
+    rig.engine.settle().await.expect("written");
+    let told_before: Vec<_> = rig.engine.store.deliveries_not_told().await.expect("readable");
+    assert!(told_before.is_empty(), "{told_before:?}");
+
+    let rig = rig.reopen().await;
+    assert_eq!(rig.tell(&told).await.expect("taken").accepted, ids, "it is still known");
+    rig.engine.settle().await.expect("settled");
+    assert_eq!(rig.incident().await.signals.len(), 1);
 }
 
 /// Another process that holds the database's write lock.

@@ -14,8 +14,14 @@ const DAY_S: f64 = 86_400.0;
 
 async fn send(rig: &Rig, feed: &str, key: Option<&str>, body: &Value) -> Result<Received, ReceiveError> {
     let body = serde_json::to_vec(body).expect("plain data");
-    let incoming =
-        Incoming { feed, body: &body, sender: "a test", replay_key: key, may_confirm: key.is_some() };
+    let incoming = Incoming {
+        feed,
+        body: &body,
+        sender: "a test",
+        replay_key: key,
+        may_confirm: key.is_some(),
+        taken: &[],
+    };
     // No two requests arrive in the same instant.
     rig.clock.advance(1.0);
     rig.engine.take_in(incoming).await
@@ -91,6 +97,59 @@ async fn a_request_that_was_not_taken_can_be_sent_again() {
     let rig = rig.reopen().await;
     let again = send(&rig, "pagerduty", Some("s"), &pagerduty("e1", "P1")).await.expect("taken");
     assert_eq!((again.accepted.len(), again.replayed), (1, false));
+}
+
+/// An event about PagerDuty's incident P1, with when it happened.
+fn of_incident(event: &str, kind: &str, status: &str, occurred_at: Timestamp) -> Value {
+    let mut body = pagerduty(event, "P1");
+    body["event"]["event_type"] = kind.into();
+    body["event"]["occurred_at"] = occurred_at.to_string().into();
+    body["event"]["data"]["status"] = status.into();
+    body["event"]["data"]["created_at"] = "2026-01-05T03:00:00Z".into();
+    body
+}
+
+#[tokio::test]
+async fn an_event_from_before_the_end_that_comes_after_it_changes_nothing() {
+    let rig = Rig::start().await;
+    let begins = rig.now();
+    let told = [
+        of_incident("e1", "incident.triggered", "triggered", begins),
+        of_incident("e3", "incident.resolved", "resolved", after(begins, 20.0)),
+        of_incident("e2", "incident.acknowledged", "acknowledged", after(begins, 10.0)),
+    ];
+    rig.clock.advance(30.0);
+    let mut ids = Vec::new();
+    for event in &told {
+        ids.extend(send(&rig, "pagerduty", None, event).await.expect("taken").accepted);
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]), "one episode: {ids:?}");
+    assert!(rig.handling(ids[0].as_str()).await.contains(&"late".to_owned()));
+    let known = rig.engine.alerts(|_| true).await;
+    assert!(known.iter().all(|known| known.held.alert.is_resolved(rig.now())), "{known:?}");
+    let again = of_incident("e4", "incident.triggered", "triggered", rig.now());
+    let again = send(&rig, "pagerduty", None, &again).await.expect("taken").accepted;
+    assert_ne!(again, ids[..1], "what happens after the end is an episode of its own");
+}
+
+#[tokio::test]
+async fn a_letter_of_which_some_was_taken_is_tried_again_for_the_rest_only() {
+    let rig = Rig::start().await;
+    let good = |ends: Option<Timestamp>| json!({ "labels": { "alertname": "good" }, "endsAt": ends });
+    let body = json!([good(None), { "labels": {} }]);
+    let first = send(&rig, "alertmanager_v2", None, &body).await.expect("partly taken");
+    assert_eq!((first.accepted.len(), first.refused.len()), (1, 1));
+    let bytes = body.to_string().into_bytes();
+    let kept = rig.engine.keep_letter("alertmanager_v2", "a test", &bytes, "alert 1: no labels", first.taken);
+    let letter = kept.await.expect("kept");
+    send(&rig, "alertmanager_v2", None, &json!([good(Some(rig.now()))])).await.expect("over");
+    for _ in 0..2 {
+        let error = rig.engine.retry_letter(&letter).await.expect_err("it has no labels still");
+        assert!(error.to_string().contains("alert 1"), "{error}");
+    }
+    let known = rig.engine.alerts(|_| true).await;
+    assert_eq!(known.len(), 1);
+    assert!(known[0].held.alert.is_resolved(rig.now()), "it stays over: {known:?}");
 }
 
 #[tokio::test]

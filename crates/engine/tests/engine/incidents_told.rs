@@ -327,6 +327,18 @@ async fn a_child_is_named_by_its_parents_message_and_told_of_by_itself_when_that
 }
 
 #[tokio::test]
+async fn a_child_that_comes_after_its_parents_message_is_told_of_by_itself() {
+    let rig = all_incidents().await;
+    rig.ticks(3).await;
+    let parent = related(&rig, "a", "desk", "shop", "critical");
+    rig.tell(&[parent]).await.expect("taken");
+    assert_eq!(families(&rig, 6).await, ["desk | "], "{}", rig.story().await);
+    rig.tell(&[related(&rig, "c", "vault-door", "bank", "critical")]).await.expect("taken");
+    assert_eq!(families(&rig, 20).await, ["vault-door | "], "{}", rig.story().await);
+    assert!(rig.incidents().await.iter().any(|incident| incident.parent.is_some()), "it is a child");
+}
+
+#[tokio::test]
 async fn a_child_that_is_worse_than_its_parent_or_whose_parent_is_silenced_is_told_of() {
     let rig = all_incidents().await;
     rig.ticks(3).await;

@@ -120,6 +120,7 @@ fn alert(fired: &FiredAlert, object: Option<&Object>, cluster: Option<&str>, ten
         id: None,
         acknowledged: None,
         original: midwatch_model::Original::default(),
+        occurred_at: None,
         labels,
         annotations: Labels::new(),
         starts_at,

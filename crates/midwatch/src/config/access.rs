@@ -27,6 +27,9 @@ pub struct ApiKeyConfig {
     pub scopes: Vec<Scope>,
 }
 
+/// Least characters of a key that others may guess at: a random text of that length holds for longer than anybody tries.
+const KEY_CHARS_MIN: usize = 16;
+
 impl Config {
     /// The keys that hold.
     ///
@@ -38,6 +41,15 @@ impl Config {
         if keys.is_empty() && !self.server.listen.ip().is_loopback() {
             let text = format!(
                 "{} is not loopback: set MIDWATCH_SERVER__API_KEY or [server] api_key_file, add an [[api_key]], or listen on 127.0.0.1",
+                self.server.listen
+            );
+            return Err(Usage(text).into());
+        }
+        let is_open = !self.server.listen.ip().is_loopback();
+        if is_open && self.whole_key_text()?.is_some_and(|key| key.chars().count() < KEY_CHARS_MIN) {
+            let text = format!(
+                "the API key has fewer than {KEY_CHARS_MIN} characters and {} can be reached by others, who could guess it; make one \
+                 with `openssl rand -hex 24`",
                 self.server.listen
             );
             return Err(Usage(text).into());
@@ -54,6 +66,10 @@ impl Config {
     }
 
     fn whole_key(&self) -> Result<Option<ApiKey>> {
+        Ok(self.whole_key_text()?.map(|key| ApiKey::new(&key)))
+    }
+
+    fn whole_key_text(&self) -> Result<Option<String>> {
         let from_file = match (&self.server.api_key, &self.server.api_key_file) {
             (None, Some(path)) => {
                 let text = std::fs::read_to_string(path)
@@ -63,7 +79,7 @@ impl Config {
             _ => None,
         };
         let key = self.server.api_key.clone().or(from_file).filter(|key| !key.trim().is_empty());
-        Ok(key.map(|key| ApiKey::new(key.trim())))
+        Ok(key.map(|key| key.trim().to_owned()))
     }
 
     /// How often somebody may call. Where no key is needed, only this machine can call, and it may as it likes.

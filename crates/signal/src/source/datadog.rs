@@ -104,6 +104,7 @@ impl Payload {
         let at = moment(&self.date).or(moment(&self.last_updated));
         let mut told = Told {
             id: self.identity(),
+            occurred_at: moment(&self.last_updated).or(moment(&self.date)).at,
             labels: self.labels(name),
             annotations: self.annotations(plain_title),
             standing: if resolved { Standing::Resolved } else { Standing::Firing },

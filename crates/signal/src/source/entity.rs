@@ -55,6 +55,7 @@ mod tests {
             id: None,
             acknowledged: None,
             original: midwatch_model::Original::default(),
+            occurred_at: None,
             labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             annotations: midwatch_model::Labels::new(),
             starts_at: Timestamp::UNIX_EPOCH,

@@ -68,6 +68,7 @@ impl Fired {
         let values: Vec<_> = values.into_iter().map(|(name, value)| format!("{name}={}", value.0)).collect();
         put_some(&mut annotations, "values", Some(values.join(", ")));
         Told {
+            occurred_at: None,
             id: self.fingerprint.some(),
             labels: self.labels,
             annotations,

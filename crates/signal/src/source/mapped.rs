@@ -208,6 +208,7 @@ impl Mapping {
         let ends_at = Some(at(&self.ends_at)).filter(|_| standing == Standing::Resolved).flatten();
         let ends_at = self.moment(ends_at);
         Ok(Told {
+            occurred_at: None,
             id,
             labels,
             annotations,

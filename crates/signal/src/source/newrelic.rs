@@ -146,9 +146,11 @@ impl Issue {
         put_some(&mut annotations, "incidents", self.total_incidents.some());
         let over = standing == Standing::Resolved;
         let starts_at = self.created_at.or(self.activated_at);
+        let occurred_at = self.updated_at.at;
         let ends_at = if over { self.closed_at.or(self.updated_at) } else { Moment::default() };
         Ok(Told {
             id: Some(id),
+            occurred_at,
             labels,
             annotations,
             starts_at: starts_at.at,

@@ -106,7 +106,7 @@ impl Event {
             _ => Standing::Firing,
         };
         let over = standing == Standing::Resolved;
-        let ends_at = if over { self.occurred_at } else { Moment::default() };
+        let ends_at = if over { self.occurred_at.clone() } else { Moment::default() };
         let mut labels = Labels::new();
         put_some(&mut labels, "alertname", incident.title.clone().some());
         put_some(&mut labels, "service", incident.service.and_then(Reference::name));
@@ -122,6 +122,7 @@ impl Event {
             annotations,
             starts_at: incident.created_at.at,
             ends_at: ends_at.at,
+            occurred_at: self.occurred_at.at,
             standing,
             generator_url: incident.html_url.0,
             severity: incident.priority.and_then(Reference::name).or_else(|| incident.urgency.some()),

@@ -39,6 +39,8 @@ pub struct Told {
     pub starts_at: Option<Timestamp>,
     /// When it was or will be over, if the sender says.
     pub ends_at: Option<Timestamp>,
+    /// When what is told happened, if the sender says: events may come out of their order.
+    pub occurred_at: Option<Timestamp>,
     pub standing: Standing,
     pub generator_url: String,
     /// The sender's own word for how bad it is.
@@ -101,6 +103,7 @@ impl Told {
                 Standing::Firing | Standing::Resolved => None,
             },
             original,
+            occurred_at: self.occurred_at.filter(|at| *at <= now),
             updated_at: now,
             labels: self.labels,
         })

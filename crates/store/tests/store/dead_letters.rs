@@ -12,6 +12,7 @@ fn letter(number: usize, body: &[u8]) -> DeadLetter {
         sender: "somebody".into(),
         intake: None,
         reason: "it is no JSON".into(),
+        taken: Vec::new(),
         retried_at: None,
         results: Vec::new(),
         body: Compressed::new(body),

@@ -2,7 +2,7 @@
 
 use crate::durable::this_test_again;
 use crate::harness::{append, assert_clean, folder, incident, open, texts};
-use midwatch_store::{Store, StoreError};
+use midwatch_store::{Commit, Store, StoreError};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use std::process::Command;
@@ -30,6 +30,26 @@ async fn a_locked_file_refuses_writes_with_advice_and_takes_them_when_it_is_free
     store.close().await;
     drop(store);
     assert_clean(&path).await;
+}
+
+#[tokio::test]
+async fn what_follows_from_memory_is_refused_after_a_failure_until_the_store_was_read_again() {
+    let (_dir, path) = folder();
+    let store = open(&path).await;
+    let basis = store.basis().await.expect("a basis");
+    let from = |basis| Commit { basis: Some(basis), ..Commit::default() };
+    store.commit(from(basis)).await.expect("a commit");
+    let mut other =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.expect("a connection");
+    other.execute("BEGIN IMMEDIATE").await.expect("the lock");
+    let fails = store.enqueue(from(basis)).await;
+    assert!(fails.wait().await.is_err(), "the file is locked");
+    other.close().await.expect("closed");
+    let error = store.commit(from(basis)).await.expect_err("it rests on what failed");
+    assert!(error.is_unavailable() && error.to_string().contains("rests"), "{error}");
+    store.commit(append(&incident("a"), 0, &["on nothing but its stream"])).await.expect("a commit");
+    let basis = store.basis().await.expect("a new basis");
+    store.commit(from(basis)).await.expect("a commit");
 }
 
 /// Bytes that a file of the child may have at first: more than an empty store takes with all its tables (above 256 KB).

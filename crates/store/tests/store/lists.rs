@@ -23,6 +23,7 @@ fn row(id: &str, at: f64, labels: &str, severity: Severity) -> IntakeRow {
         severity,
         acknowledged: None,
         original: Default::default(),
+        occurred_at: None,
         updated_at: second(at),
         labels,
     };

@@ -90,6 +90,7 @@ fn letter(id: &str, intake: &str) -> DeadLetter {
         sender: "the intake log".into(),
         intake: Some(intake.into()),
         reason: "odd".into(),
+        taken: Vec::new(),
         retried_at: None,
         results: Vec::new(),
         body: Compressed::new(b"{}"),
