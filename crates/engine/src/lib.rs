@@ -68,6 +68,8 @@ pub struct Engine {
     /// Keep requests that may be the same one from being taken at once.
     turnstiles: door::Turnstiles,
     next_look: retention::NextLook,
+    /// What receivers answered and is not on record yet.
+    answers: notify::Answers,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -102,6 +104,7 @@ impl Engine {
             desk,
             turnstiles: door::Turnstiles::new(),
             next_look: retention::NextLook::default(),
+            answers: notify::Answers::default(),
             wake: Notify::new(),
             tell: Notify::new(),
         })

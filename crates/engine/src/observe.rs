@@ -24,6 +24,7 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
     }
     let poll = engine.outside.poll(now).await;
     let mut commit = Commit::default();
+    let saves;
     {
         let mut watch = engine.watch.lock().await;
         // That an instance does not answer is a reading of ours, not of the telemetry.
@@ -43,15 +44,21 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
         // A series signals once: what the store did not take at the last poll is handed in again.
         watch.unsaved.extend(signals.iter().map(|signal| received(signal, now, "midwatch's detectors")));
         commit.intake = watch.unsaved.clone();
-        if seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty() {
-            watch.baselines_saved_at = now;
+        saves =
+            seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty();
+        if saves {
             if let Ok(bytes) = serde_json::to_vec(&watch.detectors.snapshot()) {
                 commit.snapshots.push((BASELINES.to_owned(), now, bytes));
             }
         }
     }
     engine.store.commit(commit).await?;
-    engine.watch.lock().await.unsaved.clear();
+    let mut watch = engine.watch.lock().await;
+    watch.unsaved.clear();
+    // What was not saved is tried at every poll: a quiet server, too, goes on saying that its disk is full.
+    if saves {
+        watch.baselines_saved_at = now;
+    }
     Ok(())
 }
 

@@ -37,12 +37,14 @@ pub struct Watch {
     /// Errors of the loop in a row.
     pub loop_errors: u32,
     pub last_error: Option<String>,
+    /// Why notifications cannot be recorded, while they cannot.
+    pub(crate) telling_error: Option<String>,
 }
 
 /// The watch's own health, for `/health`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// `ok`, `warming_up`, `stale` (no fresh telemetry) or `failing` (the loop cannot do its work).
+    /// `ok`, `warming_up`, `stale` (no fresh telemetry) or `failing` (what is due cannot be done or recorded).
     pub status: &'static str,
     pub tick: u64,
     /// Ticks left in which nothing is acted upon.
@@ -76,6 +78,7 @@ impl Watch {
             unsaved: Vec::new(),
             loop_errors: 0,
             last_error: None,
+            telling_error: None,
         };
         for registration in &config.services {
             watch.register(registration.clone());
@@ -140,7 +143,7 @@ impl Watch {
         let stale = staleness_s.unwrap_or_else(|| seconds_between(self.started_at, now)) > stale_after;
         let warm_up_ticks_left = self.warm_up_ticks_left(config);
         let status = match () {
-            () if self.loop_errors > 0 => "failing",
+            () if self.loop_errors > 0 || self.telling_error.is_some() => "failing",
             () if stale => "stale",
             () if warm_up_ticks_left > 0 => "warming_up",
             () => "ok",
@@ -153,7 +156,7 @@ impl Watch {
             stale,
             samples: self.last_poll_samples,
             sources_failing: self.failures.iter().map(|f| format!("{}: {}", f.source, f.reason)).collect(),
-            last_error: self.last_error.clone(),
+            last_error: self.last_error.clone().or_else(|| self.telling_error.clone()),
             uptime_s: seconds_between(self.started_at, now),
         }
     }

@@ -174,16 +174,24 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Of each receiver's integration the oldest notification that is due.
+    /// Of each receiver's integration the oldest notification that is due, apart from those named.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn notifications_due(&self, now: Timestamp) -> Result<Vec<Notification>, StoreError> {
+    pub async fn notifications_due(
+        &self,
+        now: Timestamp,
+        except: &[String],
+    ) -> Result<Vec<Notification>, StoreError> {
         let sql = format!(
-            "{COLUMNS} WHERE seq IN (SELECT MIN(seq) FROM notifications WHERE next_ms <= ? GROUP BY target) ORDER BY seq"
+            "{COLUMNS} WHERE seq IN (SELECT MIN(seq) FROM notifications WHERE next_ms <= ? \
+             AND id NOT IN (SELECT value FROM json_each(?)) GROUP BY target) ORDER BY seq"
         );
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now.as_millisecond()).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millisecond())
+            .bind(serde_json::json!(except).to_string())
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(read).collect()
     }
 

@@ -129,6 +129,24 @@ async fn a_receiver_that_takes_nothing_hears_later_of_everything_once() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_took_a_page_gets_it_once_however_long_that_cannot_be_recorded() {
+    let rig = rig().await;
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    rig.ticks(3).await;
+    // The next commit puts the page into the outbox; the answer is not recorded any more.
+    rig.engine.store.crash_at(1, CrashPoint::After);
+    for _ in 0..4 {
+        rig.engine.tell_due().await.expect_err("nothing can be written");
+    }
+    let while_full = told(&rig, 0).await;
+    rig.engine.store.recover();
+    let later = told(&rig, 10).await;
+    assert_eq!((while_full.as_slice(), later.as_slice()), (&["a|".to_owned()][..], &[][..]));
+    let rows = rig.engine.store.notifications(10).await.expect("rows");
+    assert_eq!(rows[0].state, NotificationState::Delivered);
+}
+
+#[tokio::test]
 async fn what_is_kept_quiet_is_not_told_and_the_record_says_why() {
     let rig = rig().await;
     let wanted = silence(&rig, "id=a", 30.0);
