@@ -147,14 +147,7 @@ impl Engine {
             // What has not arrived yet is said by the new one, too.
             let named: BTreeSet<String> = told.iter().map(|alert| alert.fingerprint.clone()).collect();
             told.extend(earlier.alerts.into_iter().filter(|alert| !named.contains(&alert.fingerprint)));
-            commit.attempts.push(Attempt {
-                notification: earlier.id,
-                state: NotificationState::Superseded,
-                attempts: 0,
-                at: now,
-                next_at: None,
-                answer: format!("superseded by {id}"),
-            });
+            commit.attempts.push(Attempt::superseded(earlier.id, &id, now));
         }
         let message = message(
             &route.receiver,
@@ -175,6 +168,7 @@ impl Engine {
             attempts: 0,
             next_at: Some(now),
             ended_at: None,
+            superseded_by: None,
             answer: String::new(),
             alerts: ids,
         });

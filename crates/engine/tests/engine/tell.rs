@@ -126,6 +126,35 @@ async fn a_receiver_that_takes_nothing_hears_later_of_everything_once() {
         rig.engine.store.notifications(10).await.expect("rows").into_iter().map(|n| n.state).collect();
     use NotificationState::{Delivered, Superseded};
     assert_eq!(states, [Delivered, Superseded, Superseded]);
+    let rows = rig.engine.store.notifications(10).await.expect("rows");
+    for pair in rows.windows(2) {
+        let tried = (pair[1].superseded_by.as_ref(), pair[1].answer.as_str());
+        assert_eq!(tried, (Some(&pair[0].id), "503"), "what was answered stays on record");
+        assert!(pair[1].attempts > 0, "{:?}", pair[1]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_a_newer_notification_is_on_record() {
+    let rig = Arc::new(rig().await);
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    rig.ticks(3).await;
+    rig.world.set_slow(true);
+    let telling = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.engine.tell_due().await }
+    });
+    rig.world.heard().await;
+    rig.tell(&[fires(&rig, "b", "pay")]).await.expect("taken");
+    rig.ticks(6).await;
+    rig.world.set_slow(false);
+    rig.engine.tell_due().await.expect("told");
+    rig.world.answer_now();
+    telling.await.expect("joined").expect("told");
+    let rows = rig.engine.store.notifications(10).await.expect("rows");
+    let states: Vec<_> = rows.iter().map(|row| (row.state, row.answer.as_str(), row.attempts)).collect();
+    let delivered = (NotificationState::Delivered, "200", 1);
+    assert_eq!(states, [delivered, delivered]);
 }
 
 #[tokio::test]
@@ -188,8 +217,7 @@ async fn a_pause_outlasts_a_restart_and_the_record_says_until_when_it_lasts() {
     let rows = rig.engine.store.intake_list(None, 10).await.expect("rows");
     let is_b = |row: &&IntakeRow| row.alert.as_ref().is_some_and(|alert| alert.labels["id"] == "b");
     let row = rows.iter().find(is_b).expect("a row");
-    let expected =
-        "ops was told of pay less than 60 s ago, as badly or worse; it waits until 03:01:04 UTC (cooldown_s)";
+    let expected = "ops was told of pay less than 60 s ago, as badly or worse; it hears of it again from 03:01:04 UTC (cooldown_s)";
     assert_eq!(row.handling.last().and_then(|step| step["detail"].as_str()), Some(expected));
     let rig = rig.reopen().await;
     assert_eq!(told(&rig, 15).await, ["b|a"]);
