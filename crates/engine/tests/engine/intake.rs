@@ -8,7 +8,8 @@ use midwatch_model::journal::Entry;
 use midwatch_model::label::parse_matchers;
 use midwatch_model::{ActionKind, Cause, Timestamp, after};
 use midwatch_signal::source::Source;
-use midwatch_store::AlertStatus;
+use midwatch_store::{AlertFilter, AlertStatus};
+use serde_json::json;
 
 #[tokio::test]
 async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after_a_crash() {
@@ -420,4 +421,38 @@ async fn during_maintenance_an_anomaly_opens_nothing_and_afterwards_only_what_is
         let placed = steps.last().map(String::as_str);
         assert!(placed == Some(last) || (!healed && placed == Some("joined")), "healed {healed}: {steps:?}");
     }
+}
+
+#[tokio::test]
+async fn who_took_an_alert_on_is_on_record_at_once_and_that_it_was_given_back() {
+    let rig = Rig::start().await;
+    // No tick in between: what lists go by does not wait for one.
+    let taken_on = AlertFilter { status: Some(AlertStatus::Acknowledged), ..AlertFilter::default() };
+    let told = ["firing", "acknowledged", "acknowledged", "firing", "acknowledged", "resolved"];
+    for (status, listed) in told.iter().zip([0, 1, 1, 0, 1, 0]) {
+        rig.clock.advance(1.0);
+        let data = json!({ "id": "a", "service": "payment", "status": status, "acknowledged_by": "ann" });
+        let event = json!({
+            "specversion": "1.0", "id": rig.now(), "source": "/ops", "type": "alert", "data": data,
+        });
+        let body = event.to_string().into_bytes();
+        rig.engine.receive(Source::CloudEvents, &body, "a test").await.expect("taken");
+        let page = rig.engine.store.alerts(&taken_on, None, 10).await.expect("rows");
+        assert_eq!(page.rows.len(), listed, "{status}");
+    }
+    let row = rig.engine.store.intake_list(None, 10).await.expect("rows").remove(0);
+    let steps: Vec<String> = row
+        .handling
+        .iter()
+        .map(|step| format!("{}: {}", step["step"].as_str().unwrap_or_default(), step["detail"]))
+        .collect();
+    assert_eq!(
+        steps[1..],
+        [
+            "acknowledged: \"by ann\"",
+            "given back: \"it was taken on by ann, and is no more\"",
+            "acknowledged: \"by ann\"",
+            "resolved by its sender: \"ends 03:00:06 UTC\"",
+        ]
+    );
 }
