@@ -2,6 +2,7 @@
 
 use crate::watch::BASELINES;
 use crate::{Engine, EngineError};
+use midwatch_connectors::Poll;
 use midwatch_model::{HandlingStep, Metric, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow};
@@ -12,17 +13,27 @@ const BASELINES_EVERY_S: f64 = 10.0;
 /// Polls if it is due, runs the detectors on what is new and makes signals durable.
 pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
     let now = engine.now();
-    let due = {
-        let mut watch = engine.watch.lock().await;
-        watch.tick += 1;
-        // Half a tick of slack, so that a poll is not put off a whole tick by a late timer.
-        let slack = engine.config.tick_s / 2.0;
-        watch.polled_at.is_none_or(|at| seconds_between(at, now) + slack >= engine.config.poll_interval_s)
-    };
-    if !due {
+    if !engine.poll_is_due().await {
         return Ok(());
     }
     let poll = engine.outside.poll(now).await;
+    take_in(engine, poll, now).await
+}
+
+impl Engine {
+    /// Counts a tick, and says whether telemetry is to be polled in it.
+    pub(crate) async fn poll_is_due(&self) -> bool {
+        let mut watch = self.watch.lock().await;
+        watch.tick += 1;
+        // Half a tick of slack, so that a poll is not put off a whole tick by a late timer.
+        let slack = self.config.tick_s / 2.0;
+        let since = |at| seconds_between(at, self.now());
+        watch.polled_at.is_none_or(|at| since(at) + slack >= self.config.poll_interval_s)
+    }
+}
+
+/// Runs the detectors on what a poll brought that began at `now`, and makes signals durable.
+pub(crate) async fn take_in(engine: &Engine, poll: Poll, now: Timestamp) -> Result<(), EngineError> {
     let mut commit = Commit::default();
     let saves;
     {
@@ -52,8 +63,10 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
             }
         }
     }
-    engine.store.commit(commit).await?;
+    let saved = engine.store.commit(commit).await;
     let mut watch = engine.watch.lock().await;
+    watch.saving_error = saved.as_ref().err().map(ToString::to_string);
+    saved?;
     watch.unsaved.clear();
     // What was not saved is tried at every poll: a quiet server, too, goes on saying that its disk is full.
     if saves {

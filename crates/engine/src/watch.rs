@@ -39,6 +39,8 @@ pub struct Watch {
     pub last_error: Option<String>,
     /// Why notifications cannot be recorded, while they cannot.
     pub(crate) telling_error: Option<String>,
+    /// Why what a poll brought cannot be recorded, while it cannot.
+    pub(crate) saving_error: Option<String>,
 }
 
 /// The watch's own health, for `/health`.
@@ -79,6 +81,7 @@ impl Watch {
             loop_errors: 0,
             last_error: None,
             telling_error: None,
+            saving_error: None,
         };
         for registration in &config.services {
             watch.register(registration.clone());
@@ -142,8 +145,9 @@ impl Watch {
         let stale_after = config.poll_interval_s * f64::from(config.detection.stale_polls);
         let stale = staleness_s.unwrap_or_else(|| seconds_between(self.started_at, now)) > stale_after;
         let warm_up_ticks_left = self.warm_up_ticks_left(config);
+        let unrecorded = self.telling_error.as_ref().or(self.saving_error.as_ref());
         let status = match () {
-            () if self.loop_errors > 0 || self.telling_error.is_some() => "failing",
+            () if self.loop_errors > 0 || unrecorded.is_some() => "failing",
             () if stale => "stale",
             () if warm_up_ticks_left > 0 => "warming_up",
             () => "ok",
@@ -156,7 +160,7 @@ impl Watch {
             stale,
             samples: self.last_poll_samples,
             sources_failing: self.failures.iter().map(|f| format!("{}: {}", f.source, f.reason)).collect(),
-            last_error: self.last_error.clone().or_else(|| self.telling_error.clone()),
+            last_error: self.last_error.as_ref().or(unrecorded).cloned(),
             uptime_s: seconds_between(self.started_at, now),
         }
     }

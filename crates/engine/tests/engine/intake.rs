@@ -8,8 +8,10 @@ use midwatch_model::journal::Entry;
 use midwatch_model::label::parse_matchers;
 use midwatch_model::{ActionKind, Cause, Timestamp, after};
 use midwatch_signal::source::Source;
-use midwatch_store::{AlertFilter, AlertStatus};
+use midwatch_store::{AlertFilter, AlertStatus, CrashPoint};
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after_a_crash() {
@@ -455,4 +457,35 @@ async fn who_took_an_alert_on_is_on_record_at_once_and_that_it_was_given_back() 
             "resolved by its sender: \"ends 03:00:06 UTC\"",
         ]
     );
+}
+
+#[tokio::test]
+async fn telemetry_that_never_answers_delays_neither_an_alerts_incident_nor_the_end() {
+    let rig = Rig::start().await;
+    rig.world.get_stuck();
+    rig.tell(&[alert("a", "payment", Cause::LatencySpike, rig.now())]).await.expect("taken");
+    let engine = Arc::new(rig.engine);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(midwatch_engine::run(engine.clone(), stopped));
+    let opens = async {
+        while engine.store.incidents(true, 10).await.expect("rows").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), opens).await.expect("an incident");
+    stop.send(true).expect("a loop that listens");
+    tokio::time::timeout(Duration::from_secs(20), running).await.expect("an end").expect("joined");
+}
+
+#[tokio::test]
+async fn a_quiet_server_goes_on_saying_that_it_cannot_write() {
+    let rig = Rig::start().await;
+    rig.engine.store.crash_at(1, CrashPoint::Before);
+    for _ in 0..10 {
+        let _ = rig.try_tick().await;
+    }
+    assert_eq!(rig.engine.health().await.status, "failing");
+    rig.engine.store.recover();
+    rig.tick().await;
+    assert_ne!(rig.engine.health().await.status, "failing");
 }

@@ -63,6 +63,8 @@ struct State {
     /// Whether receivers take nothing.
     deaf: bool,
     slow: bool,
+    /// Whether telemetry takes requests and never answers.
+    stuck: bool,
     applied: Vec<(ActionKey, Action)>,
     repeated_keys: usize,
     stale_calls: usize,
@@ -142,6 +144,11 @@ impl World {
     /// Takes what receivers were told since the last look.
     pub fn take_told(&self) -> Vec<(String, String, serde_json::Value)> {
         std::mem::take(&mut self.state().told)
+    }
+
+    /// Telemetry takes requests and never answers from now on.
+    pub fn get_stuck(&self) {
+        self.state().stuck = true;
     }
 
     /// Whether receivers answer only when they are asked to.
@@ -341,6 +348,9 @@ impl Outside for World {
 
     fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
         Box::pin(async move {
+            if self.state().stuck {
+                std::future::pending::<()>().await;
+            }
             let state = self.state();
             if state.silent {
                 let failure =
