@@ -6,8 +6,11 @@
 
 mod answers;
 mod story;
+mod tally;
 
 pub(crate) use answers::Answers;
+pub(crate) use tally::Tallies;
+pub use tally::{Failing, Tally};
 
 use crate::desk::{Desk, TargetGroup, Underway};
 use crate::{Engine, EngineError};

@@ -56,6 +56,8 @@ pub struct Health {
     pub stale: bool,
     pub samples: usize,
     pub sources_failing: Vec<String>,
+    /// Receivers that did not take what they were told last, and since when.
+    pub receivers_failing: Vec<String>,
     pub last_error: Option<String>,
     pub uptime_s: f64,
 }
@@ -160,6 +162,7 @@ impl Watch {
             stale,
             samples: self.last_poll_samples,
             sources_failing: self.failures.iter().map(|f| format!("{}: {}", f.source, f.reason)).collect(),
+            receivers_failing: Vec::new(),
             last_error: self.last_error.as_ref().or(unrecorded).cloned(),
             uptime_s: seconds_between(self.started_at, now),
         }

@@ -276,6 +276,19 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// How many notifications wait for their (next) attempt, by the receiver's integration.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn notifications_waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT target, COUNT(*) FROM notifications WHERE next_ms IS NOT NULL GROUP BY target ORDER BY target",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<i64, _>(1) as u64)).collect())
+    }
+
     /// One notification.
     ///
     /// # Errors

@@ -58,6 +58,7 @@ impl Engine {
         let answer =
             self.outside.notify(&notification.target, &notification.id, &notification.body, self.now()).await;
         let attempt = attempt(&notification, answer, self.now());
+        self.tallies.count(&notification.target, &attempt);
         let group = (notification.target, notification.group_key);
         self.answers.get().insert(notification.id, Answer { attempt, group });
         self.record_answers().await

@@ -158,6 +158,21 @@ async fn an_answer_that_comes_after_a_newer_notification_is_on_record() {
 }
 
 #[tokio::test]
+async fn a_receiver_that_takes_nothing_shows_in_the_health_until_it_takes_something() {
+    let rig = rig().await;
+    rig.world.set_deaf(true);
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    told(&rig, 4).await;
+    let failing = rig.engine.health().await.receivers_failing;
+    assert_eq!(failing, ["ops/webhook/0 cannot be told since 2026-01-05 03:00:04 UTC: 503"]);
+    rig.world.set_deaf(false);
+    told(&rig, 10).await;
+    assert_eq!(rig.engine.health().await.receivers_failing, [""; 0]);
+    let tally = &rig.engine.tallies()["ops/webhook/0"];
+    assert!((tally.delivered, tally.failed) == (1, 0) && tally.retried > 1, "{tally:?}");
+}
+
+#[tokio::test]
 async fn a_receiver_that_took_a_page_gets_it_once_however_long_that_cannot_be_recorded() {
     let rig = rig().await;
     rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
