@@ -89,6 +89,25 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
         "counter",
         format!("midwatch_dead_letters_dropped_total {dropped}\n"),
     );
+    let told = told(&api.engine).await?;
+    gauge(
+        "midwatch_notifications_total",
+        "Notifications that receivers took (delivered) or will not get (failed) since start.",
+        "counter",
+        told.ended,
+    );
+    gauge(
+        "midwatch_notification_retries_total",
+        "Attempts that failed and are made again, since start.",
+        "counter",
+        told.retries,
+    );
+    gauge(
+        "midwatch_notifications_pending",
+        "Notifications that wait for their (next) attempt.",
+        "gauge",
+        told.pending,
+    );
     let refused = api.refusals.totals().iter().fold(String::new(), |mut lines, (status, count)| {
         let _ = writeln!(lines, "midwatch_requests_refused_total{{status=\"{status}\"}} {count}");
         lines
@@ -121,4 +140,43 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
         format!("midwatch_store_commits_total {commits}\n"),
     );
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text))
+}
+
+/// Lines about notifications.
+#[derive(Default)]
+struct ToldLines {
+    ended: String,
+    retries: String,
+    pending: String,
+}
+
+async fn told(engine: &Engine) -> Result<ToldLines, ApiError> {
+    let mut lines = ToldLines::default();
+    let mut tallies = engine.tallies();
+    // Every integration has all its lines from the start: what was never there cannot be seen to grow.
+    let all = engine.config.receivers.iter().flat_map(|receiver| &receiver.integrations);
+    for integration in all {
+        tallies.entry(integration.target.clone()).or_default();
+    }
+    let waiting: BTreeMap<String, u64> = engine.store.notifications_waiting().await?.into_iter().collect();
+    for target in waiting.keys() {
+        tallies.entry(target.clone()).or_default();
+    }
+    for (target, tally) in tallies {
+        let pending = waiting.get(&target).copied().unwrap_or(0);
+        let target = label_value(&target);
+        for (outcome, count) in [("delivered", tally.delivered), ("failed", tally.failed)] {
+            let labels = format!("receiver=\"{target}\",outcome=\"{outcome}\"");
+            let _ = writeln!(lines.ended, "midwatch_notifications_total{{{labels}}} {count}");
+        }
+        let labels = format!("{{receiver=\"{target}\"}}");
+        let _ = writeln!(lines.retries, "midwatch_notification_retries_total{labels} {}", tally.retried);
+        let _ = writeln!(lines.pending, "midwatch_notifications_pending{labels} {pending}");
+    }
+    Ok(lines)
+}
+
+/// A label's value as the text format wants it.
+fn label_value(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -40,7 +40,7 @@ pub use desk::{Held, Known, KnownGroup, Suppression};
 pub use dispatch::run;
 pub use door::{Feed, Incoming, IncomingChanges, ReceivedChanges, Subscription};
 pub use error::EngineError;
-pub use notify::tell;
+pub use notify::{Failing, Tally, tell};
 pub use quiet::pages;
 pub use retention::Retention;
 pub use views::{incident_row, rebuild};
@@ -68,6 +68,9 @@ pub struct Engine {
     /// Keep requests that may be the same one from being taken at once.
     turnstiles: door::Turnstiles,
     next_look: retention::NextLook,
+    /// What receivers answered and is not on record yet.
+    answers: notify::Answers,
+    tallies: notify::Tallies,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -102,6 +105,8 @@ impl Engine {
             desk,
             turnstiles: door::Turnstiles::new(),
             next_look: retention::NextLook::default(),
+            answers: notify::Answers::default(),
+            tallies: notify::Tallies::default(),
             wake: Notify::new(),
             tell: Notify::new(),
         })
@@ -136,7 +141,14 @@ impl Engine {
 
     /// A look at the watch itself.
     pub async fn health(&self) -> Health {
-        self.watch.lock().await.health(self.now(), &self.config)
+        let health = self.watch.lock().await.health(self.now(), &self.config);
+        Health { receivers_failing: self.tallies.failing(), ..health }
+    }
+
+    /// How it went to tell each receiver's integration since start.
+    #[must_use]
+    pub fn tallies(&self) -> std::collections::BTreeMap<String, Tally> {
+        self.tallies.all()
     }
 
     /// Registered services and the graph.

@@ -1,17 +1,21 @@
 //! The communicator: groups that are due become notifications in the outbox, and notifications are sent.
 //!
 //! A notification is durable before it is sent, and is sent until somebody takes it: at least once, and at most one of a
-//! receiver is under way at a time, so that a crash can repeat one and no more.
+//! receiver is under way at a time, so that a crash can repeat one and no more. How a receiver answered is remembered
+//! until it is on record: a store that takes no writes makes nobody hear of anything twice.
 
+mod answers;
 mod story;
+mod tally;
+
+pub(crate) use answers::Answers;
+pub(crate) use tally::Tallies;
+pub use tally::{Failing, Tally};
 
 use crate::desk::{Desk, TargetGroup, Underway};
 use crate::{Engine, EngineError};
-use midwatch_connectors::NotifyError;
 use midwatch_model::{HandlingStep, SignalId, Timestamp, after, seconds_between};
-use midwatch_oncall::{
-    GIVE_UP_AFTER_S, GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update, retry_after_s,
-};
+use midwatch_oncall::{GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update};
 use midwatch_report::{MessageAlert, message};
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
 use std::collections::BTreeSet;
@@ -146,14 +150,7 @@ impl Engine {
             // What has not arrived yet is said by the new one, too.
             let named: BTreeSet<String> = told.iter().map(|alert| alert.fingerprint.clone()).collect();
             told.extend(earlier.alerts.into_iter().filter(|alert| !named.contains(&alert.fingerprint)));
-            commit.attempts.push(Attempt {
-                notification: earlier.id,
-                state: NotificationState::Superseded,
-                attempts: 0,
-                at: now,
-                next_at: None,
-                answer: format!("superseded by {id}"),
-            });
+            commit.attempts.push(Attempt::superseded(earlier.id, &id, now));
         }
         let message = message(
             &route.receiver,
@@ -174,98 +171,38 @@ impl Engine {
             attempts: 0,
             next_at: Some(now),
             ended_at: None,
+            superseded_by: None,
             answer: String::new(),
             alerts: ids,
         });
         desk.underway.insert(group, Underway { id, alerts: told });
     }
-
-    /// Sends one notification and records how it went.
-    async fn send(&self, notification: Notification) -> Result<(), EngineError> {
-        let answer =
-            self.outside.notify(&notification.target, &notification.id, &notification.body, self.now()).await;
-        let now = self.now();
-        let attempts = notification.attempts + 1;
-        let attempt = |state, next_at, answer| Attempt {
-            notification: notification.id.clone(),
-            state,
-            attempts,
-            at: now,
-            next_at,
-            answer,
-        };
-        let attempt = match answer {
-            Ok(answer) => attempt(NotificationState::Delivered, None, answer),
-            Err(NotifyError { reason, may_retry, after_s }) => {
-                let too_old = seconds_between(notification.created_at, now) > GIVE_UP_AFTER_S;
-                if may_retry && !too_old {
-                    let wait_s = retry_after_s(attempts, after_s, jitter(&notification.id));
-                    attempt(NotificationState::Pending, Some(after(now, wait_s)), reason)
-                } else {
-                    tracing::error!(notification.id, notification.target, "nobody was told: {reason}");
-                    attempt(NotificationState::Failed, None, reason)
-                }
-            }
-        };
-        let ended = attempt.next_at.is_none();
-        self.store.commit(Commit { attempts: vec![attempt], ..Commit::default() }).await?;
-        if ended {
-            let group = (notification.target, notification.group_key);
-            let mut desk = self.desk.lock().await;
-            if desk.underway.get(&group).is_some_and(|underway| underway.id == notification.id) {
-                desk.underway.remove(&group);
-            }
-        }
-        Ok(())
-    }
-
-    /// Tells receivers all that is due now. For what has no loop of its own.
-    ///
-    /// # Errors
-    /// When the store fails; what was not recorded is sent again.
-    pub async fn tell_due(&self) -> Result<(), EngineError> {
-        self.flush().await?;
-        loop {
-            let due = self.store.notifications_due(self.now()).await?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            for notification in due {
-                self.send(notification).await?;
-            }
-        }
-    }
-}
-
-/// 0 to 1, always the same for a notification.
-fn jitter(id: &str) -> f64 {
-    let sum: u32 = id.bytes().map(u32::from).sum();
-    f64::from(sum % 100) / 100.0
 }
 
 /// Tells receivers until `stop` turns true. At most one notification of each is under way. Each is a task of its own: a
 /// future that only this loop polls could be handed the desk while the loop itself waits for it.
 pub async fn tell(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
-    let mut underway: JoinSet<(String, Result<(), EngineError>)> = JoinSet::new();
+    let mut underway: JoinSet<String> = JoinSet::new();
     let mut busy = BTreeSet::new();
     let mut failing = false;
     while !*stop.borrow() {
-        let due = match engine.flush().await {
-            Ok(()) => engine.store.notifications_due(engine.now()).await.map_err(EngineError::from),
-            Err(error) => Err(error),
-        };
-        failing = report(due.as_ref().err(), failing);
-        for notification in due.unwrap_or_default() {
+        let (due, result) = engine.round().await;
+        failing = engine.report(result.err(), failing).await;
+        for notification in due {
             if busy.insert(notification.target.clone()) {
                 let engine = engine.clone();
-                underway.spawn(async move { (notification.target.clone(), engine.send(notification).await) });
+                underway.spawn(async move {
+                    let target = notification.target.clone();
+                    // What cannot be recorded now is recorded by a later round, which says so if it fails, too.
+                    let _ = engine.send(notification).await;
+                    target
+                });
             }
         }
         let wait = if failing { WAIT_MAX } else { engine.until_due().await };
         tokio::select! {
             Some(ended) = underway.join_next() => match ended {
-                Ok((target, result)) => {
-                    failing = report(result.as_ref().err(), failing);
+                Ok(target) => {
                     busy.remove(&target);
                 }
                 // Nobody knows which one it was; all others are waited for before anything is sent again.
@@ -283,15 +220,34 @@ pub async fn tell(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
     let _ = tokio::time::timeout(STOP_MAX, async { while underway.join_next().await.is_some() {} }).await;
 }
 
-/// Says once that the store fails. Gives whether it does.
-fn report(error: Option<&EngineError>, failing: bool) -> bool {
-    if let (Some(error), false) = (error, failing) {
-        tracing::error!(%error, "receivers cannot be told; it is tried again");
-    }
-    error.is_some()
-}
-
 impl Engine {
+    /// Records what was answered, puts what is due into the outbox, and gives what is to be sent now. What is in the outbox
+    /// is sent also while the store takes no writes.
+    async fn round(&self) -> (Vec<Notification>, Result<(), EngineError>) {
+        let recorded = self.record_answers().await;
+        let flushed = self.flush().await;
+        match self.due().await {
+            Ok(due) => (due, recorded.and(flushed)),
+            Err(error) => (Vec::new(), Err(error)),
+        }
+    }
+
+    /// Says once that the store fails, and once that it does no more. Gives whether it does.
+    async fn report(&self, error: Option<EngineError>, failing: bool) -> bool {
+        match (&error, failing) {
+            (Some(error), false) => {
+                tracing::error!(%error, "notifications cannot be recorded; it is tried again every second");
+            }
+            (None, true) => tracing::info!("notifications are recorded again"),
+            _ => {}
+        }
+        let fails = error.is_some();
+        if fails || failing {
+            self.watch.lock().await.telling_error = error.map(|error| error.to_string());
+        }
+        fails
+    }
+
     /// How long nothing is due.
     async fn until_due(&self) -> Duration {
         let next_at = self.desk.lock().await.groups.next_at();

@@ -2,6 +2,7 @@
 
 use crate::watch::BASELINES;
 use crate::{Engine, EngineError};
+use midwatch_connectors::Poll;
 use midwatch_model::{HandlingStep, Metric, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_report::LineageStep;
 use midwatch_store::{Commit, IntakeRow};
@@ -12,18 +13,29 @@ const BASELINES_EVERY_S: f64 = 10.0;
 /// Polls if it is due, runs the detectors on what is new and makes signals durable.
 pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
     let now = engine.now();
-    let due = {
-        let mut watch = engine.watch.lock().await;
-        watch.tick += 1;
-        // Half a tick of slack, so that a poll is not put off a whole tick by a late timer.
-        let slack = engine.config.tick_s / 2.0;
-        watch.polled_at.is_none_or(|at| seconds_between(at, now) + slack >= engine.config.poll_interval_s)
-    };
-    if !due {
+    if !engine.poll_is_due().await {
         return Ok(());
     }
     let poll = engine.outside.poll(now).await;
+    take_in(engine, poll, now).await
+}
+
+impl Engine {
+    /// Counts a tick, and says whether telemetry is to be polled in it.
+    pub(crate) async fn poll_is_due(&self) -> bool {
+        let mut watch = self.watch.lock().await;
+        watch.tick += 1;
+        // Half a tick of slack, so that a poll is not put off a whole tick by a late timer.
+        let slack = self.config.tick_s / 2.0;
+        let since = |at| seconds_between(at, self.now());
+        watch.polled_at.is_none_or(|at| since(at) + slack >= self.config.poll_interval_s)
+    }
+}
+
+/// Runs the detectors on what a poll brought that began at `now`, and makes signals durable.
+pub(crate) async fn take_in(engine: &Engine, poll: Poll, now: Timestamp) -> Result<(), EngineError> {
     let mut commit = Commit::default();
+    let saves;
     {
         let mut watch = engine.watch.lock().await;
         // That an instance does not answer is a reading of ours, not of the telemetry.
@@ -43,15 +55,23 @@ pub(crate) async fn observe(engine: &Engine) -> Result<(), EngineError> {
         // A series signals once: what the store did not take at the last poll is handed in again.
         watch.unsaved.extend(signals.iter().map(|signal| received(signal, now, "midwatch's detectors")));
         commit.intake = watch.unsaved.clone();
-        if seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty() {
-            watch.baselines_saved_at = now;
+        saves =
+            seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty();
+        if saves {
             if let Ok(bytes) = serde_json::to_vec(&watch.detectors.snapshot()) {
                 commit.snapshots.push((BASELINES.to_owned(), now, bytes));
             }
         }
     }
-    engine.store.commit(commit).await?;
-    engine.watch.lock().await.unsaved.clear();
+    let saved = engine.store.commit(commit).await;
+    let mut watch = engine.watch.lock().await;
+    watch.saving_error = saved.as_ref().err().map(ToString::to_string);
+    saved?;
+    watch.unsaved.clear();
+    // What was not saved is tried at every poll: a quiet server, too, goes on saying that its disk is full.
+    if saves {
+        watch.baselines_saved_at = now;
+    }
     Ok(())
 }
 

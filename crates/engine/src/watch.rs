@@ -37,12 +37,16 @@ pub struct Watch {
     /// Errors of the loop in a row.
     pub loop_errors: u32,
     pub last_error: Option<String>,
+    /// Why notifications cannot be recorded, while they cannot.
+    pub(crate) telling_error: Option<String>,
+    /// Why what a poll brought cannot be recorded, while it cannot.
+    pub(crate) saving_error: Option<String>,
 }
 
 /// The watch's own health, for `/health`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// `ok`, `warming_up`, `stale` (no fresh telemetry) or `failing` (the loop cannot do its work).
+    /// `ok`, `warming_up`, `stale` (no fresh telemetry) or `failing` (what is due cannot be done or recorded).
     pub status: &'static str,
     pub tick: u64,
     /// Ticks left in which nothing is acted upon.
@@ -52,6 +56,8 @@ pub struct Health {
     pub stale: bool,
     pub samples: usize,
     pub sources_failing: Vec<String>,
+    /// Receivers that did not take what they were told last, and since when.
+    pub receivers_failing: Vec<String>,
     pub last_error: Option<String>,
     pub uptime_s: f64,
 }
@@ -76,6 +82,8 @@ impl Watch {
             unsaved: Vec::new(),
             loop_errors: 0,
             last_error: None,
+            telling_error: None,
+            saving_error: None,
         };
         for registration in &config.services {
             watch.register(registration.clone());
@@ -139,8 +147,9 @@ impl Watch {
         let stale_after = config.poll_interval_s * f64::from(config.detection.stale_polls);
         let stale = staleness_s.unwrap_or_else(|| seconds_between(self.started_at, now)) > stale_after;
         let warm_up_ticks_left = self.warm_up_ticks_left(config);
+        let unrecorded = self.telling_error.as_ref().or(self.saving_error.as_ref());
         let status = match () {
-            () if self.loop_errors > 0 => "failing",
+            () if self.loop_errors > 0 || unrecorded.is_some() => "failing",
             () if stale => "stale",
             () if warm_up_ticks_left > 0 => "warming_up",
             () => "ok",
@@ -153,7 +162,8 @@ impl Watch {
             stale,
             samples: self.last_poll_samples,
             sources_failing: self.failures.iter().map(|f| format!("{}: {}", f.source, f.reason)).collect(),
-            last_error: self.last_error.clone(),
+            receivers_failing: Vec::new(),
+            last_error: self.last_error.as_ref().or(unrecorded).cloned(),
             uptime_s: seconds_between(self.started_at, now),
         }
     }

@@ -338,5 +338,8 @@ pub async fn status(args: &ClientArgs) -> Result<Exit> {
     for source in health["sources_failing"].as_array().cloned().unwrap_or_default() {
         out!("  failing: {}", source.as_str().unwrap_or_default());
     }
+    for receiver in health["receivers_failing"].as_array().cloned().unwrap_or_default() {
+        out!("  {} {}", bold("nobody is told:"), receiver.as_str().unwrap_or_default());
+    }
     Ok(DONE)
 }

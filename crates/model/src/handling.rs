@@ -37,6 +37,12 @@ pub enum HandlingStep {
     /// It is of an incident that has recovered.
     Echo,
 
+    /// Somebody has taken it on, as its sender tells it.
+    Acknowledged,
+    /// Whoever had taken it on has given it back.
+    #[strum(serialize = "given back")]
+    GivenBack,
+
     #[strum(serialize = "resolved by its sender")]
     ResolvedBySender,
     /// Its sender told of it no more.
@@ -97,7 +103,7 @@ mod tests {
     use super::*;
 
     /// Words that stores hold: they must not change.
-    const STORED: [(HandlingStep, &str); 27] = [
+    const STORED: [(HandlingStep, &str); 29] = [
         (HandlingStep::Received, "received"),
         (HandlingStep::Read, "read"),
         (HandlingStep::ToldAgain, "told again"),
@@ -112,6 +118,8 @@ mod tests {
         (HandlingStep::Joined, "joined"),
         (HandlingStep::Recurred, "recurred"),
         (HandlingStep::Echo, "echo"),
+        (HandlingStep::Acknowledged, "acknowledged"),
+        (HandlingStep::GivenBack, "given back"),
         (HandlingStep::ResolvedBySender, "resolved by its sender"),
         (HandlingStep::TimedOut, "timed out"),
         (HandlingStep::Over, "over"),

@@ -33,6 +33,8 @@ pub struct Told {
     pub attempts: u32,
     pub next_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
+    /// The notification that took its place, if one did.
+    pub superseded_by: Option<String>,
     /// What the receiver, or the way to it, said last.
     pub answer: String,
 }
@@ -175,7 +177,14 @@ fn outcome(told: &Told, now: Timestamp) -> Option<(Timestamp, HandlingStep, Stri
         (Telling::Delivered, _) => {
             Some((ended_at, HandlingStep::Delivered, format!("{}{tries}", told.answer)))
         }
-        (Telling::Superseded, _) => Some((ended_at, HandlingStep::Superseded, told.answer.clone())),
+        (Telling::Superseded, attempts) => {
+            let by = told.superseded_by.as_deref().unwrap_or("a newer one");
+            let tried = match attempts {
+                0 => String::new(),
+                _ => format!("; {}: {}", failed(attempts), told.answer),
+            };
+            Some((ended_at, HandlingStep::Superseded, format!("superseded by {by}{tried}")))
+        }
         (Telling::Failed, _) => {
             Some((ended_at, HandlingStep::Failed, format!("{}{tries}; it is not tried again", told.answer)))
         }
@@ -183,8 +192,15 @@ fn outcome(told: &Told, now: Timestamp) -> Option<(Timestamp, HandlingStep, Stri
         (Telling::Pending, attempts) => Some((
             now,
             HandlingStep::Retrying,
-            format!("{attempts} attempts failed, {}: {}", next(told), told.answer),
+            format!("{}, {}: {}", failed(attempts), next(told), told.answer),
         )),
+    }
+}
+
+fn failed(attempts: u32) -> String {
+    match attempts {
+        1 => "1 attempt failed".into(),
+        more => format!("{more} attempts failed"),
     }
 }
 

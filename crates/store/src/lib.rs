@@ -128,6 +128,11 @@ impl Store {
         self.writer.crash_at(nth, point);
     }
 
+    /// Makes a store that was made to fail take writes again, as a disk does on which there is room again. For tests.
+    pub fn recover(&self) {
+        self.writer.recover();
+    }
+
     /// Commits that were made durable since the store was opened.
     #[must_use]
     pub fn commits(&self) -> u64 {

@@ -38,6 +38,8 @@ pub struct Notification {
     /// When it is tried (again), while it is pending.
     pub next_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
+    /// The one that says what this one would have said, if there is one. `None` where it is written.
+    pub superseded_by: Option<String>,
     /// What the receiver, or the way to it, said last.
     pub answer: String,
     /// Ids of the alerts that it tells of. Empty where it is read back.
@@ -54,6 +56,15 @@ pub struct Attempt {
     /// When it is tried again, if it is still pending.
     pub next_at: Option<Timestamp>,
     pub answer: String,
+}
+
+impl Attempt {
+    /// Says that another notification says what this one would have said.
+    #[must_use]
+    pub fn superseded(notification: String, by: &str, at: Timestamp) -> Self {
+        let answer = format!("{SUPERSEDED_BY}{by}");
+        Self { notification, state: NotificationState::Superseded, attempts: 0, at, next_at: None, answer }
+    }
 }
 
 /// What a receiver knows of a group, as JSON of the caller's.
@@ -121,22 +132,80 @@ async fn write_notification(db: &mut SqliteConnection, new: &Notification) -> Re
 }
 
 async fn write_attempt(db: &mut SqliteConnection, attempt: &Attempt) -> Result<(), sqlx::Error> {
-    let ended_at = attempt.next_at.is_none().then_some(attempt.at.as_millisecond());
-    // What has ended stays as it ended, whoever was slower.
+    let row = sqlx::query("SELECT state, attempts, answer, ended_ms FROM notifications WHERE id = ?")
+        .bind(&attempt.notification)
+        .fetch_optional(&mut *db)
+        .await?;
+    let before = row.map(|row| Standing {
+        state: row.get::<&str, _>("state").parse().unwrap_or(NotificationState::Failed),
+        attempts: row.get("attempts"),
+        next_ms: None,
+        ended_ms: row.get("ended_ms"),
+        answer: row.get("answer"),
+    });
+    let Some(standing) = before.and_then(|before| before.after(attempt)) else { return Ok(()) };
     sqlx::query(
-        "UPDATE notifications SET state = ?, attempts = ?, next_ms = ?, ended_ms = ?, answer = ? \
-         WHERE id = ? AND next_ms IS NOT NULL",
+        "UPDATE notifications SET state = ?, attempts = ?, next_ms = ?, ended_ms = ?, answer = ? WHERE id = ?",
     )
-    .bind::<&str>(attempt.state.into())
-    .bind(attempt.attempts)
-    .bind(attempt.next_at.map(Timestamp::as_millisecond))
-    .bind(ended_at)
-    .bind(&attempt.answer)
+    .bind::<&str>(standing.state.into())
+    .bind(standing.attempts)
+    .bind(standing.next_ms)
+    .bind(standing.ended_ms)
+    .bind(&standing.answer)
     .bind(&attempt.notification)
     .execute(db)
     .await?;
     Ok(())
 }
+
+/// How far a notification has come.
+struct Standing {
+    state: NotificationState,
+    attempts: u32,
+    next_ms: Option<i64>,
+    ended_ms: Option<i64>,
+    answer: String,
+}
+
+impl Standing {
+    /// How far it is after an attempt, if that says anything. What a receiver answered stays on record also where another
+    /// notification has taken the place of this one, whichever of the two was recorded first.
+    fn after(self, attempt: &Attempt) -> Option<Self> {
+        use NotificationState::{Delivered, Failed, Pending, Superseded};
+        let attempts = self.attempts.max(attempt.attempts);
+        match (self.state, attempt.state) {
+            (Pending, Superseded) => Some(Self {
+                state: Superseded,
+                attempts,
+                next_ms: None,
+                ended_ms: Some(attempt.at.as_millisecond()),
+                answer: match self.answer.is_empty() {
+                    true => attempt.answer.clone(),
+                    false => format!("{}{AFTER}{}", attempt.answer, self.answer),
+                },
+            }),
+            (Superseded, Pending | Failed) => {
+                let by = self.answer.split(AFTER).next().unwrap_or_default();
+                Some(Self { answer: format!("{by}{AFTER}{}", attempt.answer), attempts, ..self })
+            }
+            (Pending, _) | (Superseded, Delivered) => Some(Self {
+                state: attempt.state,
+                attempts: attempt.attempts,
+                next_ms: attempt.next_at.map(Timestamp::as_millisecond),
+                ended_ms: attempt.next_at.is_none().then_some(attempt.at.as_millisecond()),
+                answer: attempt.answer.clone(),
+            }),
+            // What has ended stays as it ended, whoever was slower.
+            (Delivered | Failed, _) | (Superseded, Superseded) => None,
+        }
+    }
+}
+
+/// What stands, of a superseded notification, between who took its place and what its receiver had answered.
+const AFTER: &str = "; before that: ";
+
+/// How the answer of a superseded notification begins.
+const SUPERSEDED_BY: &str = "superseded by ";
 
 const COLUMNS: &str = "SELECT n.id, target, group_key, why, created_ms, body, state, attempts, next_ms, ended_ms, \
                        answer FROM notifications n";
@@ -147,20 +216,32 @@ fn read(row: &SqliteRow) -> Result<Notification, StoreError> {
     let time = |ms: Option<i64>| {
         ms.map(|ms| Timestamp::from_millisecond(ms).map_err(|e| bad(e.to_string()))).transpose()
     };
+    let state = row.get::<&str, _>("state").parse().map_err(|_| bad("unknown state".into()))?;
+    let (superseded_by, answer) = parted(state, row.get("answer"));
     Ok(Notification {
         target: row.get("target"),
         group_key: row.get("group_key"),
         why: row.get("why"),
         created_at: time(Some(row.get("created_ms")))?.unwrap_or_default(),
         body: row.get("body"),
-        state: row.get::<&str, _>("state").parse().map_err(|_| bad("unknown state".into()))?,
+        state,
         attempts: row.get("attempts"),
         next_at: time(row.get("next_ms"))?,
         ended_at: time(row.get("ended_ms"))?,
-        answer: row.get("answer"),
+        superseded_by,
+        answer,
         alerts: Vec::new(),
         id,
     })
+}
+
+/// Which notification took the place of one, and what the receiver answered.
+fn parted(state: NotificationState, answer: String) -> (Option<String>, String) {
+    let by = answer.strip_prefix(SUPERSEDED_BY).filter(|_| state == NotificationState::Superseded);
+    match by.map(|by| by.split_once(AFTER).unwrap_or((by, ""))) {
+        Some((by, answered)) => (Some(by.to_owned()), answered.to_owned()),
+        None => (None, answer),
+    }
 }
 
 impl Store {
@@ -174,17 +255,38 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Of each receiver's integration the oldest notification that is due.
+    /// Of each receiver's integration the oldest notification that is due, apart from those named.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub async fn notifications_due(&self, now: Timestamp) -> Result<Vec<Notification>, StoreError> {
+    pub async fn notifications_due(
+        &self,
+        now: Timestamp,
+        except: &[String],
+    ) -> Result<Vec<Notification>, StoreError> {
         let sql = format!(
-            "{COLUMNS} WHERE seq IN (SELECT MIN(seq) FROM notifications WHERE next_ms <= ? GROUP BY target) ORDER BY seq"
+            "{COLUMNS} WHERE seq IN (SELECT MIN(seq) FROM notifications WHERE next_ms <= ? \
+             AND id NOT IN (SELECT value FROM json_each(?)) GROUP BY target) ORDER BY seq"
         );
-        let rows =
-            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now.as_millisecond()).fetch_all(&self.readers).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(now.as_millisecond())
+            .bind(serde_json::json!(except).to_string())
+            .fetch_all(&self.readers)
+            .await?;
         rows.iter().map(read).collect()
+    }
+
+    /// How many notifications wait for their (next) attempt, by the receiver's integration.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn notifications_waiting(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT target, COUNT(*) FROM notifications WHERE next_ms IS NOT NULL GROUP BY target ORDER BY target",
+        )
+        .fetch_all(&self.readers)
+        .await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get::<i64, _>(1) as u64)).collect())
     }
 
     /// One notification.

@@ -152,6 +152,10 @@ impl Handle {
         self.shared.crash_at.store(self.commits() + nth, Ordering::SeqCst);
     }
 
+    pub(crate) fn recover(&self) {
+        self.shared.crash_at.store(0, Ordering::SeqCst);
+    }
+
     pub(crate) fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::SeqCst)
     }

@@ -94,7 +94,7 @@ async fn notifications(engine: &Engine, alert: &str) -> Result<Vec<Notification>
     let mut at = 0;
     while let Some(notification) = all.get(at) {
         at += 1;
-        let next = notification.answer.strip_prefix("superseded by ").map(str::to_owned);
+        let next = notification.superseded_by.clone();
         let Some(next) = next.filter(|next| at <= FOLLOWED_MAX && all.iter().all(|n| n.id != *next)) else {
             continue;
         };
@@ -131,6 +131,7 @@ fn told(
         attempts: notification.attempts,
         next_at: notification.next_at,
         ended_at: notification.ended_at,
+        superseded_by: notification.superseded_by,
         answer: notification.answer,
     }
 }

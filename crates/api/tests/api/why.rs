@@ -113,3 +113,25 @@ async fn why_of_an_incident_begins_with_what_was_found_and_who_was_paged() {
     let paged = "Paged ops with its alerts at 12:05:02 UTC: first notification of the group.";
     assert!(sentence.ends_with(paged), "{sentence}");
 }
+
+#[tokio::test]
+async fn the_metrics_say_what_receivers_took() {
+    let watch = Watch::start().await;
+    let metrics = async || {
+        let answer = watch.0.send(Method::GET, "/metrics", &[("x-api-key", KEY)], b"").await;
+        let text = String::from_utf8(answer.body).expect("text");
+        let lines = text.lines().filter(|line| line.starts_with("midwatch_notif"));
+        lines.map(|line| line.replace("receiver=\"ops/webhook/0\"", "ops")).collect::<Vec<_>>()
+    };
+    let lines = |delivered: u32| {
+        [
+            format!("midwatch_notifications_total{{ops,outcome=\"delivered\"}} {delivered}"),
+            "midwatch_notifications_total{ops,outcome=\"failed\"} 0".to_owned(),
+            "midwatch_notification_retries_total{ops} 0".to_owned(),
+            "midwatch_notifications_pending{ops} 0".to_owned(),
+        ]
+    };
+    assert_eq!(metrics().await, lines(0), "all lines are there from the start");
+    watch.tell(&["slow"]).await;
+    assert_eq!(metrics().await, lines(1));
+}

@@ -2,7 +2,7 @@
 
 use super::{Desk, Held};
 use crate::observe::{received, step};
-use midwatch_model::{Alert, Fingerprint, HandlingStep, SignalId, Timestamp, seconds_between};
+use midwatch_model::{Acknowledged, Alert, Fingerprint, HandlingStep, SignalId, Timestamp, seconds_between};
 use midwatch_report::tells_of_incident;
 use midwatch_signal::source::{service_of, signal_of};
 use midwatch_store::{IntakeRow, Retold};
@@ -58,17 +58,23 @@ impl Desk {
         let ends = (ended_at.is_none() && merged.is_resolved(now)).then_some(merged.ends_at);
         let reworded = !merged.same_words(&held.alert);
         let moved = reworded && merged.labels != held.alert.labels;
+        let taken_on = taken_on(&held.alert, &merged);
         held.reworded |= reworded;
         held.alert = merged;
         held.told += 1;
-        let change = match ends {
-            Some(at) => {
-                let detail = format!("ends {}", at.strftime("%H:%M:%S UTC"));
+        let change = match (ends, taken_on) {
+            (Some(at), taken_on) => {
+                let by = taken_on.map_or_else(String::new, |(_, by)| format!("; taken on {by}"));
+                let detail = format!("ends {}{by}", at.strftime("%H:%M:%S UTC"));
                 self.flaps.ends(fingerprint, at);
                 self.originals.remove(fingerprint);
                 Change::News(Box::new(held.end(HandlingStep::ResolvedBySender, detail, now)))
             }
-            None => {
+            (None, Some((how, by))) => {
+                let step = step(&held.id, how, by, now);
+                Change::News(Box::new(held.retold(Some(step))))
+            }
+            (None, None) => {
                 if !held.behind {
                     held.behind = true;
                     self.behind.push(fingerprint);
@@ -178,6 +184,26 @@ impl Desk {
     }
 }
 
+/// Whether somebody has taken an alert on, or has given it back, since it was last told; and who.
+fn taken_on(before: &Alert, alert: &Alert) -> Option<(HandlingStep, String)> {
+    match (&before.acknowledged, &alert.acknowledged) {
+        (before, Some(now)) if before.as_ref().is_none_or(|before| before.by != now.by) => {
+            Some((HandlingStep::Acknowledged, by(now)))
+        }
+        (Some(before), None) => {
+            Some((HandlingStep::GivenBack, format!("it was taken on {}, and is no more", by(before))))
+        }
+        _ => None,
+    }
+}
+
+fn by(acknowledged: &Acknowledged) -> String {
+    match acknowledged.by.as_str() {
+        "" => "by somebody whom its sender does not name".into(),
+        name => format!("by {name}"),
+    }
+}
+
 /// The row of an episode.
 fn row_of(
     alert: &Alert,
@@ -192,6 +218,9 @@ fn row_of(
     let mut row = received(&signal, now, sender);
     row.alert = Some(alert.clone());
     row.ended_at = over.then_some(alert.ends_at);
+    if let Some(acknowledged) = &alert.acknowledged {
+        row.handling.push(step(id, HandlingStep::Acknowledged, by(acknowledged), now));
+    }
     if over {
         let detail = "it was over when it came in, and opens no incident";
         row.handling.push(step(id, HandlingStep::ResolvedBySender, detail.into(), now));

@@ -126,7 +126,7 @@ impl Desk {
 pub(super) fn pause_sentence(route: &Route, story: &Story, until: Timestamp) -> String {
     let services: Vec<&str> = story.about.keys().map(ServiceName::as_str).collect();
     format!(
-        "{} was told of {} less than {} s ago, as badly or worse; it waits until {} (cooldown_s)",
+        "{} was told of {} less than {} s ago, as badly or worse; it hears of it again from {} (cooldown_s)",
         route.receiver,
         services.join(", "),
         route.cooldown_s,

@@ -8,7 +8,10 @@ use midwatch_model::journal::Entry;
 use midwatch_model::label::parse_matchers;
 use midwatch_model::{ActionKind, Cause, Timestamp, after};
 use midwatch_signal::source::Source;
-use midwatch_store::AlertStatus;
+use midwatch_store::{AlertFilter, AlertStatus, CrashPoint};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test]
 async fn an_alert_is_durable_when_it_is_acknowledged_and_opens_an_incident_after_a_crash() {
@@ -420,4 +423,69 @@ async fn during_maintenance_an_anomaly_opens_nothing_and_afterwards_only_what_is
         let placed = steps.last().map(String::as_str);
         assert!(placed == Some(last) || (!healed && placed == Some("joined")), "healed {healed}: {steps:?}");
     }
+}
+
+#[tokio::test]
+async fn who_took_an_alert_on_is_on_record_at_once_and_that_it_was_given_back() {
+    let rig = Rig::start().await;
+    // No tick in between: what lists go by does not wait for one.
+    let taken_on = AlertFilter { status: Some(AlertStatus::Acknowledged), ..AlertFilter::default() };
+    let told = ["firing", "acknowledged", "acknowledged", "firing", "acknowledged", "resolved"];
+    for (status, listed) in told.iter().zip([0, 1, 1, 0, 1, 0]) {
+        rig.clock.advance(1.0);
+        let data = json!({ "id": "a", "service": "payment", "status": status, "acknowledged_by": "ann" });
+        let event = json!({
+            "specversion": "1.0", "id": rig.now(), "source": "/ops", "type": "alert", "data": data,
+        });
+        let body = event.to_string().into_bytes();
+        rig.engine.receive(Source::CloudEvents, &body, "a test").await.expect("taken");
+        let page = rig.engine.store.alerts(&taken_on, None, 10).await.expect("rows");
+        assert_eq!(page.rows.len(), listed, "{status}");
+    }
+    let row = rig.engine.store.intake_list(None, 10).await.expect("rows").remove(0);
+    let steps: Vec<String> = row
+        .handling
+        .iter()
+        .map(|step| format!("{}: {}", step["step"].as_str().unwrap_or_default(), step["detail"]))
+        .collect();
+    assert_eq!(
+        steps[1..],
+        [
+            "acknowledged: \"by ann\"",
+            "given back: \"it was taken on by ann, and is no more\"",
+            "acknowledged: \"by ann\"",
+            "resolved by its sender: \"ends 03:00:06 UTC\"",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn telemetry_that_never_answers_delays_neither_an_alerts_incident_nor_the_end() {
+    let rig = Rig::start().await;
+    rig.world.get_stuck();
+    rig.tell(&[alert("a", "payment", Cause::LatencySpike, rig.now())]).await.expect("taken");
+    let engine = Arc::new(rig.engine);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(midwatch_engine::run(engine.clone(), stopped));
+    let opens = async {
+        while engine.store.incidents(true, 10).await.expect("rows").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), opens).await.expect("an incident");
+    stop.send(true).expect("a loop that listens");
+    tokio::time::timeout(Duration::from_secs(20), running).await.expect("an end").expect("joined");
+}
+
+#[tokio::test]
+async fn a_quiet_server_goes_on_saying_that_it_cannot_write() {
+    let rig = Rig::start().await;
+    rig.engine.store.crash_at(1, CrashPoint::Before);
+    for _ in 0..10 {
+        let _ = rig.try_tick().await;
+    }
+    assert_eq!(rig.engine.health().await.status, "failing");
+    rig.engine.store.recover();
+    rig.tick().await;
+    assert_ne!(rig.engine.health().await.status, "failing");
 }

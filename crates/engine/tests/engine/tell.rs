@@ -126,6 +126,68 @@ async fn a_receiver_that_takes_nothing_hears_later_of_everything_once() {
         rig.engine.store.notifications(10).await.expect("rows").into_iter().map(|n| n.state).collect();
     use NotificationState::{Delivered, Superseded};
     assert_eq!(states, [Delivered, Superseded, Superseded]);
+    let rows = rig.engine.store.notifications(10).await.expect("rows");
+    for pair in rows.windows(2) {
+        let tried = (pair[1].superseded_by.as_ref(), pair[1].answer.as_str());
+        assert_eq!(tried, (Some(&pair[0].id), "503"), "what was answered stays on record");
+        assert!(pair[1].attempts > 0, "{:?}", pair[1]);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_a_newer_notification_is_on_record() {
+    let rig = Arc::new(rig().await);
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    rig.ticks(3).await;
+    rig.world.set_slow(true);
+    let telling = tokio::spawn({
+        let rig = rig.clone();
+        async move { rig.engine.tell_due().await }
+    });
+    rig.world.heard().await;
+    rig.tell(&[fires(&rig, "b", "pay")]).await.expect("taken");
+    rig.ticks(6).await;
+    rig.world.set_slow(false);
+    rig.engine.tell_due().await.expect("told");
+    rig.world.answer_now();
+    telling.await.expect("joined").expect("told");
+    let rows = rig.engine.store.notifications(10).await.expect("rows");
+    let states: Vec<_> = rows.iter().map(|row| (row.state, row.answer.as_str(), row.attempts)).collect();
+    let delivered = (NotificationState::Delivered, "200", 1);
+    assert_eq!(states, [delivered, delivered]);
+}
+
+#[tokio::test]
+async fn a_receiver_that_takes_nothing_shows_in_the_health_until_it_takes_something() {
+    let rig = rig().await;
+    rig.world.set_deaf(true);
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    told(&rig, 4).await;
+    let failing = rig.engine.health().await.receivers_failing;
+    assert_eq!(failing, ["ops/webhook/0 cannot be told since 2026-01-05 03:00:04 UTC: 503"]);
+    rig.world.set_deaf(false);
+    told(&rig, 10).await;
+    assert_eq!(rig.engine.health().await.receivers_failing, [""; 0]);
+    let tally = &rig.engine.tallies()["ops/webhook/0"];
+    assert!((tally.delivered, tally.failed) == (1, 0) && tally.retried > 1, "{tally:?}");
+}
+
+#[tokio::test]
+async fn a_receiver_that_took_a_page_gets_it_once_however_long_that_cannot_be_recorded() {
+    let rig = rig().await;
+    rig.tell(&[fires(&rig, "a", "pay")]).await.expect("taken");
+    rig.ticks(3).await;
+    // The next commit puts the page into the outbox; the answer is not recorded any more.
+    rig.engine.store.crash_at(1, CrashPoint::After);
+    for _ in 0..4 {
+        rig.engine.tell_due().await.expect_err("nothing can be written");
+    }
+    let while_full = told(&rig, 0).await;
+    rig.engine.store.recover();
+    let later = told(&rig, 10).await;
+    assert_eq!((while_full.as_slice(), later.as_slice()), (&["a|".to_owned()][..], &[][..]));
+    let rows = rig.engine.store.notifications(10).await.expect("rows");
+    assert_eq!(rows[0].state, NotificationState::Delivered);
 }
 
 #[tokio::test]
@@ -170,8 +232,7 @@ async fn a_pause_outlasts_a_restart_and_the_record_says_until_when_it_lasts() {
     let rows = rig.engine.store.intake_list(None, 10).await.expect("rows");
     let is_b = |row: &&IntakeRow| row.alert.as_ref().is_some_and(|alert| alert.labels["id"] == "b");
     let row = rows.iter().find(is_b).expect("a row");
-    let expected =
-        "ops was told of pay less than 60 s ago, as badly or worse; it waits until 03:01:04 UTC (cooldown_s)";
+    let expected = "ops was told of pay less than 60 s ago, as badly or worse; it hears of it again from 03:01:04 UTC (cooldown_s)";
     assert_eq!(row.handling.last().and_then(|step| step["detail"].as_str()), Some(expected));
     let rig = rig.reopen().await;
     assert_eq!(told(&rig, 15).await, ["b|a"]);

@@ -62,6 +62,9 @@ struct State {
     told: Vec<(String, String, serde_json::Value)>,
     /// Whether receivers take nothing.
     deaf: bool,
+    slow: bool,
+    /// Whether telemetry takes requests and never answers.
+    stuck: bool,
     applied: Vec<(ActionKey, Action)>,
     repeated_keys: usize,
     stale_calls: usize,
@@ -82,6 +85,9 @@ pub struct World {
     state: Mutex<State>,
     /// Rung when a call hangs.
     pub hanging: Notify,
+    /// Rung when a slow receiver is told, and when it is to answer.
+    heard: Notify,
+    answered: Notify,
 }
 
 impl World {
@@ -97,7 +103,12 @@ impl World {
             generation: 1,
         };
         let targets = SERVICES.iter().map(|(name, _)| ((*name).into(), target(2))).collect();
-        Self { state: Mutex::new(State { targets, ..State::default() }), hanging: Notify::new() }
+        Self {
+            state: Mutex::new(State { targets, ..State::default() }),
+            hanging: Notify::new(),
+            heard: Notify::new(),
+            answered: Notify::new(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -133,6 +144,26 @@ impl World {
     /// Takes what receivers were told since the last look.
     pub fn take_told(&self) -> Vec<(String, String, serde_json::Value)> {
         std::mem::take(&mut self.state().told)
+    }
+
+    /// Telemetry takes requests and never answers from now on.
+    pub fn get_stuck(&self) {
+        self.state().stuck = true;
+    }
+
+    /// Whether receivers answer only when they are asked to.
+    pub fn set_slow(&self, slow: bool) {
+        self.state().slow = slow;
+    }
+
+    /// Waits until a slow receiver was told.
+    pub async fn heard(&self) {
+        self.heard.notified().await;
+    }
+
+    /// A slow receiver answers.
+    pub fn answer_now(&self) {
+        self.answered.notify_one();
     }
 
     pub fn set_deaf(&self, deaf: bool) {
@@ -317,6 +348,9 @@ impl Outside for World {
 
     fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
         Box::pin(async move {
+            if self.state().stuck {
+                std::future::pending::<()>().await;
+            }
             let state = self.state();
             if state.silent {
                 let failure =
@@ -433,7 +467,15 @@ impl Outside for World {
         } else {
             Ok("200".to_owned())
         };
-        Box::pin(async move { answer })
+        let slow = state.slow;
+        drop(state);
+        Box::pin(async move {
+            if slow {
+                self.heard.notify_one();
+                self.answered.notified().await;
+            }
+            answer
+        })
     }
 
     fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {

@@ -1,6 +1,6 @@
 //! The first sentence: whether somebody was paged, and why (not).
 
-use super::{IncidentRoute, Telling, Told, WayInput, clock, next};
+use super::{IncidentRoute, Telling, Told, WayInput, clock, failed, next};
 use crate::incident_alert::summary;
 use crate::lineage::LineageStep;
 use midwatch_incident::Incident;
@@ -98,16 +98,44 @@ fn undelivered(told: &[Told], with: &str) -> Option<String> {
         let answer = if pending.answer.is_empty() { "it is being sent" } else { &pending.answer };
         return Some(format!("Has not paged {}{with} yet: {answer}; {}.", pending.receiver(), next(pending)));
     }
-    let failed = pages(told, Telling::Failed).next_back()?;
-    Some(format!("Did not page{with}: {} could not be told: {}.", failed.receiver(), failed.answer))
+    if let Some(failed) = pages(told, Telling::Failed).next_back() {
+        return Some(format!(
+            "Did not page{with}: {} could not be told: {}.",
+            failed.receiver(),
+            failed.answer
+        ));
+    }
+    let tried = pages(told, Telling::Superseded).rfind(|told| told.attempts > 0)?;
+    Some(format!(
+        "Did not page{with}: {} took nothing while it fired; {}: {}.",
+        tried.receiver(),
+        failed(tried.attempts),
+        tried.answer
+    ))
 }
 
 fn last(steps: &[LineageStep], wanted: HandlingStep) -> Option<usize> {
     steps.iter().rposition(|step| step.step == wanted)
 }
 
+/// What keeps it quiet, and whether that is for a while only.
+enum HeldBack<'a> {
+    For(String),
+    PutOff(&'a str),
+}
+
+impl HeldBack<'_> {
+    fn sentence(&self, over: bool) -> String {
+        match self {
+            Self::For(sentence) => sentence.clone(),
+            Self::PutOff(why) if over => format!("Did not page: it was over while it had to wait: {why}."),
+            Self::PutOff(why) => format!("Has not paged yet: {why}."),
+        }
+    }
+}
+
 /// The last step that says that it is kept quiet, or has to wait.
-fn held_back(input: &WayInput) -> Option<String> {
+fn held_back<'a>(input: &'a WayInput) -> Option<HeldBack<'a>> {
     use HandlingStep::{NotTold, PutOff, Released, Suppressed};
     let repeats = input.steps.iter().rposition(|step| step.duplicate.is_some());
     let holds = [Suppressed, NotTold, PutOff].map(|wanted| last(&input.steps, wanted));
@@ -116,12 +144,12 @@ fn held_back(input: &WayInput) -> Option<String> {
         return None;
     }
     let step = &input.steps[at];
-    Some(match (&step.step, input.alert, input.incident) {
-        (PutOff, ..) => format!("Has not paged yet: {}.", step.detail),
+    Some(HeldBack::For(match (&step.step, input.alert, input.incident) {
+        (PutOff, ..) => return Some(HeldBack::PutOff(&step.detail)),
         _ if step.duplicate.is_some() => format!("Did not page: deduplicated {}.", step.detail),
         (Suppressed, None, None) => format!("Opened no incident: {}.", step.detail),
         _ => format!("Did not page: {}.", step.detail),
-    })
+    }))
 }
 
 fn unpaged(input: &WayInput, alert: &Alert) -> String {
@@ -130,9 +158,8 @@ fn unpaged(input: &WayInput, alert: &Alert) -> String {
         return "Did not page: it was over when it came in.".into();
     }
     let over = alert.is_resolved(input.now) && input.damped.is_none();
-    let waits = held_back(input);
-    if let Some(sentence) = waits.as_ref().filter(|sentence| !(over && sentence.starts_with("Has not"))) {
-        return sentence.clone();
+    if let Some(held_back) = held_back(input) {
+        return held_back.sentence(over);
     }
     let routed = last(&input.steps, HandlingStep::Routed).is_some();
     let flapped = last(&input.steps, HandlingStep::Flapping).is_some();
@@ -162,8 +189,8 @@ fn unheard(route: IncidentRoute) -> Option<String> {
 
 /// What midwatch found itself is told with its incident.
 fn unpaged_anomaly(input: &WayInput) -> String {
-    if let Some(sentence) = held_back(input) {
-        return sentence;
+    if let Some(held_back) = held_back(input) {
+        return held_back.sentence(has_ended(input.lines));
     }
     let Some(incident) = input.incident else {
         return "Has not paged yet: midwatch found it itself and has not placed it in an incident yet."
@@ -214,6 +241,7 @@ mod tests {
             attempts: 2,
             next_at: (telling == Telling::Pending).then_some(at(40)),
             ended_at: (telling != Telling::Pending).then_some(at(20)),
+            superseded_by: (telling == Telling::Superseded).then(|| "ntf-2".into()),
             answer: "http://ops answered 200".into(),
         }
     }
@@ -282,10 +310,10 @@ mod tests {
             &[
                 "received",
                 "routed: to ops",
-                "put off: ops was told of pay; it waits until 03:05:00 UTC (cooldown_s)",
+                "put off: ops was told of pay; it hears of it again from 03:05:00 UTC (cooldown_s)",
             ],
             &[],
-            "Has not paged yet: ops was told of pay; it waits until 03:05:00 UTC (cooldown_s).",
+            "Has not paged yet: ops was told of pay; it hears of it again from 03:05:00 UTC (cooldown_s).",
         );
         check(
             &["received"],
@@ -297,7 +325,10 @@ mod tests {
     /// The sentence about an alert that ended at a second after it came in, if that flaps or not.
     fn check_end(ends_s: i64, steps: &[&str], told: &[Told], damped: Option<Damped>, expected: &str) {
         let alert = Alert { ends_at: at(ends_s), ..alert() };
-        let step = |text: &&str| LineageStep::new(at(0), None, *text, String::new());
+        let step = |text: &&str| {
+            let (step, detail) = text.split_once(": ").unwrap_or((text, ""));
+            LineageStep::new(at(0), None, step, detail.into())
+        };
         let input = WayInput {
             id: "alt-1",
             received_at: at(5),
@@ -337,6 +368,25 @@ mod tests {
             &[],
             None,
             "Did not page: nobody is to be told of alerts; the configuration has no [route].",
+        );
+    }
+
+    #[test]
+    fn what_could_not_be_told_while_it_fired_says_so_once_it_is_over() {
+        let tried = told(Telling::Superseded, "first notification of the group");
+        let routed = &["received", "routed", "resolved by its sender"];
+        for (attempts, expected) in [
+            (0, "Did not page: it was over before its group was told of."),
+            (2, "Did not page: ops took nothing while it fired; 2 attempts failed: http://ops answered 200."),
+        ] {
+            check_end(20, routed, &[Told { attempts, ..tried.clone() }], None, expected);
+        }
+        check_end(
+            20,
+            &["received", "routed", "put off: ops was told of pay (cooldown_s)", "resolved by its sender"],
+            &[],
+            None,
+            "Did not page: it was over while it had to wait: ops was told of pay (cooldown_s).",
         );
     }
 

@@ -61,6 +61,7 @@ fn notification(id: &str, alert: &str) -> Notification {
         attempts: 0,
         next_at: Some(day(1.0)),
         ended_at: None,
+        superseded_by: None,
         answer: String::new(),
         alerts: vec![alert.into()],
     }

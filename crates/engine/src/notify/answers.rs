@@ -1,0 +1,139 @@
+//! What receivers answered: remembered from the moment on which it is known, and forgotten once it is on record.
+
+use crate::desk::TargetGroup;
+use crate::{Engine, EngineError};
+use midwatch_connectors::NotifyError;
+use midwatch_model::{Timestamp, after, seconds_between};
+use midwatch_oncall::{GIVE_UP_AFTER_S, retry_after_s};
+use midwatch_store::{Attempt, Commit, Notification, NotificationState};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Answers that one commit records at most.
+const RECORDED_MAX: usize = 1_000;
+
+/// An answer, and what it was about.
+#[derive(Clone, PartialEq)]
+struct Answer {
+    attempt: Attempt,
+    group: TargetGroup,
+}
+
+/// Answers that are not on record yet, by the notification. There are no more of them than notifications in the outbox.
+#[derive(Default)]
+pub(crate) struct Answers(Mutex<BTreeMap<String, Answer>>);
+
+impl Answers {
+    fn get(&self) -> MutexGuard<'_, BTreeMap<String, Answer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ids of notifications that must not be sent at `now`, whatever the store says.
+    fn settled(&self, now: Timestamp) -> Vec<String> {
+        let waits = |answer: &&Answer| answer.attempt.next_at.is_none_or(|at| at > now);
+        self.get().values().filter(waits).map(|answer| answer.attempt.notification.clone()).collect()
+    }
+
+    /// The attempts of a notification so far, if the store does not know of the last one.
+    fn attempts(&self, notification: &str) -> Option<u32> {
+        self.get().get(notification).map(|answer| answer.attempt.attempts)
+    }
+}
+
+impl Engine {
+    /// What is to be sent now.
+    pub(super) async fn due(&self) -> Result<Vec<Notification>, EngineError> {
+        let now = self.now();
+        let mut due = self.store.notifications_due(now, &self.answers.settled(now)).await?;
+        for notification in &mut due {
+            if let Some(attempts) = self.answers.attempts(&notification.id) {
+                notification.attempts = attempts;
+            }
+        }
+        Ok(due)
+    }
+
+    /// Sends one notification and records how it went.
+    pub(super) async fn send(&self, notification: Notification) -> Result<(), EngineError> {
+        let answer =
+            self.outside.notify(&notification.target, &notification.id, &notification.body, self.now()).await;
+        let attempt = attempt(&notification, answer, self.now());
+        self.tallies.count(&notification.target, &attempt);
+        let group = (notification.target, notification.group_key);
+        self.answers.get().insert(notification.id, Answer { attempt, group });
+        self.record_answers().await
+    }
+
+    /// Puts on record what was answered and is not on record yet.
+    pub(super) async fn record_answers(&self) -> Result<(), EngineError> {
+        let answers: Vec<Answer> = self.answers.get().values().take(RECORDED_MAX).cloned().collect();
+        if answers.is_empty() {
+            return Ok(());
+        }
+        let attempts = answers.iter().map(|answer| answer.attempt.clone()).collect();
+        self.store.commit(Commit { attempts, ..Commit::default() }).await?;
+        let mut desk = self.desk.lock().await;
+        for Answer { attempt, group } in &answers {
+            let id = &attempt.notification;
+            let mut unrecorded = self.answers.get();
+            if unrecorded.get(id).is_some_and(|answer| answer.attempt == *attempt) {
+                unrecorded.remove(id);
+            }
+            let is_it = desk.underway.get(group).is_some_and(|underway| underway.id == *id);
+            if attempt.next_at.is_none() && is_it {
+                desk.underway.remove(group);
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells receivers all that is due now. For what has no loop of its own.
+    ///
+    /// # Errors
+    /// When the store fails; what was not recorded is recorded at the next call.
+    pub async fn tell_due(&self) -> Result<(), EngineError> {
+        self.record_answers().await?;
+        self.flush().await?;
+        loop {
+            let due = self.due().await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            for notification in due {
+                self.send(notification).await?;
+            }
+        }
+    }
+}
+
+/// What an answer means for a notification.
+fn attempt(notification: &Notification, answer: Result<String, NotifyError>, now: Timestamp) -> Attempt {
+    let attempts = notification.attempts + 1;
+    let attempt = |state, next_at, answer| Attempt {
+        notification: notification.id.clone(),
+        state,
+        attempts,
+        at: now,
+        next_at,
+        answer,
+    };
+    match answer {
+        Ok(answer) => attempt(NotificationState::Delivered, None, answer),
+        Err(NotifyError { reason, may_retry, after_s }) => {
+            let too_old = seconds_between(notification.created_at, now) > GIVE_UP_AFTER_S;
+            if may_retry && !too_old {
+                let wait_s = retry_after_s(attempts, after_s, jitter(&notification.id));
+                attempt(NotificationState::Pending, Some(after(now, wait_s)), reason)
+            } else {
+                tracing::error!(notification.id, notification.target, "nobody was told: {reason}");
+                attempt(NotificationState::Failed, None, reason)
+            }
+        }
+    }
+}
+
+/// 0 to 1, always the same for a notification.
+fn jitter(id: &str) -> f64 {
+    let sum: u32 = id.bytes().map(u32::from).sum();
+    f64::from(sum % 100) / 100.0
+}
