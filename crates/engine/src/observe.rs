@@ -57,10 +57,8 @@ pub(crate) async fn take_in(engine: &Engine, poll: Poll, now: Timestamp) -> Resu
         commit.intake = watch.unsaved.clone();
         saves =
             seconds_between(watch.baselines_saved_at, now) >= BASELINES_EVERY_S || !commit.intake.is_empty();
-        if saves {
-            if let Ok(bytes) = serde_json::to_vec(&watch.detectors.snapshot()) {
-                commit.snapshots.push((BASELINES.to_owned(), now, bytes));
-            }
+        if saves && let Ok(bytes) = serde_json::to_vec(&watch.detectors.snapshot()) {
+            commit.snapshots.push((BASELINES.to_owned(), now, bytes));
         }
     }
     let saved = engine.store.commit(commit).await;
