@@ -36,110 +36,142 @@ impl Sizes {
 }
 
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse, ApiError> {
-    let health = api.engine.health().await;
-    let mut states: BTreeMap<String, usize> = BTreeMap::new();
-    for row in api.engine.store.incidents(false, INCIDENTS_MAX).await? {
-        *states.entry(row.state).or_default() += 1;
+    let mut text = Text::default();
+    let engine = &api.engine;
+    about_watch(engine, &mut text).await;
+    about_incidents(engine, &mut text).await?;
+    about_notifications(engine, &mut text).await?;
+    about_requests(&api, &mut text).await?;
+    about_store(engine, &api.sizes.get(engine).await?, &mut text);
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.0))
+}
+
+/// The text format of Prometheus.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    /// Adds a metric with all its lines.
+    fn add(&mut self, name: &str, help: &str, kind: &str, lines: String) {
+        let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n{lines}");
     }
-    let mut text = String::new();
-    let mut gauge = |name: &str, help: &str, kind: &str, value: String| {
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{value}");
-    };
-    gauge(
+}
+
+async fn about_watch(engine: &Engine, text: &mut Text) {
+    let health = engine.health().await;
+    text.add(
         "midwatch_ticks_total",
         "Ticks since start.",
         "counter",
         format!("midwatch_ticks_total {}\n", health.tick),
     );
-    gauge(
+    text.add(
         "midwatch_warm_up_ticks_left",
         "Ticks left in which nothing is acted upon.",
         "gauge",
         format!("midwatch_warm_up_ticks_left {}\n", health.warm_up_ticks_left),
     );
     let staleness = health.staleness_s.map_or_else(|| "NaN".to_owned(), |s| format!("{s:.3}"));
-    gauge(
+    text.add(
         "midwatch_telemetry_staleness_seconds",
         "Seconds since the last poll that brought samples.",
         "gauge",
         format!("midwatch_telemetry_staleness_seconds {staleness}\n"),
     );
     let samples = health.samples;
-    gauge(
+    text.add(
         "midwatch_poll_samples",
         "Samples of the last poll.",
         "gauge",
         format!("midwatch_poll_samples {samples}\n"),
     );
+}
+
+async fn about_incidents(engine: &Engine, text: &mut Text) -> Result<(), ApiError> {
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    for row in engine.store.incidents(false, INCIDENTS_MAX).await? {
+        *states.entry(row.state).or_default() += 1;
+    }
     let incidents = states.iter().fold(String::new(), |mut lines, (state, count)| {
         let _ = writeln!(lines, "midwatch_incidents{{state=\"{state}\"}} {count}");
         lines
     });
-    gauge("midwatch_incidents", "Incidents by state.", "gauge", incidents);
+    text.add("midwatch_incidents", "Incidents by state.", "gauge", incidents);
+    Ok(())
+}
+
+/// Requests that could not be used, and those that were not let in.
+async fn about_requests(api: &Api, text: &mut Text) -> Result<(), ApiError> {
     let (letters, dropped) = api.engine.store.dead_letter_counts().await?;
-    gauge(
+    text.add(
         "midwatch_dead_letters",
         "Requests and rows that could not be used and are kept.",
         "gauge",
         format!("midwatch_dead_letters {letters}\n"),
     );
-    gauge(
+    text.add(
         "midwatch_dead_letters_dropped_total",
         "Dead letters that were dropped for newer ones.",
         "counter",
         format!("midwatch_dead_letters_dropped_total {dropped}\n"),
     );
-    let told = told(&api.engine).await?;
-    gauge(
+    let refused = api.refusals.totals().iter().fold(String::new(), |mut lines, (status, count)| {
+        let _ = writeln!(lines, "midwatch_requests_refused_total{{status=\"{status}\"}} {count}");
+        lines
+    });
+    text.add("midwatch_requests_refused_total", "Requests that were not let in.", "counter", refused);
+    Ok(())
+}
+
+async fn about_notifications(engine: &Engine, text: &mut Text) -> Result<(), ApiError> {
+    let told = told(engine).await?;
+    text.add(
         "midwatch_notifications_total",
         "Notifications that receivers took (delivered) or will not get (failed) since start.",
         "counter",
         told.ended,
     );
-    gauge(
+    text.add(
         "midwatch_notification_retries_total",
         "Attempts that failed and are made again, since start.",
         "counter",
         told.retries,
     );
-    gauge(
+    text.add(
         "midwatch_notifications_pending",
         "Notifications that wait for their (next) attempt.",
         "gauge",
         told.pending,
     );
-    let refused = api.refusals.totals().iter().fold(String::new(), |mut lines, (status, count)| {
-        let _ = writeln!(lines, "midwatch_requests_refused_total{{status=\"{status}\"}} {count}");
-        lines
-    });
-    gauge("midwatch_requests_refused_total", "Requests that were not let in.", "counter", refused);
-    let size = api.sizes.get(&api.engine).await?;
+    Ok(())
+}
+
+fn about_store(engine: &Engine, size: &StoreSize, text: &mut Text) {
     let rows = size.tables.iter().fold(String::new(), |mut lines, table| {
         let _ = writeln!(lines, "midwatch_store_rows{{table=\"{}\"}} {}", table.table, table.rows);
         lines
     });
-    gauge("midwatch_store_rows", "Rows of each table, counted every ten minutes.", "gauge", rows);
+    text.add("midwatch_store_rows", "Rows of each table, counted every ten minutes.", "gauge", rows);
     let (file, free) = (size.file_bytes, size.free_bytes);
-    gauge(
+    text.add(
         "midwatch_store_bytes",
         "Bytes of the store's file, counted every ten minutes.",
         "gauge",
         format!("midwatch_store_bytes {file}\n"),
     );
-    gauge(
+    text.add(
         "midwatch_store_free_bytes",
         "Bytes of the file that what comes next can use, counted every ten minutes.",
         "gauge",
         format!("midwatch_store_free_bytes {free}\n"),
     );
-    let commits = api.engine.store.commits();
-    gauge(
+    let commits = engine.store.commits();
+    text.add(
         "midwatch_store_commits_total",
         "Commits made durable since start.",
         "counter",
         format!("midwatch_store_commits_total {commits}\n"),
     );
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text))
 }
 
 /// Lines about notifications.

@@ -13,7 +13,7 @@ pub enum ConnectorError {
     /// The request may have arrived.
     #[error("{url} gave no answer: {reason}")]
     NoAnswer { url: String, reason: String },
-    #[error("{url} answered {status}: {excerpt}")]
+    #[error("{url} answered {status}{}", after_colon(excerpt))]
     Status { url: String, status: u16, excerpt: String },
     #[error("{url} answered with more than {limit_bytes} bytes")]
     TooLarge { url: String, limit_bytes: usize },
@@ -47,4 +47,9 @@ pub(crate) fn excerpt(text: &str) -> String {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }
+}
+
+/// What was said besides, if anything was.
+fn after_colon(excerpt: &str) -> String {
+    if excerpt.trim().is_empty() { String::new() } else { format!(": {excerpt}") }
 }

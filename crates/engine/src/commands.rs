@@ -4,7 +4,7 @@ use crate::append::{append, with_derived, written};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
-use midwatch_decision::{GateInput, ServiceHistory, decide};
+use midwatch_decision::{Authorized, GateInput, ServiceHistory, decide};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord, Principal};
@@ -218,14 +218,7 @@ impl Engine {
         let plan = one_step(request, incident.as_ref(), &before);
         let hash = plan.hash();
         let evidence = self.witnesses(&target, &before).await;
-        let registration = self.watch.lock().await.registration(&target).cloned();
-        let maintenance = match &registration {
-            Some(known) => {
-                self.desk.lock().await.in_maintenance(std::slice::from_ref(known), self.now()).remove(&target)
-            }
-            None => None,
-        };
-        let namespace = registration.and_then(|known| known.namespace);
+        let (namespace, maintenance) = self.whereabouts(&target).await;
         let root = incident.as_ref().and_then(|i| i.verdict.as_ref()).and_then(Verdict::root);
         let (gate, authorized) = decide(&GateInput {
             now: self.now(),
@@ -262,11 +255,32 @@ impl Engine {
             self.record_refusal(&service, journal.as_ref(), gate).await?;
             return Ok(result);
         };
+        let (key, outcome) = self.carry_out(authorized, gate, &service, journal.as_ref()).await?;
+        (result.key, result.outcome) = (Some(key), Some(outcome));
+        self.wake.notify_one();
+        Ok(result)
+    }
+
+    /// The namespace of a service, and the maintenance that it is in.
+    async fn whereabouts(&self, target: &ServiceName) -> (Option<String>, Option<String>) {
+        let Some(known) = self.watch.lock().await.registration(target).cloned() else { return (None, None) };
+        let mut maintenance = self.desk.lock().await.in_maintenance(std::slice::from_ref(&known), self.now());
+        (known.namespace, maintenance.remove(target))
+    }
+
+    /// Puts the intent of what was authorized on record, does it, and records how it went.
+    async fn carry_out(
+        &self,
+        authorized: Authorized,
+        gate: GateRecord,
+        service: &VerifiedJournal,
+        journal: Option<&VerifiedJournal>,
+    ) -> Result<(ActionKey, EffectOutcome), EngineError> {
         let key = ActionKey::new(format!("act-{}", self.ids.next(self.now())));
         let intent = intend(&authorized, key.clone());
         let intended = || Entry::Intended { intent: intent.clone() };
-        let mut commit = reservation(self, &service, intended(), Commit::default());
-        if let Some(journal) = &journal {
+        let mut commit = reservation(self, service, intended(), Commit::default());
+        if let Some(journal) = journal {
             let entries = vec![Entry::Gated { record: gate }, intended()];
             let lines = written(self, entries);
             commit = with_derived(self, journal.stream(), journal.lines(), lines, commit);
@@ -275,10 +289,7 @@ impl Engine {
         let effect = Effect::new(authorized, intent.clone())?;
         let outcome = self.outside.apply(&effect, self.now()).await;
         record(self, &intent, outcome.clone(), false).await?;
-        result.key = Some(key);
-        result.outcome = Some(outcome);
-        self.wake.notify_one();
-        Ok(result)
+        Ok((key, outcome))
     }
 
     async fn check_watched(&self, service: &ServiceName) -> Result<(), EngineError> {

@@ -211,6 +211,9 @@ pub struct AlertFilters {
     pub until: Option<String>,
     #[arg(long, default_value_t = 50)]
     pub limit: usize,
+    /// Where an earlier list said that it goes on.
+    #[arg(long)]
+    pub cursor: Option<String>,
 }
 
 /// Which incidents are listed.
@@ -235,6 +238,9 @@ pub struct IncidentFilters {
     pub until: Option<String>,
     #[arg(long, default_value_t = 100)]
     pub limit: usize,
+    /// Where an earlier list said that it goes on.
+    #[arg(long)]
+    pub cursor: Option<String>,
 }
 
 #[derive(Subcommand)]
@@ -292,6 +298,9 @@ pub enum DeadLetterCommand {
     List {
         #[arg(long, default_value_t = 50)]
         limit: usize,
+        /// Where an earlier list said that it goes on.
+        #[arg(long)]
+        cursor: Option<String>,
     },
     /// One of them with its body.
     Show { id: String },

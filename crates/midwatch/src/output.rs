@@ -13,10 +13,15 @@ macro_rules! out {
 }
 pub(crate) use out;
 
+/// Whether a character makes what stands around it appear in another order, or on another line.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Text without what a terminal would obey: titles and labels are somebody else's. What [`bold`] adds is left.
 fn harmless(text: &str) -> String {
     let shown = |part: &str| -> String {
-        let is_plain = |c: char| !c.is_control() || matches!(c, '\n' | '\t');
+        let is_plain = |c: char| !(c.is_control() || turns(c)) || matches!(c, '\n' | '\t');
         part.chars()
             .map(|c| if is_plain(c) { c.to_string() } else { c.escape_default().to_string() })
             .collect()
@@ -89,6 +94,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {
         assert_eq!(harmless("a\u{1b}]0;x\u{7}\u{1b}[2J é\n\tb\r"), "a\\u{1b}]0;x\\u{7}\\u{1b}[2J é\n\tb\\r");
+        assert_eq!(harmless("a\u{202e}b\u{2066}c\u{2028}"), "a\\u{202e}b\\u{2066}c\\u{2028}");
         let bold = format!("{BOLD}x{PLAIN} y");
         assert_eq!(harmless(&bold), bold);
     }

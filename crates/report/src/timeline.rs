@@ -2,6 +2,7 @@
 
 use midwatch_model::artifact::Role;
 use midwatch_model::journal::{EffectOutcome, Entry, Line};
+use midwatch_model::silence::Silence;
 use midwatch_model::{Signal, SignalKind, Timestamp, Verdict};
 use serde::Serialize;
 
@@ -59,15 +60,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
                 format!("Doing: {what} (by {by}, key {key})")
             }
         }
-        Entry::Performed { outcome, reconciled, .. } => {
-            let found = if *reconciled { " (found by looking at the target)" } else { "" };
-            match outcome {
-                EffectOutcome::Applied { detail, .. } => format!("Done{found}: {detail}"),
-                EffectOutcome::NotApplied { reason } => format!("Not done{found}: {reason}"),
-                EffectOutcome::Failed { reason } => format!("Failed{found}: {reason}"),
-                EffectOutcome::Unknown { reason } => format!("No answer from the target: {reason}"),
-            }
-        }
+        Entry::Performed { outcome, reconciled, .. } => performed(outcome, *reconciled),
         Entry::StepSkipped { reason, .. } => format!("Step skipped: {reason}"),
         Entry::Observed { reading } => match reading.normal {
             Some(true) => format!("Normal: {}", reading.detail),
@@ -80,32 +73,48 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::SoakStarted { until } => {
             format!("Soaking until {}: the original signals must stay normal", until.strftime("%H:%M:%S"))
         }
-        Entry::Resolved { by_itself: true, .. } => {
-            "Resolved by itself: what had signalled is well again".into()
-        }
-        Entry::Resolved { mttr_ms, soak_ms, .. } => format!(
-            "Resolved: {:.1} s from detection to verified recovery, then {:.1} s of soak",
-            *mttr_ms as f64 / 1000.0,
-            *soak_ms as f64 / 1000.0
-        ),
+        Entry::Resolved { mttr_ms, soak_ms, by_itself } => resolved(*mttr_ms, *soak_ms, *by_itself),
         Entry::Recurred { reason } => format!("The trouble is back: {reason}"),
         Entry::Escalated { reason } => format!("Handed to a person: {reason}"),
         Entry::FalseAlarm { by, reason } => format!("{by} marked it a false alarm: {reason}"),
         Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
         Entry::Closed { reason } => format!("Closed: {reason}"),
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
-        Entry::SilenceSet { silence } => {
-            let matchers: Vec<_> = silence.matchers.iter().map(ToString::to_string).collect();
-            let what = if silence.kind.is_silence() { "Silence" } else { "Maintenance" };
-            format!(
-                "{what} {} of {} until {}: {}",
-                matchers.join(","),
-                silence.created_by,
-                silence.ends_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
-                silence.comment
-            )
-        }
+        Entry::SilenceSet { silence } => silenced(silence),
     }
+}
+
+fn performed(outcome: &EffectOutcome, reconciled: bool) -> String {
+    let found = if reconciled { " (found by looking at the target)" } else { "" };
+    match outcome {
+        EffectOutcome::Applied { detail, .. } => format!("Done{found}: {detail}"),
+        EffectOutcome::NotApplied { reason } => format!("Not done{found}: {reason}"),
+        EffectOutcome::Failed { reason } => format!("Failed{found}: {reason}"),
+        EffectOutcome::Unknown { reason } => format!("No answer from the target: {reason}"),
+    }
+}
+
+fn resolved(mttr_ms: u64, soak_ms: u64, by_itself: bool) -> String {
+    if by_itself {
+        return "Resolved by itself: what had signalled is well again".into();
+    }
+    format!(
+        "Resolved: {:.1} s from detection to verified recovery, then {:.1} s of soak",
+        mttr_ms as f64 / 1000.0,
+        soak_ms as f64 / 1000.0
+    )
+}
+
+fn silenced(silence: &Silence) -> String {
+    let matchers: Vec<_> = silence.matchers.iter().map(ToString::to_string).collect();
+    let what = if silence.kind.is_silence() { "Silence" } else { "Maintenance" };
+    format!(
+        "{what} {} of {} until {}: {}",
+        matchers.join(","),
+        silence.created_by,
+        silence.ends_at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        silence.comment
+    )
 }
 
 /// What people were asked and what they said.

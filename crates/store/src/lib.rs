@@ -82,7 +82,7 @@ impl Store {
         migrations::ALL
             .run(&mut connection)
             .await
-            .map_err(|source| StoreError::Migrate { path: path.to_owned(), source: Box::new(source) })?;
+            .map_err(|source| StoreError::migrate(path, source))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("cache_size", READER_CACHE))

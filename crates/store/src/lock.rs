@@ -23,11 +23,11 @@ impl Lock {
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(|source| StoreError::folder(&path, source))?;
+            .map_err(|source| StoreError::Lock { path: path.clone(), source })?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => Err(StoreError::InUse { path: store.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(StoreError::folder(&path, source)),
+            Err(TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
         }
     }
 }

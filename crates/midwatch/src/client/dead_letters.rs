@@ -10,9 +10,10 @@ use serde_json::json;
 pub async fn run(args: &ClientArgs, command: DeadLetterCommand) -> Result<Exit> {
     let client = Client::new(args)?;
     match command {
-        DeadLetterCommand::List { limit } => {
+        DeadLetterCommand::List { limit, cursor } => {
             let none = lists::Parameters::default();
-            let rows = lists::rows(&client, "/api/v1/dead-letters", "dead_letters", none, limit).await?;
+            let rows =
+                lists::rows(&client, "/api/v1/dead-letters", "dead_letters", none, limit, cursor).await?;
             let header = ["id", "received (UTC)", "source", "sender", "tried again", "reason"];
             lists::print(args.json, "dead letters", &rows, &header, |r| {
                 let at = time(r, "received_at");

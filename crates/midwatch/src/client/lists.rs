@@ -34,15 +34,16 @@ impl Parameters {
     }
 }
 
-/// The first `limit` rows of a list.
+/// The first `limit` rows of a list, from where `cursor` says. If there are more, standard error says how to see them.
 pub async fn rows(
     client: &Client,
     path: &str,
     name: &str,
     parameters: Parameters,
     limit: usize,
+    mut cursor: Option<String>,
 ) -> Result<Vec<Value>> {
-    let (mut rows, mut cursor): (Vec<Value>, Option<String>) = (Vec::new(), None);
+    let mut rows: Vec<Value> = Vec::new();
     while rows.len() < limit {
         let page = Parameters(parameters.0.clone())
             .with("limit", Some((limit - rows.len()).min(PAGE_MAX).to_string()))
@@ -51,8 +52,11 @@ pub async fn rows(
         rows.extend(answer[name].as_array().into_iter().flatten().cloned());
         cursor = answer["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
-            break;
+            return Ok(rows);
         }
+    }
+    if let Some(cursor) = cursor {
+        eprintln!("there is more: --cursor {cursor}");
     }
     Ok(rows)
 }
@@ -83,7 +87,8 @@ pub async fn incidents(client: &Client, json: bool, filters: IncidentFilters) ->
         .with("cause", filters.cause)
         .moment("since", filters.since)?
         .moment("until", filters.until)?;
-    let rows = rows(client, "/api/v1/incidents", "incidents", parameters, filters.limit).await?;
+    let rows =
+        rows(client, "/api/v1/incidents", "incidents", parameters, filters.limit, filters.cursor).await?;
     print(json, "incidents", &rows, &["id", "opened (UTC)", "state", "component", "cause"], |r| {
         vec![text(r, "id"), time(r, "opened_at"), text(r, "state"), text(r, "component"), text(r, "cause")]
     })
@@ -101,7 +106,7 @@ pub async fn alerts(client: &Client, json: bool, filters: AlertFilters) -> Resul
     for matcher in filters.matchers {
         parameters = parameters.with("match", Some(matcher));
     }
-    let rows = rows(client, "/api/v1/alerts", "alerts", parameters, filters.limit).await?;
+    let rows = rows(client, "/api/v1/alerts", "alerts", parameters, filters.limit, filters.cursor).await?;
     let header = ["id", "received (UTC)", "status", "severity", "service", "what", "incident"];
     print(json, "alerts", &rows, &header, |r| {
         let severity = text(&r["alert"], "severity");
