@@ -76,6 +76,7 @@ fn row(number: usize, random: &mut Random) -> IntakeRow {
         severity,
         acknowledged: None,
         original: Default::default(),
+        occurred_at: None,
         updated_at: at,
         labels,
     };
