@@ -24,6 +24,9 @@ const ELSEWHERE: f64 = 0.15;
 /// Credit of a change whose content nobody told: less than a diff that explains the fault, more than one that does not.
 const UNSEEN: f64 = 0.3;
 
+/// Credit of a commit of which everything is told but the diff: too little to convict it alone.
+const WITHHELD: f64 = 0.2;
+
 /// Suspicion from which a change is convicted.
 const CONVICTED: f64 = 0.25;
 
@@ -293,7 +296,7 @@ fn unseen(record: &ChangeRecord) -> f64 {
         HARMLESS.iter().any(|word| title.starts_with(word) || (word.len() > 4 && title.contains(word)));
     match record.kind {
         _ if harmless => 0.02,
-        RecordKind::Commit => UNSEEN * 0.5,
+        RecordKind::Commit => WITHHELD,
         _ => UNSEEN,
     }
 }
