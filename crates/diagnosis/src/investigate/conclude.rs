@@ -94,12 +94,11 @@ fn hypothesis(
     why: &Why<'_>,
     book: &mut Book,
 ) -> Ranked {
-    let best = candidate.best.map(|index| &facts.deviations[index]);
     let (mut evidence, against) = facts.argue(candidate, why.convicted, book);
     evidence.extend(why.other.map(|other| facts.cite_other(other, book)));
     Ranked {
         component: facts.scene.names[candidate.component].to_owned(),
-        metric: best.map(|deviation| facts.bundle.metrics.series[deviation.series].metric.clone()),
+        metric: facts.telling(candidate).map(str::to_owned),
         kind: kind(facts, candidate, why),
         confidence,
         change: why.convicted.map(|suspect| suspect.id.clone()),
