@@ -199,17 +199,7 @@ impl<'a> Facts<'a> {
     }
 
     fn cite_change(&self, suspect: &Suspect, book: &mut Book) -> String {
-        let what = match &suspect.found {
-            Some(found) => format!("; its diff {}: {}", found.mechanism.title(), found.line),
-            None => String::new(),
-        };
-        let place = suspect.component.map_or(String::new(), |c| format!(" to {}", self.scene.names[c]));
-        let excerpt = format!(
-            "{}{place} at {}, \"{}\"{what}",
-            suspect.kind.title(),
-            time_text(suspect.at),
-            suspect.title
-        );
+        let excerpt = suspect.describe(self.scene);
         let query = format!("changes.json: id={}", suspect.id);
         book.file(EvidenceSource::ControlPlane, query, window(suspect.at, suspect.at), one_line(&excerpt))
     }

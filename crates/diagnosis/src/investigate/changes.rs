@@ -7,7 +7,7 @@ use super::effect::{self, Effect, Effects};
 use super::mechanism::{self, Found};
 use super::scene::Scene;
 use super::templates::Template;
-use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind};
+use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind, time_text};
 
 /// Clocks, scrapes and rate windows blur an onset by so much.
 const BLUR_MS: Ms = 2 * 60 * 1000;
@@ -45,6 +45,19 @@ pub struct Suspect {
     pub suspicion: f64,
     /// What its content can do, if it can do this.
     pub found: Option<Found>,
+}
+
+impl Suspect {
+    /// What was changed, when, where, and what it can do.
+    pub fn describe(&self, scene: &Scene<'_>) -> String {
+        let place =
+            self.component.map_or(String::new(), |component| format!(" to {}", scene.names[component]));
+        let can = self
+            .found
+            .as_ref()
+            .map_or(String::new(), |found| format!("; its diff {}: {}", found.mechanism.title(), found.line));
+        format!("{}{place} at {}, \"{}\"{can}", self.kind.title(), time_text(self.at), self.title)
+    }
 }
 
 /// A cause that is no change.
