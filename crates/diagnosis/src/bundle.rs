@@ -8,6 +8,7 @@ mod error;
 mod incident;
 mod logs;
 mod metrics;
+mod spans;
 mod time;
 mod tools;
 mod topology;
@@ -74,11 +75,14 @@ impl Bundle {
     pub fn parse(text: &BundleText) -> Result<Self, BundleError> {
         let mut notes = Vec::new();
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let spans = traces::parse(&given(&text.traces), &mut notes)?;
+        let mut metrics = metrics::parse(text.metrics.as_deref().unwrap_or_default(), &mut notes)?;
+        metrics.series.extend(spans::series(&spans));
         Ok(Self {
             incident: incident::parse(&text.incident)?,
-            metrics: metrics::parse(text.metrics.as_deref().unwrap_or_default(), &mut notes)?,
+            metrics,
             logs: logs::parse(text.logs.as_deref().unwrap_or_default(), &mut notes)?,
-            spans: traces::parse(&given(&text.traces), &mut notes)?,
+            spans,
             graph: topology::parse(text.topology.as_deref().unwrap_or_default())?,
             changes: changes::parse(&given(&text.changes))?,
             tools: tools::parse(&given(&text.tools))?,

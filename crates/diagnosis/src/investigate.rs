@@ -33,6 +33,10 @@ pub struct Investigation {
     pub answer: Answer,
     /// Of each ranked component, in the same order.
     pub parts: Vec<Parts>,
+    /// What was changed before, the most suspect first: how suspect, 0–1, and in words.
+    pub suspects: Vec<(f64, String)>,
+    /// What explains the trouble and is no change, as suspect as that.
+    pub other: Option<(f64, String)>,
 }
 
 /// What a component's score is made of, in nats of surprise.
@@ -80,7 +84,16 @@ pub fn investigate(bundle: &Bundle) -> Investigation {
         covers: c.covers,
         told: c.told,
     };
-    Investigation { answer, parts: candidates.iter().map(parts).collect() }
+    Investigation {
+        answer,
+        parts: candidates.iter().map(parts).collect(),
+        suspects: changes
+            .suspects
+            .iter()
+            .map(|suspect| (suspect.suspicion, suspect.describe(&scene)))
+            .collect(),
+        other: changes.other.as_ref().map(|other| (other.weight, other.shown.clone())),
+    }
 }
 
 /// Weight of what logs say beside what series say: an error is logged by those that suffer as well.

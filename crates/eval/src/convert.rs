@@ -10,6 +10,8 @@ mod opensre;
 mod petshop;
 mod rootcausebench;
 mod runbooks;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use anyhow::{Result, bail};

@@ -12,6 +12,8 @@ const VALUE_MAX: f64 = 1e100;
 /// One series: times ascending and distinct, values finite.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
+    /// The file that it is of: spans make series, too.
+    pub source: &'static str,
     pub component: String,
     /// `name` or `name:statistic`.
     pub metric: String,
@@ -96,7 +98,7 @@ impl Table {
         let new = self.series.len();
         self.index.entry(component.to_owned()).or_default().insert(metric.to_owned(), new);
         let (component, metric) = (component.to_owned(), metric.to_owned());
-        self.series.push(Series { component, metric, at: Vec::new(), values: Vec::new() });
+        self.series.push(Series { source: FILE, component, metric, at: Vec::new(), values: Vec::new() });
         new
     }
 

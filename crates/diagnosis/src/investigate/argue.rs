@@ -17,8 +17,8 @@ pub const NOTABLE: f64 = 3.0;
 /// Pieces of one kind about one component that are cited at most.
 const CITED_MAX: usize = 3;
 
-/// Share of its best series' surprise from which a resource counts as what is wrong.
-const RESOURCE_SHARE: f64 = 0.6;
+/// Surprise from which a resource counts as what is wrong: beyond anything normal, not only at its edge.
+const USED_UP: f64 = 2.0 * NOTABLE;
 
 /// What begins within so much of each other begins at once, as far as scrapes a minute apart can tell.
 const BLUR_MS: Ms = 60 * 1000;
@@ -104,12 +104,33 @@ impl<'a> Facts<'a> {
     /// nothing; else the symptom that was alerted, where it shows that.
     pub fn class(&self, candidate: &Candidate) -> Class {
         let notable = self.notable(candidate.component);
-        let resource =
-            |d: &&&Deviation| d.meaning.class.is_resource() && d.score >= RESOURCE_SHARE * candidate.own;
-        let resource = notable.iter().find(resource).map(|d| d.meaning.class);
+        let used_up = notable.iter().filter(|d| d.meaning.class.is_resource() && d.score >= USED_UP);
+        // What is at its limit comes first. Memory moves with whatever else goes on and is as steady as nothing else, so
+        // that a little of it surprises: it comes last.
+        let order = |d: &&&Deviation| (self.is_at_limit(d), d.meaning.class != Class::Memory);
+        let resource = used_up.max_by(|a, b| order(a).cmp(&order(b)).then(a.score.total_cmp(&b.score)));
+        let resource = resource.map(|d| d.meaning.class);
         let symptom = notable.iter().any(|d| self.is_symptom(d)).then_some(self.scene.symptom);
         let best = candidate.best.map(|index| self.deviations[index].meaning.class);
         resource.or(symptom).or(best).unwrap_or(self.scene.symptom)
+    }
+
+    /// The series that shows best what is wrong with a candidate.
+    pub fn telling(&self, candidate: &Candidate) -> Option<&'a str> {
+        let class = self.class(candidate);
+        let of_class = self.notable(candidate.component).into_iter().find(|d| d.meaning.class == class);
+        let best = of_class.or(candidate.best.map(|index| &self.deviations[index]))?;
+        Some(&self.bundle.metrics.series[best.series].metric)
+    }
+
+    /// Whether a share of a whole, by its name, is nearly all of it.
+    fn is_at_limit(&self, deviation: &Deviation) -> bool {
+        const NEARLY: f64 = 0.8;
+        let metric = &self.bundle.metrics.series[deviation.series].metric;
+        let has = |word: &str| super::class::words(metric).iter().any(|w| w.starts_with(word));
+        let percent = metric.contains('%') || has("percent") || has("pct") || has("util");
+        let whole = if percent && deviation.worst > 1.5 { 100.0 } else { 1.0 };
+        (percent || has("ratio") || has("share")) && deviation.worst >= NEARLY * whole
     }
 
     /// Whether series of what was alerted are there, and none of them shows what the alerts tell.
@@ -178,17 +199,7 @@ impl<'a> Facts<'a> {
     }
 
     fn cite_change(&self, suspect: &Suspect, book: &mut Book) -> String {
-        let what = match &suspect.found {
-            Some(found) => format!("; its diff {}: {}", found.mechanism.title(), found.line),
-            None => String::new(),
-        };
-        let place = suspect.component.map_or(String::new(), |c| format!(" to {}", self.scene.names[c]));
-        let excerpt = format!(
-            "{}{place} at {}, \"{}\"{what}",
-            suspect.kind.title(),
-            time_text(suspect.at),
-            suspect.title
-        );
+        let excerpt = suspect.describe(self.scene);
         let query = format!("changes.json: id={}", suspect.id);
         book.file(EvidenceSource::ControlPlane, query, window(suspect.at, suspect.at), one_line(&excerpt))
     }
@@ -209,10 +220,14 @@ impl<'a> Facts<'a> {
 
     fn cite(&self, deviation: &Deviation, own: bool, book: &mut Book) -> String {
         let series = &self.bundle.metrics.series[deviation.series];
-        let source = if own { EvidenceSource::ServiceMetrics } else { EvidenceSource::NeighbourMetrics };
+        let source = match (series.source, own) {
+            ("traces.json", _) => EvidenceSource::Traces,
+            (_, true) => EvidenceSource::ServiceMetrics,
+            (_, false) => EvidenceSource::NeighbourMetrics,
+        };
         let (from, to) =
             (series.at.first().copied().unwrap_or_default(), series.at.last().copied().unwrap_or_default());
-        let query = format!("metrics.csv: service={}, metric={}", series.component, series.metric);
+        let query = format!("{}: service={}, metric={}", series.source, series.component, series.metric);
         let way = if deviation.rose { "rose to" } else { "fell to" };
         let since = deviation.onset.map_or(String::new(), |at| format!(" since {}", time_text(at)));
         let excerpt = format!(

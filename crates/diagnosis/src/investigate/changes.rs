@@ -7,7 +7,7 @@ use super::effect::{self, Effect, Effects};
 use super::mechanism::{self, Found};
 use super::scene::Scene;
 use super::templates::Template;
-use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind};
+use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind, time_text};
 
 /// Clocks, scrapes and rate windows blur an onset by so much.
 const BLUR_MS: Ms = 2 * 60 * 1000;
@@ -23,6 +23,9 @@ const ELSEWHERE: f64 = 0.15;
 
 /// Credit of a change whose content nobody told: less than a diff that explains the fault, more than one that does not.
 const UNSEEN: f64 = 0.3;
+
+/// Credit of a commit of which everything is told but the diff: too little to convict it alone.
+const WITHHELD: f64 = 0.2;
 
 /// Suspicion from which a change is convicted.
 const CONVICTED: f64 = 0.25;
@@ -42,6 +45,19 @@ pub struct Suspect {
     pub suspicion: f64,
     /// What its content can do, if it can do this.
     pub found: Option<Found>,
+}
+
+impl Suspect {
+    /// What was changed, when, where, and what it can do.
+    pub fn describe(&self, scene: &Scene<'_>) -> String {
+        let place =
+            self.component.map_or(String::new(), |component| format!(" to {}", scene.names[component]));
+        let can = self
+            .found
+            .as_ref()
+            .map_or(String::new(), |found| format!("; its diff {}: {}", found.mechanism.title(), found.line));
+        format!("{}{place} at {}, \"{}\"{can}", self.kind.title(), time_text(self.at), self.title)
+    }
 }
 
 /// A cause that is no change.
@@ -293,7 +309,7 @@ fn unseen(record: &ChangeRecord) -> f64 {
         HARMLESS.iter().any(|word| title.starts_with(word) || (word.len() > 4 && title.contains(word)));
     match record.kind {
         _ if harmless => 0.02,
-        RecordKind::Commit => UNSEEN * 0.5,
+        RecordKind::Commit => WITHHELD,
         _ => UNSEEN,
     }
 }

@@ -9,14 +9,18 @@ use super::rank::Candidate;
 use crate::bundle::AlertStatus;
 use midwatch_model::{ActionKind, Cause};
 
-/// Nats of score by which one component must lead another to be e times as likely.
-const TEMPERATURE: f64 = 1.0;
+/// Nats of score by which one component must lead another to be e times as likely. This and [`NOISE`] are of
+/// a coarse grid: where, over several public sets at once, confidence is about how often such an answer is right.
+const TEMPERATURE: f64 = 0.6;
 
 /// Score at which it is as likely as not that anything is wrong at all.
-const NOISE: f64 = 5.0;
+const NOISE: f64 = 6.0;
 
 /// Score up to which everything looks as it always does: one in twenty normal windows is as surprising.
 const QUIET: f64 = 3.0;
+
+/// The same where the platform says that all is well, or the alert is over: that outweighs a little surprise.
+const QUIET_AND_WELL: f64 = 5.0;
 
 /// Confidence from which a verdict is one.
 const CONCLUSIVE: f64 = 0.5;
@@ -70,8 +74,7 @@ fn verdict(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -> V
     let states = facts.state.healthy > 0 && facts.state.findings.is_empty();
     let looked_at = states || facts.scene.alerted.iter().any(|alerted| facts.has_series(*alerted));
     let over = facts.bundle.incident.alerts.iter().all(|alert| alert.status == AlertStatus::Resolved);
-    // What the platform says of itself, and that the alert is over, outweighs a little surprise.
-    let quiet = if states || over { NOISE } else { QUIET };
+    let quiet = if states || over { QUIET_AND_WELL } else { QUIET };
     match confidence.first() {
         _ if looked_at && best < quiet => VerdictKind::NoFault,
         Some(sure) if *sure >= CONCLUSIVE => VerdictKind::RootCause,
@@ -94,12 +97,11 @@ fn hypothesis(
     why: &Why<'_>,
     book: &mut Book,
 ) -> Ranked {
-    let best = candidate.best.map(|index| &facts.deviations[index]);
     let (mut evidence, against) = facts.argue(candidate, why.convicted, book);
     evidence.extend(why.other.map(|other| facts.cite_other(other, book)));
     Ranked {
         component: facts.scene.names[candidate.component].to_owned(),
-        metric: best.map(|deviation| facts.bundle.metrics.series[deviation.series].metric.clone()),
+        metric: facts.telling(candidate).map(str::to_owned),
         kind: kind(facts, candidate, why),
         confidence,
         change: why.convicted.map(|suspect| suspect.id.clone()),

@@ -17,6 +17,9 @@ const TOP_MIN: usize = 2;
 /// Share of the incident's samples that count, where there are many: a fault lasts.
 const TOP_SHARE: f64 = 0.25;
 
+/// How long before the detection what is judged begins; what is older says when it began.
+const ACUTE_MS: Ms = 30 * 60 * 1000;
+
 /// Steps before the first sample of the incident in which normal samples say how it was just before.
 const BEFORE_STEPS: f64 = 6.0;
 
@@ -62,11 +65,11 @@ pub fn all(bundle: &Bundle, window: &Window) -> Vec<Deviation> {
     };
     (0..splits.len()).for_each(|index| *reporters.entry(key(index)).or_default() += 1);
     let own = |index: &usize| splits[*index].is_still() || reporters[&key(*index)] == 1;
-    let deviation = |index: usize| of(index, &bundle.metrics.series[index].metric, &splits[index]);
+    let deviation = |index: usize| of(index, &bundle.metrics.series[index].metric, &splits[index], window);
     (0..splits.len()).filter(own).filter_map(deviation).collect()
 }
 
-fn of(index: usize, metric: &str, split: &Split) -> Option<Deviation> {
+fn of(index: usize, metric: &str, split: &Split, window: &Window) -> Option<Deviation> {
     if split.normal.len() < NORMAL_MIN || split.incident.is_empty() {
         return None;
     }
@@ -76,6 +79,9 @@ fn of(index: usize, metric: &str, split: &Split) -> Option<Deviation> {
     let surprise: Vec<f64> = split.incident.iter().map(|value| normal.surprise(*value)).collect();
     let before: Vec<f64> =
         split.just_before(BEFORE_STEPS).iter().map(|value| normal.surprise(*value)).collect();
+    // What began late must not be hidden by hours in which it had not yet begun.
+    let acute = split.incident_at.partition_point(|at| *at < window.detected_at - ACUTE_MS);
+    let acute = &surprise[acute.min(surprise.len() - 1)..];
     let worst = furthest(&split.incident, &normal);
     Some(Deviation {
         series: index,
@@ -84,7 +90,7 @@ fn of(index: usize, metric: &str, split: &Split) -> Option<Deviation> {
         spread,
         worst,
         rose: worst > centre,
-        score: (top(&surprise) - reference(&surprise, &before)).max(0.0),
+        score: (top(acute) - reference(acute, &before)).max(0.0),
         onset: onset::find(&before, &surprise).map(|at| split.incident_at[at]),
     })
 }

@@ -1,5 +1,7 @@
 //! A unified diff as what it takes away and what it brings, without what it only moves.
 
+use std::collections::HashMap;
+
 /// Kinds of files that no fault of a running service comes from.
 const INERT: [&str; 18] = [
     ".md",
@@ -24,6 +26,12 @@ const INERT: [&str; 18] = [
 const INERT_FOLDERS: [&str; 9] =
     ["test/", "tests/", "testdata/", "docs/", "doc/", ".github/", "__tests__/", "examples/", ".circleci/"];
 
+/// Lines of a diff that are read: what is longer is a migration of everything, and no line of it is the cause.
+const LINES_MAX: usize = 5000;
+
+/// Lines on either side that are compared with each other.
+const PAIRS_MAX: usize = 300;
+
 /// What a change does to the code.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diff {
@@ -41,7 +49,7 @@ impl Diff {
     pub fn parse(text: &str) -> Self {
         let mut diff = Diff { context: text.to_owned(), ..Diff::default() };
         let mut inert = false;
-        for line in text.lines() {
+        for line in text.lines().take(LINES_MAX) {
             if let Some(path) = header(line) {
                 inert = is_inert(path);
                 continue;
@@ -67,26 +75,31 @@ impl Diff {
     /// Drops lines that are both taken away and brought: they were moved, or only indented.
     fn cancel(&mut self) {
         let key = |line: &str| line.split_whitespace().collect::<String>();
-        let mut kept = Vec::new();
-        for line in std::mem::take(&mut self.removed) {
-            match self.added.iter().position(|added| key(added) == key(&line)) {
-                Some(at) => {
-                    self.added.remove(at);
-                    self.added_as_is.remove(at);
-                }
-                None => kept.push(line),
-            }
+        let mut brought: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, line) in self.added.iter().enumerate().rev() {
+            brought.entry(key(line)).or_default().push(at);
         }
-        self.removed = kept;
+        let mut moved = vec![false; self.added.len()];
+        self.removed.retain(|line| match brought.get_mut(&key(line)).and_then(Vec::pop) {
+            Some(at) => {
+                moved[at] = true;
+                false
+            }
+            None => true,
+        });
+        let mut stays = moved.iter().map(|moved| !moved);
+        self.added.retain(|_| stays.next().unwrap_or(true));
+        let mut stays = moved.iter().map(|moved| !moved);
+        self.added_as_is.retain(|_| stays.next().unwrap_or(true));
     }
 
     /// Pairs of an old and a new line that say the same of another value, nearest first in order of the diff.
     pub fn replaced(&self) -> Vec<(&str, &str)> {
         let mut taken = vec![false; self.added.len()];
         let mut pairs = Vec::new();
-        for old in &self.removed {
+        for old in self.removed.iter().take(PAIRS_MAX) {
             let like = |index: usize| likeness(old, &self.added[index]);
-            let free = (0..self.added.len()).filter(|index| !taken[*index]);
+            let free = (0..self.added.len().min(PAIRS_MAX)).filter(|index| !taken[*index]);
             let best = free.max_by(|a, b| like(*a).total_cmp(&like(*b)).then(b.cmp(a)));
             if let Some(best) = best.filter(|best| like(*best) >= ALIKE) {
                 taken[best] = true;

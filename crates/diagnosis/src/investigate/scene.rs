@@ -1,7 +1,7 @@
 //! Who is there, who calls whom, and what was alerted.
 
 use super::class::Class;
-use crate::bundle::{Bundle, BundleAlert};
+use crate::bundle::{Bundle, BundleAlert, TraceSpan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Components by number, in order of their names.
@@ -21,18 +21,8 @@ pub struct Scene<'a> {
 impl<'a> Scene<'a> {
     /// `more` are components that only tools name.
     pub fn of(bundle: &'a Bundle, more: &'a [String]) -> Self {
-        let spans: BTreeMap<(&str, &str), &str> = bundle
-            .spans
-            .iter()
-            .map(|s| ((s.trace_id.as_str(), s.span_id.as_str()), s.component.as_str()))
-            .collect();
         let mut edges: BTreeSet<(&str, &str)> = bundle.graph.edges().collect();
-        for span in &bundle.spans {
-            let parent = span.parent_id.as_deref().and_then(|id| spans.get(&(span.trace_id.as_str(), id)));
-            edges.extend(
-                parent.filter(|parent| **parent != span.component).map(|p| (*p, span.component.as_str())),
-            );
-        }
+        edges.extend(calls(&bundle.spans));
         let mut names = names(bundle, &edges);
         names.extend(more.iter().map(String::as_str));
         let names: Vec<&str> = names.into_iter().collect();
@@ -81,6 +71,22 @@ impl<'a> Scene<'a> {
         reached.remove(0);
         reached
     }
+}
+
+/// Who calls whom in traces. A parent whose trace is cut off or misnamed is known by its own id, if that is one's only.
+fn calls(spans: &[TraceSpan]) -> BTreeSet<(&str, &str)> {
+    let (mut exact, mut by_id) = (BTreeMap::new(), BTreeMap::<&str, BTreeSet<&str>>::new());
+    for span in spans {
+        exact.insert((span.trace_id.as_str(), span.span_id.as_str()), span.component.as_str());
+        by_id.entry(&span.span_id).or_default().insert(&span.component);
+    }
+    let caller = |span: &TraceSpan| {
+        let parent = span.parent_id.as_deref()?;
+        let alone = || by_id.get(parent).filter(|found| found.len() == 1)?.first().copied();
+        exact.get(&(span.trace_id.as_str(), parent)).copied().or_else(alone)
+    };
+    let calls = spans.iter().filter_map(|span| Some((caller(span)?, span.component.as_str())));
+    calls.filter(|(caller, callee)| caller != callee).collect()
 }
 
 fn names<'a>(bundle: &'a Bundle, edges: &BTreeSet<(&'a str, &'a str)>) -> BTreeSet<&'a str> {

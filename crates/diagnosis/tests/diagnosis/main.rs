@@ -1,6 +1,7 @@
 //! Verdicts on the lab's graph: every fault with what it causes elsewhere, decoys, and properties of every verdict.
 
 mod bundles;
+mod convictions;
 mod faults;
 mod investigations;
 mod properties;

@@ -5,6 +5,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use midwatch_eval::rca::{Truth, TruthVerdict};
+use midwatch_model::Cause;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ const FREE_S: i64 = 5 * 3600;
 struct Injected {
     inject_time: String,
     inject_pod: String,
+    inject_type: String,
 }
 
 /// One sample: time, component, metric, value.
@@ -62,8 +64,14 @@ pub fn convert(from: &Path, to: &Path) -> Result<usize> {
 }
 
 fn truth(fault: &Injected) -> Truth {
+    let kind = match fault.inject_type.as_str() {
+        cpu if cpu.contains("cpu") => Some(Cause::CpuSaturation),
+        delay if delay.contains("delay") => Some(Cause::LatencySpike),
+        "return" | "exception" => Some(Cause::ErrorRateSpike),
+        _ => None,
+    };
     let components = vec![fault.inject_pod.clone()];
-    Truth { verdict: TruthVerdict::RootCause, components, change: None, kind: None, decoys: vec![] }
+    Truth { verdict: TruthVerdict::RootCause, components, change: None, kind, decoys: vec![] }
 }
 
 fn fault_lists(from: &Path) -> Result<Vec<PathBuf>> {

@@ -118,7 +118,6 @@ fn incident(alert: &Value, service: &str, detected: Timestamp) -> Value {
             "labels": { "alertname": alert["commonLabels"]["alertname"].as_str().unwrap_or_default() },
         },
         "detected_at": detected.to_string(),
-        "baseline": [],
     })
 }
 

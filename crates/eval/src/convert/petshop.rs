@@ -2,6 +2,7 @@
 
 use super::writer::{Draft, Rows};
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use midwatch_eval::rca::{Truth, TruthVerdict};
 use serde::Deserialize;
 use serde_json::json;
@@ -133,8 +134,8 @@ fn one(issue: &Path, normal: &Normal, to: &Path) -> Result<()> {
                 "class": class,
                 "labels": { "metric": format!("{}:{}", target.metric, target.agg) },
             },
-            "detected_at": target.timestamp,
-            "baseline": [{ "from": normal.first, "to": normal.last }],
+            "detected_at": stamp(target.timestamp),
+            "baseline": [{ "from": stamp(normal.first), "to": stamp(normal.last) }],
         }),
         metrics,
         topology: normal.edges.clone(),
@@ -148,4 +149,8 @@ fn one(issue: &Path, normal: &Normal, to: &Path) -> Result<()> {
         decoys: vec![],
     };
     draft.write(to, &truth)
+}
+
+fn stamp(seconds: f64) -> String {
+    Timestamp::from_second(seconds as i64).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }

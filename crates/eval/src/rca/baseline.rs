@@ -21,7 +21,8 @@ pub fn candidates(bundle: &Bundle) -> Vec<String> {
 pub fn n_sigma(bundle: &Bundle) -> Vec<(&str, f64)> {
     let metric = alert_metric(bundle);
     let mut scores: BTreeMap<&str, f64> = BTreeMap::new();
-    for series in &bundle.metrics.series {
+    // Plain n-sigma knows no traces.
+    for series in bundle.metrics.series.iter().filter(|series| series.source == "metrics.csv") {
         if metric.as_deref().is_none_or(|metric| series.metric == metric) {
             let score = scores.entry(&series.component).or_default();
             *score = score.max(sigma(bundle, series));

@@ -66,3 +66,34 @@ impl Seed {
         ((z ^ (z >> 31)) % n as u64) as usize
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tied_group_counts_with_its_worst_member() {
+        let right = ["b".to_owned()];
+        assert_eq!(rank_of(&[("a", 2.0), ("b", 1.0), ("c", 1.0), ("d", 0.5)], &right), Some(3));
+        assert_eq!(rank_of(&[("b", 2.0), ("a", 1.0)], &right), Some(1));
+        assert_eq!(rank_of(&[("a", 1.0)], &right), None);
+        let two = ["b".to_owned(), "c".to_owned()];
+        assert_eq!(rank_of(&[("a", 2.0), ("b", 1.0), ("c", 1.0)], &two), Some(2));
+    }
+
+    #[test]
+    fn chance_is_that_of_drawing_without_putting_back() {
+        assert!((chance_at(10, 1, 1) - 0.1).abs() < 1e-12);
+        assert!((chance_at(10, 1, 5) - 0.5).abs() < 1e-12);
+        assert!((chance_at(4, 2, 2) - 5.0 / 6.0).abs() < 1e-12);
+        assert_eq!((chance_at(3, 1, 5), chance_at(0, 0, 1)), (1.0, 0.0));
+    }
+
+    #[test]
+    fn an_interval_holds_the_mean_and_is_the_same_each_time() {
+        let values = [1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0];
+        let one = figure(&values);
+        assert!(one.low < one.value && one.value < one.high && one == figure(&values));
+        assert_eq!(average_at_5(Some(3)), 0.6);
+    }
+}

@@ -12,6 +12,9 @@ const OTHERS_MAX: usize = 4;
 /// Confidence below which another explanation is not worth a line.
 const OTHERS_FROM: f64 = 0.02;
 
+/// Changes that an explanation names at most.
+const SUSPECTS_MAX: usize = 10;
+
 /// The answer as text.
 pub fn render(answer: &Answer) -> String {
     let mut text = format!("{}\n", bold(&verdict(answer)));
@@ -121,6 +124,15 @@ pub fn explain(found: &Investigation, notes: &[Note]) -> String {
             "  {:6.2} = {:.2} + {:.2} + {:.2}  {}",
             total, parts.own, parts.covers, parts.told, parts.component
         );
+    }
+    let suspects = found.suspects.iter().take(SUSPECTS_MAX).filter(|(suspicion, _)| *suspicion >= 0.01);
+    let mut causes: Vec<&(f64, String)> = suspects.chain(&found.other).collect();
+    causes.sort_by(|a, b| b.0.total_cmp(&a.0));
+    if !causes.is_empty() {
+        text.push_str("What could have done it, 0 to 1\n");
+    }
+    for (suspicion, what) in causes {
+        let _ = writeln!(text, "  {suspicion:.2}  {what}");
     }
     for note in notes {
         let _ = writeln!(text, "Left out: {note}");

@@ -6,6 +6,7 @@ mod demo;
 mod differential;
 mod door;
 mod front_door;
+mod investigate;
 mod kill;
 mod killed;
 mod modes;
