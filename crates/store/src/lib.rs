@@ -79,10 +79,7 @@ impl Store {
         let options = options(path).create_if_missing(true).read_only(false);
         let mut connection = options.connect().await.map_err(|e| StoreError::open(path, e))?;
         migrations::adopt(&mut connection).await.map_err(|e| StoreError::open(path, e))?;
-        migrations::ALL
-            .run(&mut connection)
-            .await
-            .map_err(|source| StoreError::migrate(path, source))?;
+        migrations::ALL.run(&mut connection).await.map_err(|source| StoreError::migrate(path, source))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.pragma("cache_size", READER_CACHE))
