@@ -92,17 +92,14 @@ impl Engine {
     /// # Errors
     /// When the store fails; what was not recorded is recorded at the next call.
     pub async fn tell_due(&self) -> Result<(), EngineError> {
-        self.record_answers().await?;
-        self.flush().await?;
-        loop {
-            let due = self.due().await?;
-            if due.is_empty() {
-                return Ok(());
-            }
+        let (mut due, result) = self.round().await;
+        while !due.is_empty() {
             for notification in due {
                 self.send(notification).await?;
             }
+            due = self.due().await?;
         }
+        result
     }
 }
 
