@@ -103,7 +103,7 @@ const LOG_WEIGHT: f64 = 0.5;
 const CHANGE_WEIGHT: f64 = 6.0;
 
 /// Weight of what the platform says of a component's state: it needs no comparison with normal.
-const STATE_WEIGHT: f64 = 8.0;
+const STATE_WEIGHT: f64 = 10.0;
 
 /// What logs, changes and tools say of each component.
 fn told(

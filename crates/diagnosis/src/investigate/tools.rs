@@ -1,7 +1,8 @@
-//! What recorded tools say of the state of things: pods, nodes, databases. Each analyzer knows the shapes and words of one
+//! What recorded tools, counters and kernels say of the state of things: pods, nodes, databases, hosts. Each analyzer knows the shapes and words of one
 //! platform's API, whatever the tool is called that asked it.
 
 mod database;
+mod host;
 mod kubernetes;
 
 use crate::bundle::{Bundle, Ms};
@@ -53,6 +54,7 @@ pub fn look(bundle: &Bundle) -> State {
         database::events(&answer.answer, &answer.tool, bundle, &mut state);
     }
     database::series(bundle, &mut state);
+    host::read(bundle, &mut state);
     state.findings.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.says.cmp(&b.says)));
     state
 }

@@ -6,4 +6,5 @@ mod faults;
 mod investigations;
 mod properties;
 mod scene;
+mod states;
 mod traps;
