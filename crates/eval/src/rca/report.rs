@@ -36,7 +36,7 @@ pub struct Set {
 #[derive(Serialize)]
 pub struct Row {
     pub midwatch: Figure,
-    pub n_sigma: f64,
+    pub n_sigma: Figure,
     pub chance: f64,
 }
 
@@ -74,7 +74,7 @@ impl Set {
         let located: Vec<&Outcome> = outcomes.iter().copied().filter(|o| o.fault).collect();
         let row = |k: usize| Row {
             midwatch: figure(&located.iter().map(|o| figures::at(o.rank, k)).collect::<Vec<_>>()),
-            n_sigma: mean(located.iter().map(|o| figures::at(o.n_sigma_rank, k))),
+            n_sigma: figure(&located.iter().map(|o| figures::at(o.n_sigma_rank, k)).collect::<Vec<_>>()),
             chance: mean(located.iter().map(|o| figures::chance_at(o.candidates, o.right, k))),
         };
         let share = |values: Vec<f64>| (!values.is_empty()).then(|| figure(&values));
@@ -87,7 +87,9 @@ impl Set {
             ac_5: row(5),
             avg_5: Row {
                 midwatch: figure(&located.iter().map(|o| figures::average_at_5(o.rank)).collect::<Vec<_>>()),
-                n_sigma: mean(located.iter().map(|o| figures::average_at_5(o.n_sigma_rank))),
+                n_sigma: figure(
+                    &located.iter().map(|o| figures::average_at_5(o.n_sigma_rank)).collect::<Vec<_>>(),
+                ),
                 chance: mean((1..=5).map(|k| row(k).chance)),
             },
             verdict: figure(&outcomes.iter().map(|o| truth(o.verdict_right)).collect::<Vec<_>>()),
@@ -144,17 +146,12 @@ pub fn render(report: &Report) -> String {
     let mut text = String::new();
     for set in &report.sets {
         let _ = writeln!(text, "{}: {} cases", set.name, set.cases);
-        let _ = writeln!(text, "  component    midwatch [95 % interval]   n-sigma   chance");
+        let _ = writeln!(text, "  component    midwatch [95 % interval]   n-sigma               chance");
         for (name, row) in
             [("AC@1", &set.ac_1), ("AC@3", &set.ac_3), ("AC@5", &set.ac_5), ("Avg@5", &set.avg_5)]
         {
-            let _ = writeln!(
-                text,
-                "  {name:<12} {}       {:.3}     {:.3}",
-                show(&row.midwatch),
-                row.n_sigma,
-                row.chance
-            );
+            let (midwatch, n_sigma) = (show(&row.midwatch), show(&row.n_sigma));
+            let _ = writeln!(text, "  {name:<12} {midwatch}        {n_sigma}   {:.3}", row.chance);
         }
         let _ = writeln!(text, "  verdict      {}", show(&set.verdict));
         if let Some(no_fault) = &set.no_fault {
