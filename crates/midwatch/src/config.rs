@@ -429,13 +429,18 @@ mod tests {
     }
 
     #[test]
-    fn off_loopback_a_key_is_needed() {
-        let open = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[]).expect("valid");
-        assert!(open.keys().is_err());
-        let keyed = parse("[server]\nlisten = \"0.0.0.0:7700\"", &[("MIDWATCH_SERVER__API_KEY", "k1")])
-            .expect("valid");
+    fn off_loopback_a_key_is_needed_that_nobody_guesses() {
+        let listening = |address: &str, key: &str| {
+            let text = format!("[server]\nlisten = \"{address}:7700\"");
+            parse(&text, &[("MIDWATCH_SERVER__API_KEY", key)]).expect("valid")
+        };
+        assert!(listening("0.0.0.0", "").keys().is_err());
+        let short = listening("0.0.0.0", "k1").keys().err().expect("others could guess it").to_string();
+        assert!(short.contains("fewer than 16 characters") && !short.contains("k1"), "{short}");
+        assert!(listening("127.0.0.1", "k1").keys().is_ok_and(|keys| !keys.is_empty()));
+        let keyed = listening("0.0.0.0", "0123456789abcdef");
         assert!(keyed.keys().is_ok_and(|keys| !keys.is_empty()));
-        assert!(!keyed.shown().expect("plain").to_string().contains("k1"));
+        assert!(!keyed.shown().expect("plain").to_string().contains("0123456789abcdef"));
     }
 
     #[test]
