@@ -435,7 +435,7 @@ mod tests {
             parse(&text, &[("MIDWATCH_SERVER__API_KEY", key)]).expect("valid")
         };
         assert!(listening("0.0.0.0", "").keys().is_err());
-        let short = listening("0.0.0.0", "k1").keys().err().expect("others could guess it").to_string();
+        let short = listening("0.0.0.0", "k1").keys().expect_err("others could guess it").to_string();
         assert!(short.contains("fewer than 16 characters") && !short.contains("k1"), "{short}");
         assert!(listening("127.0.0.1", "k1").keys().is_ok_and(|keys| !keys.is_empty()));
         let keyed = listening("0.0.0.0", "0123456789abcdef");
