@@ -76,12 +76,6 @@ impl Library {
         found.truncate(query.limit);
         found.into_iter().map(|(document, fit)| hit(document, fit, &asked)).collect()
     }
-
-    /// The document of a service, by its exact name.
-    #[must_use]
-    pub fn service(&self, name: &str) -> Option<&Document> {
-        self.documents.iter().find(|d| d.collection == Collection::Services && d.id == name)
-    }
 }
 
 fn hit<'a>(document: &'a Document, fit: Fit, asked: &[String]) -> Hit<'a> {
