@@ -30,6 +30,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::list))
         .routes(routes!(incidents::show))
         .routes(routes!(incidents::lineage))
+        .routes(routes!(incidents::bundle))
         .routes(routes!(incidents::postmortem))
         .routes(routes!(incidents::false_alarm))
         .routes(routes!(incidents::approvals, incidents::answer))

@@ -30,5 +30,5 @@ pub use http::{Http, RESPONSE_BYTES_MAX};
 pub use notifiers::{
     NotifyError, ReceiverConfig, WebhookConfig, webhook_target, wrong_receivers, wrong_secrets,
 };
-pub use outside::{LogDigest, Outside, Poll, Probe, SourceFailure};
+pub use outside::{LogDigest, LoggedLine, Outside, Poll, Probe, SourceFailure};
 pub use world::{CriticalMatcher, World};

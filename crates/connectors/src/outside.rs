@@ -56,6 +56,15 @@ pub struct LogDigest {
     pub query: String,
 }
 
+/// One line of a log, redacted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoggedLine {
+    pub at: Timestamp,
+    /// `ERROR`, `WARN` or `INFO`.
+    pub severity: &'static str,
+    pub message: String,
+}
+
 /// The outside world as the engine uses it; a test world implements it, too.
 pub trait Outside: Send + Sync {
     /// Takes over a changed list of services.
@@ -80,6 +89,14 @@ pub trait Outside: Send + Sync {
         from: Timestamp,
         to: Timestamp,
     ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>>;
+
+    /// The lines of a service's log within a window, in order: the last of them where there are too many.
+    fn log_lines<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>>;
 
     /// Asks the control plane to act, once. Starts no call after the effect's deadline.
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome>;

@@ -5,7 +5,9 @@ use crate::config::ConnectorsConfig;
 use crate::logs::Logs;
 use crate::notifiers::Notifiers;
 use crate::telemetry::Telemetry;
-use crate::{ConnectorError, Http, LogDigest, NotifyError, Outside, Poll, Probe, document, health};
+use crate::{
+    ConnectorError, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, document, health,
+};
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
@@ -97,6 +99,15 @@ impl Outside for World {
         to: Timestamp,
     ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
         Box::pin(self.logs.digest(service, from, to))
+    }
+
+    fn log_lines<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
+        Box::pin(self.logs.lines(service, from, to))
     }
 
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {

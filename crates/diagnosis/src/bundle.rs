@@ -13,6 +13,7 @@ mod time;
 mod tools;
 mod topology;
 mod traces;
+pub mod write;
 
 pub use changes::{ChangeRecord, RecordKind};
 pub use error::{BundleError, Fault, Note};
@@ -51,6 +52,15 @@ pub struct BundleText {
     pub topology: Option<String>,
     pub changes: Option<String>,
     pub tools: Option<String>,
+}
+
+impl BundleText {
+    /// Every file's name and text, in the order of [`FILES`].
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, Option<&str>)> {
+        let rest = [&self.metrics, &self.logs, &self.traces, &self.topology, &self.changes, &self.tools];
+        let texts = std::iter::once(Some(&*self.incident)).chain(rest.map(Option::as_deref));
+        FILES.into_iter().zip(texts)
+    }
 }
 
 /// Everything that is known of an incident.

@@ -89,17 +89,7 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
     let mut facts = from_watch(engine, incident, now).await;
     let component = incident.component().clone();
     match needs(incident.state) {
-        Needs::Suspects => {
-            let suspects = suspects(incident, &facts);
-            // The reservations before the targets: whatever is done to one after this conflicts with our own reservation.
-            for service in &suspects {
-                let stream = engine.store.read(&StreamId::Service(service.clone())).await?;
-                facts.histories.insert(service.clone(), ServiceHistory::fold(stream.lines()));
-            }
-            probe(engine, &suspects, &mut facts).await;
-            look(engine, incident, &suspects, &mut facts).await;
-            facts.past = past(engine, &suspects, &incident.id).await?;
-        }
+        Needs::Suspects => ask_suspects(engine, incident, &mut facts).await?,
         Needs::Target => {
             let target = incident.last_effect().map_or(component, |e| e.intent.action.target().clone());
             ask_targets(engine, &[target], &mut facts).await;
@@ -112,6 +102,26 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
         Needs::Nothing => {}
     }
     Ok(facts)
+}
+
+/// Everything about every suspect, whatever the incident's state.
+pub(crate) async fn about_suspects(engine: &Engine, incident: &Incident) -> Result<Facts, EngineError> {
+    let mut facts = from_watch(engine, incident, engine.now()).await;
+    ask_suspects(engine, incident, &mut facts).await?;
+    Ok(facts)
+}
+
+async fn ask_suspects(engine: &Engine, incident: &Incident, facts: &mut Facts) -> Result<(), EngineError> {
+    let suspects = suspects(incident, facts);
+    // The reservations before the targets: whatever is done to one after this conflicts with our own reservation.
+    for service in &suspects {
+        let stream = engine.store.read(&StreamId::Service(service.clone())).await?;
+        facts.histories.insert(service.clone(), ServiceHistory::fold(stream.lines()));
+    }
+    probe(engine, &suspects, facts).await;
+    look(engine, incident, &suspects, facts).await;
+    facts.past = past(engine, &suspects, &incident.id).await?;
+    Ok(())
 }
 
 /// Services of the incident that an alert still fires about.

@@ -20,6 +20,7 @@ mod duplicates;
 mod error;
 mod family;
 mod gather;
+mod handover;
 mod incident_alerts;
 mod next;
 mod notify;

@@ -51,6 +51,7 @@ pub(crate) async fn take_in(engine: &Engine, poll: Poll, now: Timestamp) -> Resu
         watch.failures = poll.failures;
         let ids = engine.ids.clone();
         let mut fresh = || SignalId::new(format!("sig-{}", ids.next(now)));
+        watch.history.take(&poll.samples);
         let signals = watch.detectors.observe(now, &poll.samples, &mut fresh);
         // A series signals once: what the store did not take at the last poll is handed in again.
         watch.unsaved.extend(signals.iter().map(|signal| received(signal, now, "midwatch's detectors")));

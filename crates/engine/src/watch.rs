@@ -6,7 +6,7 @@ use midwatch_incident::Incident;
 use midwatch_model::graph::EdgeKind;
 use midwatch_model::journal::{Entry, Registration, StreamId};
 use midwatch_model::{IncidentId, ServiceGraph, ServiceName, Timestamp, seconds_between};
-use midwatch_signal::{Detectors, DetectorsSnapshot};
+use midwatch_signal::{Detectors, DetectorsSnapshot, History};
 use midwatch_store::{IntakeRow, Store};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ const BASELINES_MAX_AGE_S: f64 = 900.0;
 /// Mutable state of the watch.
 pub struct Watch {
     pub detectors: Detectors,
+    pub(crate) history: History,
     pub graph: ServiceGraph,
     services: BTreeMap<ServiceName, Registration>,
     /// Ticks since this process started.
@@ -68,8 +69,10 @@ impl Watch {
         store: &Store,
         now: Timestamp,
     ) -> Result<Self, EngineError> {
+        let detectors = restore(config, store, now).await?;
         let mut watch = Self {
-            detectors: restore(config, store, now).await?,
+            history: History::of(&detectors.status(now)),
+            detectors,
             graph: ServiceGraph::default(),
             services: BTreeMap::new(),
             tick: 0,

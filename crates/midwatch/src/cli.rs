@@ -254,6 +254,12 @@ pub enum IncidentCommand {
     Show { id: String },
     /// The postmortem as Markdown.
     Postmortem { id: String },
+    /// Write it as a bundle, a folder that `midwatch investigate` reads and that can be handed over. Secrets are redacted.
+    Export {
+        id: String,
+        /// A folder that does not exist yet or is empty.
+        dir: PathBuf,
+    },
 }
 
 #[derive(Subcommand)]

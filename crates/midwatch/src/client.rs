@@ -1,6 +1,7 @@
 //! Client commands: they speak to a running server and never open its database.
 
 pub mod dead_letters;
+pub mod export;
 mod lists;
 pub mod maintenance;
 
@@ -122,6 +123,7 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
             }
             output::write(format_args!("{markdown}"));
         }
+        IncidentCommand::Export { id, dir } => return export::run(&client, args.json, &id, &dir).await,
     }
     Ok(DONE)
 }

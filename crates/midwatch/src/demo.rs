@@ -9,7 +9,7 @@ mod processes;
 mod scenario;
 
 use crate::cli::ClientArgs;
-use crate::client::Client;
+use crate::client::{Client, export};
 use crate::exit::{DONE, Exit, Usage};
 use crate::output::out;
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -20,7 +20,7 @@ use outcome::{DemoResult, Follower};
 use processes::Processes;
 use scenario::Scenario;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Seconds in which a fault must be over for a demo to end well, when nothing else is said.
@@ -117,7 +117,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
 
     let client = Client::new(&ClientArgs { url: processes.server_url.clone(), api_key: None, json: false })?;
     let result = tokio::select! {
-        result = play(&args, &scenario, known_beforehand, &narrative, &processes, &client, started) => result,
+        result = play(&args, &scenario, known_beforehand, &narrative, &processes, &client, started, &dir) => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow!("stopped by the keyboard")),
     };
     processes.stop().await;
@@ -136,6 +136,7 @@ async fn play(
     processes: &Processes,
     client: &Client,
     started: Instant,
+    dir: &Path,
 ) -> Result<(DemoResult, Exit)> {
     wait_until_warm(client, started).await?;
     let http = reqwest::Client::new();
@@ -170,11 +171,24 @@ async fn play(
     }
     let truth: Value =
         http.get(format!("{}/api/v1/lab/faults", processes.lab_url)).send().await?.json().await?;
-    let (result, exit) = follower.result(&truth, scenario, args.mode);
+    let (mut result, exit) = follower.result(&truth, scenario, args.mode);
+    result.bundle = hand_over(client, result.incident_id.as_deref(), dir).await;
     let told = outcome::told(&result, scenario, fault, exit);
     let closing = if exit == DONE { narrative.success() } else { narrative.failure() };
     say(&format!("{closing}\n{told}"));
     Ok((result, exit))
+}
+
+/// Writes the incident as a bundle beside its postmortem, and says where. A demo ends well without it.
+async fn hand_over(client: &Client, incident: Option<&str>, dir: &Path) -> Option<String> {
+    let (id, dir) = (incident?, dir.join("bundles").join(incident?));
+    match export::write(client, id, &dir).await {
+        Ok(_) => Some(dir.display().to_string()),
+        Err(error) => {
+            say(&format!("the incident could not be written as a bundle: {error:#}"));
+            None
+        }
+    }
 }
 
 /// The detectors need a baseline before anything is broken.

@@ -113,6 +113,15 @@ pub(crate) async fn lineage(State(api): State<Api>, Path(id): Path<String>) -> R
     Ok(Json(json!({ "incident": id, "headline": headline, "steps": steps })))
 }
 
+/// The incident as a bundle that `midwatch investigate` reads: the text of each file by its name.
+#[utoipa::path(get, path = "/api/v1/incidents/{id}/bundle", tag = "incidents", params(("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 404)))]
+pub(crate) async fn bundle(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let files = api.engine.incident_files(&IncidentId::new(&id)).await?;
+    let files = files.ok_or_else(|| ApiError::not_found(format!("there is no incident {id}")))?;
+    Ok(Json(json!({ "incident": id, "files": files })))
+}
+
 /// The postmortem as Markdown.
 #[utoipa::path(get, path = "/api/v1/incidents/{id}/postmortem", tag = "incidents", params(("id" = String, Path)),
     responses((status = 200, content_type = "text/markdown", body = String), (status = 404)))]

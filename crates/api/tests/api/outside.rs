@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
-use midwatch_connectors::{ConnectorError, LogDigest, NotifyError, Outside, Poll, Probe};
+use midwatch_connectors::{ConnectorError, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
 use midwatch_model::{Change, ServiceName, Timestamp};
@@ -65,6 +65,15 @@ impl Outside for Documents {
         _: Timestamp,
         _: Timestamp,
     ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
+        Box::pin(async { Err(nothing("logs")) })
+    }
+
+    fn log_lines<'a>(
+        &'a self,
+        _: &'a ServiceName,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
         Box::pin(async { Err(nothing("logs")) })
     }
 

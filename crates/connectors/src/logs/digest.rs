@@ -1,9 +1,10 @@
 //! What a service logged within a window: counts and the most frequent complaints.
 
-use super::line::{self, Level};
-use crate::{ConnectorError, LogDigest};
+use super::line::{self, Level, LogLine};
+use crate::{ConnectorError, LogDigest, LoggedLine};
+use midwatch_model::redact::redact;
 use midwatch_model::{ServiceName, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,12 @@ const READ_BYTES_MAX: u64 = 8 << 20;
 
 /// Distinct messages that are told apart; more would not be read by anybody.
 const TEMPLATES_MAX: usize = 1_000;
+
+/// Lines of one service that are handed out: what says more is read where it was written.
+const LINES_MAX: usize = 5_000;
+
+/// Bytes of a line that are handed out.
+const MESSAGE_BYTES_MAX: usize = 2_000;
 
 /// Messages that a digest quotes.
 const TOP: usize = 10;
@@ -24,23 +31,9 @@ pub(super) fn digest(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<LogDigest, ConnectorError> {
-    let failed = |path: &Path, error: &io::Error| ConnectorError::File {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    };
-    let mut sum = Sum { from, to, errors: 0, warnings: 0, lines: 0, templates: BTreeMap::new(), first: None };
-    let current = read_end(path).map_err(|error| failed(path, &error))?;
-    sum.add(&current);
-    if sum.first.is_none_or(|first| first > from) {
-        let mut rotated = path.as_os_str().to_owned();
-        rotated.push(".1");
-        let rotated = PathBuf::from(rotated);
-        match read_end(&rotated) {
-            Ok(before) => sum.add(&before),
-            // Most logs have not been rotated yet.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(&rotated, &error)),
-        }
+    let mut sum = Sum { errors: 0, warnings: 0, lines: 0, templates: BTreeMap::new() };
+    for text in texts(path, from)? {
+        within(&text, from, to).for_each(|(_, line)| sum.add(&line));
     }
     let mut top: Vec<(String, u64)> = sum.templates.into_iter().collect();
     top.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
@@ -58,6 +51,58 @@ pub(super) fn digest(
     })
 }
 
+/// The lines of a window, the last [`LINES_MAX`] of them, redacted.
+pub(super) fn lines(path: &Path, from: Timestamp, to: Timestamp) -> Result<Vec<LoggedLine>, ConnectorError> {
+    let mut lines = VecDeque::new();
+    // What was before the rotation comes first.
+    for text in texts(path, from)?.iter().rev() {
+        for (at, line) in within(text, from, to) {
+            if lines.len() == LINES_MAX {
+                lines.pop_front();
+            }
+            lines.push_back((at, line));
+        }
+    }
+    let logged = |(at, line): (Timestamp, LogLine)| {
+        let head = &line.message[..line.message.floor_char_boundary(MESSAGE_BYTES_MAX)];
+        LoggedLine { at, severity: line.level.name(), message: redact(head).into_owned() }
+    };
+    Ok(lines.into_iter().map(logged).collect())
+}
+
+/// The current file, and then the one from before its last rotation where the window begins before it.
+fn texts(path: &Path, from: Timestamp) -> Result<Vec<String>, ConnectorError> {
+    let failed = |path: &Path, error: &io::Error| ConnectorError::File {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    };
+    let current = read_end(path).map_err(|error| failed(path, &error))?;
+    let first = current.lines().map(line::read).find_map(|line| line.at);
+    let mut texts = vec![current];
+    if first.is_none_or(|first| first > from) {
+        let mut rotated = path.as_os_str().to_owned();
+        rotated.push(".1");
+        let rotated = PathBuf::from(rotated);
+        match read_end(&rotated) {
+            Ok(before) => texts.push(before),
+            // Most logs have not been rotated yet.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&rotated, &error)),
+        }
+    }
+    Ok(texts)
+}
+
+/// The lines of a window. A line without a time belongs to the one before it.
+fn within(text: &str, from: Timestamp, to: Timestamp) -> impl Iterator<Item = (Timestamp, LogLine)> {
+    let mut last = None;
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).map(line::read);
+    lines.filter_map(move |line| {
+        last = line.at.or(last);
+        last.filter(|at| (from..=to).contains(at)).map(|at| (at, line))
+    })
+}
+
 /// The file's last bytes, without the beginning of a line that was cut.
 fn read_end(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
@@ -71,37 +116,23 @@ fn read_end(path: &Path) -> io::Result<String> {
 }
 
 struct Sum {
-    from: Timestamp,
-    to: Timestamp,
     errors: u64,
     warnings: u64,
     lines: u64,
     templates: BTreeMap<String, u64>,
-    /// Time of the first line that was read.
-    first: Option<Timestamp>,
 }
 
 impl Sum {
-    fn add(&mut self, text: &str) {
-        // A line without a time belongs to the one before it.
-        let mut at = None;
-        for line in text.lines().filter(|line| !line.trim().is_empty()).map(line::read) {
-            at = line.at.or(at);
-            self.first = self.first.or(at);
-            let within = at.is_some_and(|at| self.from <= at && at <= self.to);
-            if !within {
-                continue;
-            }
-            self.lines += 1;
-            match line.level {
-                Level::Error => self.errors += 1,
-                Level::Warning => self.warnings += 1,
-                Level::Other => continue,
-            }
-            let template = line::template(&line.message);
-            if self.templates.len() < TEMPLATES_MAX || self.templates.contains_key(&template) {
-                *self.templates.entry(template).or_default() += 1;
-            }
+    fn add(&mut self, line: &LogLine) {
+        self.lines += 1;
+        match line.level {
+            Level::Error => self.errors += 1,
+            Level::Warning => self.warnings += 1,
+            Level::Other => return,
+        }
+        let template = line::template(&line.message);
+        if self.templates.len() < TEMPLATES_MAX || self.templates.contains_key(&template) {
+            *self.templates.entry(template).or_default() += 1;
         }
     }
 }
@@ -138,6 +169,16 @@ mod tests {
         let digest = digest("s".into(), &path, at(10), at(60)).expect("a digest");
         assert_eq!((digest.errors, digest.warnings, digest.lines), (3, 1, 5));
         assert_eq!(digest.top[0], ("order # failed".to_owned(), 2));
+        let lines = lines(&path, at(10), at(60)).expect("lines");
+        let seen: Vec<_> = lines.iter().map(|l| (l.at.as_second(), l.severity, l.message.as_str())).collect();
+        let expected = [
+            (10, "ERROR", "order 1 failed"),
+            (10, "ERROR", "  at line 7 ERROR"),
+            (20, "ERROR", "order 22 failed"),
+            (21, "WARN", "slow"),
+            (22, "INFO", "ok"),
+        ];
+        assert_eq!(seen, expected);
     }
 
     #[test]

@@ -14,6 +14,17 @@ pub(super) enum Level {
     Other,
 }
 
+impl Level {
+    /// As OpenTelemetry's severity text.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Level::Error => "ERROR",
+            Level::Warning => "WARN",
+            Level::Other => "INFO",
+        }
+    }
+}
+
 /// What matters of a line.
 #[derive(Debug, PartialEq)]
 pub(super) struct LogLine {

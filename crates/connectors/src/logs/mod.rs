@@ -9,7 +9,7 @@ mod tail;
 
 use crate::config::LogsConfig;
 use crate::world::CriticalMatcher;
-use crate::{ConnectorError, LogDigest, SourceFailure};
+use crate::{ConnectorError, LogDigest, LoggedLine, SourceFailure};
 use midwatch_model::{Metric, Sample, ServiceName, Timestamp, seconds_between};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -85,6 +85,22 @@ impl Logs {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<LogDigest, ConnectorError> {
+        let (named, path) = (service.clone(), self.path(service)?);
+        on_disk(move || digest::digest(named, &path, from, to)).await
+    }
+
+    /// What a service logged within a window, line by line.
+    pub async fn lines(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<LoggedLine>, ConnectorError> {
+        let path = self.path(service)?;
+        on_disk(move || digest::lines(&path, from, to)).await
+    }
+
+    fn path(&self, service: &ServiceName) -> Result<PathBuf, ConnectorError> {
         let dir = self.dir.as_ref().ok_or(ConnectorError::NotConfigured {
             what: "log folder",
             fix: "set logs.dir to the folder that holds <service>.ndjson",
@@ -94,12 +110,17 @@ impl Logs {
             let problem = "is not a valid name, so it has no log file".to_owned();
             return Err(ConnectorError::Config { field: format!("service `{service}`"), problem });
         }
-        let (service, path) = (service.clone(), path_of(dir, service));
-        let work = tokio::task::spawn_blocking(move || digest::digest(service, &path, from, to));
-        work.await.unwrap_or_else(|error| {
-            Err(ConnectorError::File { path: "log".to_owned(), reason: error.to_string() })
-        })
+        Ok(path_of(dir, service))
     }
+}
+
+/// Reads files where that holds nobody up.
+async fn on_disk<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ConnectorError> + Send + 'static,
+) -> Result<T, ConnectorError> {
+    tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| {
+        Err(ConnectorError::File { path: "log".to_owned(), reason: error.to_string() })
+    })
 }
 
 fn path_of(dir: &Path, service: &ServiceName) -> PathBuf {

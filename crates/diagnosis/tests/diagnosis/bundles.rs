@@ -121,3 +121,23 @@ fn tool_answers_are_read_by_name_and_as_a_list() {
     assert_eq!(read(as_list), read(by_name));
     assert_eq!(read(r#"{"pods": {"pods": []}}"#)[0].answer, read(as_list)[0].answer);
 }
+
+#[test]
+fn what_is_written_is_read_again() {
+    let whole = BundleText {
+        incident: INCIDENT.to_owned(),
+        metrics: Some("timestamp,service,metric,value\n1,\"w,eb\",cpu,1.5\n2.25,\"w,eb\",cpu,-2e-7\n".into()),
+        logs: Some("{\"timestamp\":3,\"service\":\"web\",\"msg\":\"a \\\"b\\\"\\nc\",\"level\":\"warn\",\"trace_id\":\"t\"}\n".into()),
+        traces: None,
+        topology: Some("caller,callee\nweb,db\n".into()),
+        changes: Some(
+            r#"[{"kind":"deploy","id":"d1","at":4,"service":"web","commit":"c1","title":"v2"},
+                {"kind":"commit","id":"c1","at":3,"title":"pool","files":["a.rs"],"diff":"+x"}]"#
+                .into(),
+        ),
+        tools: Some(r#"[{"tool":"pods","arguments":{"service":"web"},"answer":{"pods":[]}}]"#.into()),
+    };
+    let read = Bundle::parse(&whole).expect("a bundle");
+    let again = Bundle::parse(&midwatch_diagnosis::bundle::write::text(&read)).expect("what was written");
+    assert_eq!(format!("{again:?}"), format!("{read:?}"));
+}

@@ -2,7 +2,9 @@
 
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
-use midwatch_connectors::{ConnectorError, LogDigest, NotifyError, Outside, Poll, Probe, SourceFailure};
+use midwatch_connectors::{
+    ConnectorError, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, SourceFailure,
+};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
 use midwatch_model::{
@@ -402,6 +404,21 @@ impl Outside for World {
             let warnings = if slow { 7 } else { 0 };
             let query = format!("{service}.ndjson");
             Ok(LogDigest { service: service.clone(), from, to, errors: 0, warnings, lines: 100, top, query })
+        })
+    }
+
+    fn log_lines<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
+        Box::pin(async move {
+            let slow = self.state().delay_ms(service.as_str(), to) > 0.0;
+            let line = |at, severity, message: &str| LoggedLine { at, severity, message: message.to_owned() };
+            let mut lines = vec![line(from, "INFO", "served 100 requests")];
+            lines.extend(slow.then(|| line(to, "WARN", "request took 2104 ms")));
+            Ok(lines)
         })
     }
 

@@ -29,6 +29,8 @@ pub struct DemoResult {
     pub mttr_s: Option<f64>,
     /// Path of the postmortem.
     pub postmortem: Option<String>,
+    /// Path of the incident as a bundle, for `midwatch investigate`.
+    pub bundle: Option<String>,
     /// All incidents; one fault should make one.
     pub incidents: usize,
     /// Whether the lab itself says that the fault is gone.
@@ -164,6 +166,9 @@ pub fn told(result: &DemoResult, scenario: &Scenario, fault: &str, exit: Exit) -
     }
     if let Some(path) = &result.postmortem {
         lines.push(format!("Postmortem: {path}"));
+    }
+    if let Some(path) = &result.bundle {
+        lines.push(format!("Look into it: midwatch investigate {path} --explain"));
     }
     lines.join("\n")
 }

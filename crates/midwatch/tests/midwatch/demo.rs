@@ -32,6 +32,7 @@ fn check(scenario: &str, component: &str, action: &str) {
     for field in ["time_to_detect_s", "time_to_verdict_s", "mttr_s"] {
         assert!(result[field].as_f64().is_some_and(|s| (0.0..DEMO_S_MAX).contains(&s)), "{field}: {result}");
     }
+    check_bundle(&result, scenario, component);
     let postmortem = result["postmortem"].as_str().expect("a path");
     let postmortem = std::fs::read_to_string(Path::new(postmortem)).expect("a postmortem");
     for heading in [
@@ -45,6 +46,16 @@ fn check(scenario: &str, component: &str, action: &str) {
     ] {
         assert!(postmortem.contains(heading), "{heading} is missing:\n{postmortem}");
     }
+}
+
+/// What was handed over says the same to whoever looks into it without a server.
+fn check_bundle(result: &Value, cause: &str, component: &str) {
+    let bundle = result["bundle"].as_str().expect("a bundle");
+    let output = midwatch().args(["investigate", bundle, "--json"]).output().expect("midwatch runs");
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("an answer");
+    assert_eq!(answer["verdict"], "root_cause", "{answer}");
+    assert_eq!(answer["ranked"][0]["component"], component, "{answer}");
+    assert_eq!(answer["ranked"][0]["kind"], cause, "{answer}");
 }
 
 #[test]
