@@ -9,6 +9,7 @@ mod argue;
 mod changes;
 mod class;
 mod conclude;
+pub(crate) mod content;
 mod deviation;
 mod diff;
 mod effect;
@@ -20,7 +21,7 @@ mod templates;
 mod tools;
 mod window;
 
-pub use answer::{Answer, AnswerEvidence, Ranked, Remediation, VerdictKind, Window};
+pub use answer::{About, Answer, AnswerEvidence, Ranked, Remediation, VerdictKind, Window};
 
 use crate::bundle::Bundle;
 

@@ -11,8 +11,12 @@ mod inherit;
 mod input;
 pub mod investigate;
 mod rank;
+mod second;
+mod suspect;
 
 pub use input::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
+
+pub use second::second_look;
 
 use midwatch_model::Verdict;
 

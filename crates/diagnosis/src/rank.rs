@@ -2,7 +2,8 @@
 
 use crate::DiagnosisInput;
 use crate::inherit::{Symptom, Symptoms, TRAVELS_UP};
-use midwatch_model::{Cause, Change, Metric, ServiceName, Timestamp, seconds_between};
+use crate::suspect::{self, ONSET_BLUR_S};
+use midwatch_model::{Cause, Change, Metric, ServiceName, seconds_between};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A possible root cause before its evidence is written down.
@@ -47,9 +48,6 @@ const HEARSAY_MAX: f64 = 0.40;
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;
 
-/// Seconds by which clocks, scrapes and rate windows blur an onset.
-const ONSET_BLUR_S: f64 = 6.0;
-
 /// Ranks every service that has symptoms of its own, best first.
 pub(crate) fn rank(input: &DiagnosisInput<'_>, symptoms: &Symptoms) -> Vec<Candidate> {
     let mut candidates: Vec<Candidate> =
@@ -65,8 +63,9 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
         return None;
     }
     let onset = own.values().map(|s| s.onset).min()?;
-    let change = suspect_change(input, service, onset);
-    let blamed = change.as_ref().filter(|change| nearness(input, change, onset) >= BLAMED_FROM);
+    let suspect = suspect::suspect(input, service, &own, onset);
+    let change = suspect.change;
+    let blamed = change.as_ref().filter(|change| suspect::nearness(input, change, onset) >= BLAMED_FROM);
     let (cause, because) = cause_of(&own, blamed, turns_away(input, service, &own));
     let metrics: BTreeSet<Metric> = own.keys().copied().collect();
 
@@ -77,7 +76,7 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     let earliest = symptoms.all().map(|s| s.onset).min().unwrap_or(onset);
     let first = seconds_between(earliest, onset) <= ONSET_BLUR_S;
     let witness = witness(input, service);
-    let change_score = change_score(input, cause, change.as_ref(), onset);
+    let change_score = suspect::score(input, cause, change.as_ref(), onset);
 
     let stirring = stirring_callee(input, &metrics, service);
 
@@ -112,7 +111,7 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     }
     reasons.extend(stirring);
     reasons.extend(witness);
-    reasons.extend(change.as_ref().map(|c| describe_change(c, onset)));
+    reasons.extend(suspect.because);
     let confidence = confidence - if unharmed { UNHARMED } else { 0.0 };
     let confidence = confidence.clamp(0.0, if hearsay { HEARSAY_MAX } else { CONFIDENCE_MAX });
     Some(Candidate { component: service.clone(), cause, confidence, reasons, change, metrics })
@@ -225,43 +224,6 @@ fn describe(symptom: &Symptom) -> String {
         }
         None => format!("its {} is {value}", symptom.metric.title()),
     }
-}
-
-/// The last change of the service that put other code into production within the window before the onset. A change a
-/// moment after the measured onset still counts: the onset is blurred by scrapes and windows.
-fn suspect_change(input: &DiagnosisInput<'_>, service: &ServiceName, onset: Timestamp) -> Option<Change> {
-    let window_s = input.config.change_window_min * 60.0;
-    let fits = |change: &&Change| {
-        let age = seconds_between(change.at, onset);
-        change.service == *service
-            && change.kind.replaces_code()
-            && change.by != "midwatch"
-            && (-ONSET_BLUR_S..=window_s).contains(&age)
-    };
-    input.changes.iter().filter(fits).max_by_key(|change| change.at).cloned()
-}
-
-/// 1 − Δ/window for the suspect change; a neutral half where the cause needs none and none was made.
-fn change_score(input: &DiagnosisInput<'_>, cause: Cause, change: Option<&Change>, onset: Timestamp) -> f64 {
-    match change {
-        Some(change) => nearness(input, change, onset),
-        None if matches!(cause, Cause::CrashLoop | Cause::DeploymentFailure) => 0.0,
-        None => 0.5,
-    }
-}
-
-/// 1 for a change at the onset, 0 at the far end of the window.
-fn nearness(input: &DiagnosisInput<'_>, change: &Change, onset: Timestamp) -> f64 {
-    let minutes = seconds_between(change.at, onset).max(0.0) / 60.0;
-    (1.0 - minutes / input.config.change_window_min).clamp(0.0, 1.0)
-}
-
-fn describe_change(change: &Change, onset: Timestamp) -> String {
-    let seconds = seconds_between(change.at, onset).max(0.0);
-    let when = if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.0} min", seconds / 60.0) };
-    // Those who deploy often tell only what is there now.
-    let from = if change.from.is_empty() { String::new() } else { format!(" (from {})", change.from) };
-    format!("{} was deployed{from} {when} before it began", change.to)
 }
 
 /// A witness other than the metrics: the service's health endpoint or its log.

@@ -4,6 +4,7 @@ use crate::{Engine, EngineError};
 use futures::future::join_all;
 use midwatch_connectors::{LogDigest, Probe};
 use midwatch_decision::ServiceHistory;
+use midwatch_diagnosis::investigate::Answer;
 use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
@@ -14,6 +15,7 @@ use midwatch_model::{
 };
 use midwatch_signal::SeriesStatus;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Services that are asked at most for one incident: the nearest suspects.
 const SERVICES_MAX: usize = 12;
@@ -41,6 +43,8 @@ pub(crate) struct Facts {
     pub targets: BTreeMap<ServiceName, Result<TargetState, String>>,
     pub histories: BTreeMap<ServiceName, ServiceHistory>,
     pub past: Vec<PastIncident>,
+    /// What an investigation of everything at hand found, where the first look was not conclusive.
+    pub second: Option<Arc<Answer>>,
     pub namespaces: BTreeMap<ServiceName, Option<String>>,
     /// Services that people have put into maintenance, and until when.
     pub maintenance: BTreeMap<ServiceName, String>,
@@ -89,7 +93,10 @@ pub(crate) async fn gather(engine: &Engine, incident: &Incident) -> Result<Facts
     let mut facts = from_watch(engine, incident, now).await;
     let component = incident.component().clone();
     match needs(incident.state) {
-        Needs::Suspects => ask_suspects(engine, incident, &mut facts).await?,
+        Needs::Suspects => {
+            ask_suspects(engine, incident, &mut facts).await?;
+            facts.second = engine.look_again(incident, &facts).await;
+        }
         Needs::Target => {
             let target = incident.last_effect().map_or(component, |e| e.intent.action.target().clone());
             ask_targets(engine, &[target], &mut facts).await;
@@ -151,6 +158,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
         targets: BTreeMap::new(),
         histories: BTreeMap::new(),
         past: Vec::new(),
+        second: None,
         namespaces: registrations.iter().map(|r| (name(r), r.namespace.clone())).collect(),
         owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
         maintenance,
@@ -288,7 +296,7 @@ impl Facts {
         let logs: Vec<LogView> = self.logs.iter().map(log_view).collect();
         let control_plane: Vec<Evidence> =
             self.targets.iter().filter_map(|(s, t)| Some(self.control_plane(s, t.as_ref().ok()?))).collect();
-        midwatch_diagnosis::diagnose(&DiagnosisInput {
+        let input = DiagnosisInput {
             now: self.now,
             config: &config,
             graph: &self.graph,
@@ -300,7 +308,12 @@ impl Facts {
             control_plane: &control_plane,
             past: &self.past,
             stale,
-        })
+        };
+        let first = midwatch_diagnosis::diagnose(&input);
+        match &self.second {
+            Some(answer) => midwatch_diagnosis::second_look(&input, first, answer),
+            None => first,
+        }
     }
 
     /// The signals that speak for the fault: all of them until something was done about it, afterwards those whose

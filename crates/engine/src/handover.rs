@@ -152,7 +152,7 @@ async fn logs(engine: &Engine, near: &[ServiceName], from: Timestamp, to: Timest
 }
 
 fn record(change: &Change) -> ChangeRecord {
-    let (kind, from) = (kind(change.kind), &change.from);
+    let (kind, from, content) = (kind(change.kind), &change.from, change.content.as_ref());
     let told = if from.is_empty() { change.to.clone() } else { format!("{from} -> {}", change.to) };
     ChangeRecord {
         kind,
@@ -161,8 +161,8 @@ fn record(change: &Change) -> ChangeRecord {
         component: Some(change.service.to_string()),
         commit: None,
         title: if change.title.is_empty() { told } else { format!("{} ({told})", change.title) },
-        files: Vec::new(),
-        diff: None,
+        files: content.map_or_else(Vec::new, |content| content.files.clone()),
+        diff: content.map(|content| content.diff.clone()).filter(|diff| !diff.is_empty()),
     }
 }
 

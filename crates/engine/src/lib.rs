@@ -29,6 +29,7 @@ mod perform;
 mod quiet;
 mod reconcile;
 mod retention;
+mod second;
 mod views;
 mod watch;
 
@@ -72,6 +73,7 @@ pub struct Engine {
     /// What receivers answered and is not on record yet.
     answers: notify::Answers,
     tallies: notify::Tallies,
+    looks: second::Looks,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -108,6 +110,7 @@ impl Engine {
             next_look: retention::NextLook::default(),
             answers: notify::Answers::default(),
             tallies: notify::Tallies::default(),
+            looks: second::Looks::default(),
             wake: Notify::new(),
             tell: Notify::new(),
         })

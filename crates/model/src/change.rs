@@ -42,4 +42,28 @@ pub struct Change {
     /// Where it can be looked at.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
+    /// What it did to the code, where that was told. A verdict names the change without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<ChangeContent>,
+}
+
+/// What a change did to the code: data that somebody else wrote.
+#[derive(
+    Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+pub struct ChangeContent {
+    /// Paths of the files that it touched.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// A unified diff.
+    #[serde(default)]
+    pub diff: String,
+}
+
+impl Change {
+    /// The change as a verdict names it: without what it did to the code.
+    #[must_use]
+    pub fn named(&self) -> Self {
+        Self { content: None, ..self.clone() }
+    }
 }

@@ -31,7 +31,7 @@ pub mod verdict;
 pub use action::{Action, ActionKind, SafetyClass};
 pub use alert::{Acknowledged, Alert, Fingerprint, Original, Severity};
 pub use cause::Cause;
-pub use change::{Change, ChangeKind};
+pub use change::{Change, ChangeContent, ChangeKind};
 pub use duplicate::{Duplicate, Likeness};
 pub use entity::{Entity, EntityKind, Owner, Place};
 pub use evidence::{Evidence, EvidenceSource};

@@ -17,6 +17,7 @@ fn root(cause: Cause, changed: bool) -> Hypothesis {
         by: "ann".into(),
         title: String::new(),
         url: String::new(),
+        content: None,
     };
     Hypothesis {
         cause,

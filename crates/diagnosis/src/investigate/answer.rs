@@ -62,6 +62,18 @@ pub struct AnswerEvidence {
     /// SHA-256 in hex over what was seen.
     pub digest: String,
     pub excerpt: String,
+    /// What it is about; not published, since query and excerpt say it to a reader.
+    #[serde(skip)]
+    pub about: About,
+}
+
+/// What a piece of evidence is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct About {
+    /// Empty where it is about no one component.
+    pub component: String,
+    /// The series, as the bundle names it.
+    pub metric: Option<String>,
 }
 
 /// A stretch of time, RFC 3339.

@@ -1,6 +1,6 @@
 //! Evidence: references to what was seen, each once.
 
-use super::answer::{AnswerEvidence, Window};
+use super::answer::{About, AnswerEvidence, Window};
 use super::changes::{self, Suspect};
 use super::class::Class;
 use super::deviation::Deviation;
@@ -42,13 +42,20 @@ pub struct Book {
 
 impl Book {
     /// Files a piece, or finds it where it already is.
-    fn file(&mut self, source: EvidenceSource, query: String, window: Window, excerpt: String) -> String {
+    fn file(
+        &mut self,
+        source: EvidenceSource,
+        about: About,
+        query: String,
+        window: Window,
+        excerpt: String,
+    ) -> String {
         if let Some(same) = self.filed.iter().find(|e| e.query == query && e.excerpt == excerpt) {
             return same.id.clone();
         }
         let id = format!("ev-{}", self.filed.len() + 1);
         let digest = Evidence::digest_of(excerpt.as_bytes());
-        self.filed.push(AnswerEvidence { id: id.clone(), source, query, window, digest, excerpt });
+        self.filed.push(AnswerEvidence { id: id.clone(), source, query, window, digest, excerpt, about });
         id
     }
 
@@ -182,6 +189,7 @@ impl<'a> Facts<'a> {
         let at = self.bundle.incident.detected_at;
         book.file(
             EvidenceSource::Logs,
+            About::default(),
             "logs.ndjson and alerts".to_owned(),
             window(at, at),
             one_line(&other.shown),
@@ -195,13 +203,16 @@ impl<'a> Facts<'a> {
         } else {
             format!("tools.json: {}", finding.tool)
         };
-        book.file(EvidenceSource::ControlPlane, file, window(at, at), one_line(&finding.says))
+        let about = of(&finding.component);
+        book.file(EvidenceSource::ControlPlane, about, file, window(at, at), one_line(&finding.says))
     }
 
     fn cite_change(&self, suspect: &Suspect, book: &mut Book) -> String {
         let excerpt = suspect.describe(self.scene);
         let query = format!("changes.json: id={}", suspect.id);
-        book.file(EvidenceSource::ControlPlane, query, window(suspect.at, suspect.at), one_line(&excerpt))
+        let about = suspect.component.map_or_else(About::default, |number| of(self.scene.names[number]));
+        let window = window(suspect.at, suspect.at);
+        book.file(EvidenceSource::ControlPlane, about, query, window, one_line(&excerpt))
     }
 
     fn cite_log(&self, template: &Template, book: &mut Book) -> String {
@@ -215,7 +226,7 @@ impl<'a> Facts<'a> {
         };
         let excerpt = format!("{} logged {times}, {before}: {}", template.component, template.sample);
         let window = window(template.first_at, self.bundle.incident.detected_at.max(template.first_at));
-        book.file(EvidenceSource::Logs, query, window, one_line(&excerpt))
+        book.file(EvidenceSource::Logs, of(&template.component), query, window, one_line(&excerpt))
     }
 
     fn cite(&self, deviation: &Deviation, own: bool, book: &mut Book) -> String {
@@ -238,8 +249,13 @@ impl<'a> Facts<'a> {
             number(deviation.centre),
             number(deviation.spread)
         );
-        book.file(source, query, window(from, to), excerpt)
+        let about = About { metric: Some(series.metric.clone()), ..of(&series.component) };
+        book.file(source, about, query, window(from, to), excerpt)
     }
+}
+
+fn of(component: &str) -> About {
+    About { component: component.to_owned(), metric: None }
 }
 
 fn window(from: Ms, to: Ms) -> Window {

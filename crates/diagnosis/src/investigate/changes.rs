@@ -1,10 +1,10 @@
 //! Which change could have done it, by time, by place and by what it says; and what else could have, if none did.
 
 use super::class::Class;
+use super::content::{self, UNSEEN};
 use super::deviation::Deviation;
-use super::diff::{Diff, is_inert};
 use super::effect::{self, Effect, Effects};
-use super::mechanism::{self, Found};
+use super::mechanism::Found;
 use super::scene::Scene;
 use super::templates::Template;
 use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind, time_text};
@@ -20,9 +20,6 @@ const SLOW_MS: f64 = 6.0 * 3_600_000.0;
 const BESIDE: f64 = 0.7;
 const UNKNOWN: f64 = 0.35;
 const ELSEWHERE: f64 = 0.15;
-
-/// Credit of a change whose content nobody told: less than a diff that explains the fault, more than one that does not.
-const UNSEEN: f64 = 0.3;
 
 /// Credit of a commit of which everything is told but the diff: too little to convict it alone.
 const WITHHELD: f64 = 0.2;
@@ -200,33 +197,14 @@ impl Trouble<'_> {
 
     /// How well the content of a change explains the trouble.
     fn content(&self, record: &ChangeRecord, effects: &Effects) -> (f64, Option<Found>) {
-        if !record.files.is_empty() && record.files.iter().all(|file| is_inert(file)) {
-            return (0.0, None);
-        }
-        let Some(text) = &record.diff else { return (unseen(record), None) };
-        let diff = Diff::parse(text);
-        let explained = mechanism::find(&diff)
-            .into_iter()
-            .map(|found| (found.strength * found.mechanism.explains(effects), found));
-        let best = explained.max_by(|a, b| a.0.total_cmp(&b.0));
-        let named = self.named(&diff);
-        match best {
-            Some((credit, found)) => ((credit * (1.0 + named)).min(1.0), Some(found)),
-            None => (UNSEEN * named, None),
-        }
-    }
-
-    /// Whether the complaints name something that the diff brings: a table, a field, a file.
-    fn named(&self, diff: &Diff) -> f64 {
-        let added = diff.added.join("\n");
         let complaints = self.templates.iter().filter(|template| template.bad);
-        let names = complaints.flat_map(|template| {
-            template
-                .sample
-                .split(|c: char| !c.is_alphanumeric() && !"_.-".contains(c))
-                .filter(|word| is_identifier(word))
-        });
-        f64::from(u8::from(names.into_iter().any(|name| added.contains(name)))) * 0.5
+        match &record.diff {
+            Some(diff) => {
+                content::credit(&record.files, diff, effects, complaints.map(|t| t.sample.as_str()))
+            }
+            None if content::touches_nothing(&record.files) => (0.0, None),
+            None => (unseen(record), None),
+        }
     }
 
     /// What else explains the trouble.
@@ -279,13 +257,6 @@ impl Trouble<'_> {
             Other { effect: Effect::Traffic, weight: 0.8, shown }
         })
     }
-}
-
-/// A word that only a program would write.
-fn is_identifier(word: &str) -> bool {
-    const LONG: usize = 6;
-    let inner = word.trim_matches(|c: char| !c.is_alphanumeric());
-    inner.len() >= LONG && inner.contains('_') && !inner.chars().all(|c| c.is_ascii_digit() || c == '_')
 }
 
 /// Credit of a change without a diff: what its message says that it is.

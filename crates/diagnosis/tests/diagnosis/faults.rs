@@ -225,3 +225,24 @@ fn trouble_right_after_a_deployment_of_the_same_service_is_the_deployments() {
         Cause::DeploymentFailure,
     );
 }
+
+#[test]
+fn a_change_is_judged_by_what_it_did_to_the_code_too() {
+    let slow = [("payment", LatencyP99, 600.0, 0.0), ("gateway", LatencyP99, 700.0, 0.0)];
+    let check = |files: &[&str], diff: &str, cause: Cause, says: &str| {
+        let verdict = Scene::of(&slow).deployed("payment", 20.0).whose_content(files, diff).verdict();
+        let root = verdict.root().expect("a cause");
+        assert_eq!((root.component.as_str(), root.cause), ("payment", cause), "{diff}");
+        assert_eq!(root.change.is_some(), cause == Cause::DeploymentFailure, "{diff}");
+        assert!(root.change.as_ref().is_none_or(|change| change.content.is_none()), "verdicts stay small");
+        assert!(root.reasons.iter().any(|reason| reason.contains(says)), "{says}: {:?}", root.reasons);
+    };
+    let failed = Cause::DeploymentFailure;
+    check(&["docs/pool.md"], "", Cause::LatencySpike, "not because of v2");
+    check(&["a.go"], "@@ a.go @@\n-// old words\n+// new words\n", Cause::LatencySpike, "only moves code");
+    let loops = "@@ a.go @@\n+for _, id := range ids {\n+  row := db.QueryRow(ctx, \"SELECT * FROM orders WHERE id = $1\", id)\n+}\n";
+    check(&["a.go"], loops, failed, "its diff asks");
+    // What midwatch does not recognise may well be it.
+    check(&["a.go"], "@@ a.go @@\n+frobnicate(x)\n", failed, "v2 was deployed (from v1) 20 s before");
+    check(&["a.go"], "", failed, "v2 was deployed");
+}

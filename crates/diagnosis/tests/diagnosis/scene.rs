@@ -3,8 +3,8 @@
 use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, ProbeView, SeriesView, diagnose};
 use midwatch_model::graph::EdgeKind;
 use midwatch_model::{
-    Cause, Change, ChangeKind, Evidence, EvidenceSource, FrozenBaseline, Metric, ServiceGraph, ServiceName,
-    Signal, SignalKind, Timestamp, Verdict, after,
+    Cause, Change, ChangeContent, ChangeKind, Evidence, EvidenceSource, FrozenBaseline, Metric, ServiceGraph,
+    ServiceName, Signal, SignalKind, Timestamp, Verdict, after,
 };
 
 /// Seconds from the origin of a scene to the moment of the diagnosis.
@@ -63,6 +63,14 @@ impl Scene {
         self
     }
 
+    /// With what the last change did to the code.
+    pub fn whose_content(mut self, files: &[&str], diff: &str) -> Self {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        let content = ChangeContent { files, diff: diff.to_owned() };
+        self.changes.last_mut().expect("a change").content = Some(content);
+        self
+    }
+
     pub fn verdict(&self) -> Verdict {
         diagnose(&DiagnosisInput {
             now: at(NOW_S),
@@ -96,6 +104,7 @@ pub fn change(service: &str, second: f64) -> Change {
         by: "ann".into(),
         title: String::new(),
         url: String::new(),
+        content: None,
     }
 }
 

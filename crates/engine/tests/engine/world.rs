@@ -298,6 +298,7 @@ impl State {
             by: intent.principal.to_string(),
             title: String::new(),
             url: String::new(),
+            content: None,
         });
         for fault in &mut self.faults {
             let cured = fault.service == *intent.action.target() && fault.cure == Some(intent.action.kind());

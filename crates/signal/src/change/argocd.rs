@@ -70,6 +70,7 @@ impl Notification {
             by: cut(by),
             title: cut(&title),
             url: cut(known(&self.url)),
+            content: None,
         })
     }
 }

@@ -2,11 +2,17 @@
 
 use super::{ChangeSource, TEXT_CHARS_MAX, decode};
 use crate::source::PayloadError;
-use midwatch_model::{Change, ChangeKind, Fingerprint, Labels, ServiceName, Timestamp};
+use midwatch_model::{Change, ChangeContent, ChangeKind, Fingerprint, Labels, ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Most changes of one request.
 const BATCH_MAX: usize = 1000;
+
+/// Bytes of a diff at most: what is longer is a migration of everything, and nobody reads it.
+const DIFF_BYTES_MAX: usize = 256 * 1024;
+
+/// Files of one change at most.
+const FILES_MAX: usize = 1000;
 
 /// A change that somebody or something made to a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -39,6 +45,12 @@ pub struct GenericChange {
     /// Where it can be looked at.
     #[serde(default)]
     pub url: String,
+    /// Paths of the files that it touched.
+    #[serde(default)]
+    pub files_changed: Vec<String>,
+    /// A unified diff: a change that cannot do what happened is not blamed for it. At most 256 KB.
+    #[serde(default)]
+    pub diff: String,
 }
 
 /// One change or an array of them; all or none, since one hand wrote them.
@@ -78,7 +90,15 @@ impl GenericChange {
             let count = text.chars().count();
             return Err(format!("`{name}` has {count} characters; at most {TEXT_CHARS_MAX} are allowed"));
         }
+        if self.diff.len() > DIFF_BYTES_MAX || self.files_changed.len() > FILES_MAX {
+            return Err(format!(
+                "`diff` may have {DIFF_BYTES_MAX} bytes and `files_changed` {FILES_MAX} paths; send the change without them, \
+                 or those parts that run in production"
+            ));
+        }
         let id = self.id.clone().unwrap_or_else(|| self.digest());
+        let is_told = !self.files_changed.is_empty() || !self.diff.is_empty();
+        let content = is_told.then_some(ChangeContent { files: self.files_changed, diff: self.diff });
         Ok(Change {
             id: format!("generic/{id}"),
             at: self.at.map_or(now, |at| at.min(now)),
@@ -89,6 +109,7 @@ impl GenericChange {
             by: self.by,
             title: self.title,
             url: self.url,
+            content,
         })
     }
 

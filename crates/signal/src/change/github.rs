@@ -102,6 +102,7 @@ impl Event {
             by: cut(&deployment.creator.map(|user| user.login.0).unwrap_or_default()),
             title: cut(&title),
             url: cut(&url.unwrap_or(repository.html_url.0)),
+            content: None,
         })
     }
 }

@@ -79,6 +79,7 @@ impl Hook {
             by: cut(&self.user.map(|user| user.username.0).unwrap_or_default()),
             title: cut(&title),
             url: cut(&self.deployable_url.some().unwrap_or(self.commit_url.0)),
+            content: None,
         })
     }
 }

@@ -54,6 +54,7 @@ fn change(id: &str, service: &str, at: f64, to: &str) -> Change {
         by: "ana".into(),
         title: String::new(),
         url: String::new(),
+        content: None,
     }
 }
 

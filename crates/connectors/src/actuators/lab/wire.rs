@@ -107,6 +107,7 @@ impl From<WireChange> for Change {
             by: change.by,
             title: String::new(),
             url: String::new(),
+            content: None,
         }
     }
 }
