@@ -4,6 +4,7 @@ use super::answer::{About, AnswerEvidence, Window};
 use super::changes::{self, Suspect};
 use super::class::Class;
 use super::deviation::Deviation;
+use super::effect::{self, Effect, Effects};
 use super::rank::Candidate;
 use super::scene::Scene;
 use super::templates::Template;
@@ -19,6 +20,9 @@ const CITED_MAX: usize = 3;
 
 /// Surprise from which a resource counts as what is wrong: beyond anything normal, not only at its edge.
 const USED_UP: f64 = 2.0 * NOTABLE;
+
+/// Factor by which memory must grow to be what is wrong.
+const GROWN: f64 = 1.25;
 
 /// What begins within so much of each other begins at once, as far as scrapes a minute apart can tell.
 const BLUR_MS: Ms = 60 * 1000;
@@ -111,15 +115,46 @@ impl<'a> Facts<'a> {
     /// nothing; else the symptom that was alerted, where it shows that.
     pub fn class(&self, candidate: &Candidate) -> Class {
         let notable = self.notable(candidate.component);
-        let used_up = notable.iter().filter(|d| d.meaning.class.is_resource() && d.score >= USED_UP);
-        // What is at its limit comes first. Memory moves with whatever else goes on and is as steady as nothing else, so
-        // that a little of it surprises: it comes last.
+        let used_up = notable.iter().filter(|d| self.is_used_up(d));
+        // What is at its limit comes first.
         let order = |d: &&&Deviation| (self.is_at_limit(d), d.meaning.class != Class::Memory);
         let resource = used_up.max_by(|a, b| order(a).cmp(&order(b)).then(a.score.total_cmp(&b.score)));
         let resource = resource.map(|d| d.meaning.class);
-        let symptom = notable.iter().any(|d| self.is_symptom(d)).then_some(self.scene.symptom);
+        let shows = |class: Class| notable.iter().any(|d| d.meaning.class == class).then_some(class);
         let best = candidate.best.map(|index| self.deviations[index].meaning.class);
-        resource.or(symptom).or(best).unwrap_or(self.scene.symptom)
+        // Requests that fail explain that others take longer, and not the other way round.
+        let failing = shows(Class::Errors).filter(|_| self.scene.symptom == Class::Latency);
+        self.says_it_ran_out(candidate.component)
+            .or(resource)
+            .or(failing)
+            .or_else(|| shows(self.scene.symptom))
+            .or(best)
+            .unwrap_or(self.scene.symptom)
+    }
+
+    /// Whether a resource is beyond anything normal. Memory moves with whatever else goes on and is as steady as nothing
+    /// else, so that a little of it surprises: it has to have grown by a part that matters.
+    fn is_used_up(&self, deviation: &Deviation) -> bool {
+        let grown = deviation.worst >= GROWN * deviation.centre || self.is_at_limit(deviation);
+        deviation.meaning.class.is_resource()
+            && deviation.score >= USED_UP
+            && (deviation.meaning.class != Class::Memory || !deviation.rose || grown)
+    }
+
+    /// The resource that the component itself says it has run out of.
+    fn says_it_ran_out(&self, component: usize) -> Option<Class> {
+        let name = self.scene.names[component];
+        let mut effects = Effects::new();
+        for template in self.templates.iter().filter(|t| t.bad && t.component == name) {
+            effect::read(&template.sample, 1.0, &mut effects);
+        }
+        let named = [
+            (Effect::Memory, Class::Memory),
+            (Effect::Disk, Class::Disk),
+            (Effect::Connections, Class::Connections),
+            (Effect::Cpu, Class::Cpu),
+        ];
+        named.into_iter().find(|(effect, _)| effects.contains_key(effect)).map(|(_, class)| class)
     }
 
     /// The series that shows best what is wrong with a candidate.
