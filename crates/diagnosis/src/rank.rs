@@ -35,6 +35,9 @@ const CALLEE_STIRS: f64 = 0.20;
 /// Deviation from which a callee counts as stirring, standard deviations.
 const STIRS_SIGMA: f64 = 2.5;
 
+/// Factor by which requests must have grown to be what takes the CPU.
+const SURGE: f64 = 2.5;
+
 /// Nearness from which a deployment is the cause of errors and slowness: half the window. A build that fails does so
 /// soon after it gets traffic; an older one is only mentioned.
 const BLAMED_FROM: f64 = 0.5;
@@ -66,7 +69,10 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     let suspect = suspect::suspect(input, service, &own, onset);
     let change = suspect.change;
     let blamed = change.as_ref().filter(|change| suspect::nearness(input, change, onset) >= BLAMED_FROM);
-    let (cause, because) = cause_of(&own, blamed, turns_away(input, service, &own));
+    let (mut cause, mut because) = cause_of(&own, blamed, turns_away(input, service, &own));
+    if let (Cause::CpuSaturation, Some(surge)) = (cause, surge(input, service)) {
+        (cause, because) = (Cause::TrafficSpike, format!("{surge}, and {because}"));
+    }
     let metrics: BTreeSet<Metric> = own.keys().copied().collect();
 
     let explained = symptoms.explained_by(service, &metrics, input.graph);
@@ -192,6 +198,17 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>, turns_awa
     }
     let metric = own.keys().copied().find(|m| *m == Metric::ErrorRate).or_else(|| own.keys().next().copied());
     (Cause::ErrorRateSpike, metric.map_or_else(String::new, say))
+}
+
+/// A service that has no CPU left serves no more than it can: what it serves may be far from what it is asked, and still
+/// be a multiple of what is normal.
+fn surge(input: &DiagnosisInput<'_>, service: &ServiceName) -> Option<String> {
+    let of = |s: &&crate::SeriesView| s.service == *service && s.metric == Metric::RequestRate && !s.stale;
+    let series = input.series.iter().find(of)?;
+    let normal = series.baseline?.mean;
+    (series.sigma >= STIRS_SIGMA && normal > 0.0 && series.value >= SURGE * normal).then(|| {
+        format!("it serves {}, normal is {}", series.metric.show(series.value), series.metric.show(normal))
+    })
 }
 
 /// Whether the service's own requests fail, or begin to: one bad sample is enough to doubt that it still serves them.

@@ -141,6 +141,18 @@ impl<'a> Facts<'a> {
             && (deviation.meaning.class != Class::Memory || !deviation.rose || grown)
     }
 
+    /// Whether a component that nobody calls serves a multiple of what is normal: that comes from outside.
+    pub fn serves_a_multiple(&self, candidate: &Candidate) -> bool {
+        let surges = |d: &&Deviation| {
+            d.meaning.class == Class::Traffic
+                && d.rose
+                && d.centre > 0.0
+                && d.worst >= changes::SURGE * d.centre
+        };
+        self.scene.callers[candidate.component].is_empty()
+            && self.notable(candidate.component).iter().any(surges)
+    }
+
     /// The resource that the component itself says it has run out of.
     fn says_it_ran_out(&self, component: usize) -> Option<Class> {
         let name = self.scene.names[component];

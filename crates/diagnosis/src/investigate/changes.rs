@@ -28,7 +28,7 @@ const WITHHELD: f64 = 0.2;
 const CONVICTED: f64 = 0.25;
 
 /// Factor by which traffic must grow to be a cause by itself.
-const SURGE: f64 = 2.0;
+pub const SURGE: f64 = 2.0;
 
 /// A change with what speaks for it.
 #[derive(Clone, Debug, PartialEq)]

@@ -125,6 +125,7 @@ fn kind(facts: &Facts<'_>, candidate: &Candidate, why: &Why<'_>) -> Cause {
     let class = facts.class(candidate);
     match why.convicted {
         Some(_) if !class.is_resource() => Cause::DeploymentFailure,
+        None if class == Class::Cpu && facts.serves_a_multiple(candidate) => Cause::TrafficSpike,
         _ => class.cause(),
     }
 }

@@ -1,6 +1,6 @@
 //! The nine faults of the lab, each with the symptoms that it causes at its neighbours.
 
-use crate::scene::{Abnormal, Scene, root};
+use crate::scene::{Abnormal, Scene, root, series};
 use midwatch_model::Cause;
 use midwatch_model::Metric::{
     Cpu, CriticalLogs, DbPool, ErrorRate, LatencyP99, Memory, QueueLag, RequestRate, Restarts, Up,
@@ -245,4 +245,17 @@ fn a_change_is_judged_by_what_it_did_to_the_code_too() {
     // What midwatch does not recognise may well be it.
     check(&["a.go"], "@@ a.go @@\n+frobnicate(x)\n", failed, "v2 was deployed (from v1) 20 s before");
     check(&["a.go"], "", failed, "v2 was deployed");
+}
+
+#[test]
+fn cpu_that_more_requests_take_is_a_traffic_spike() {
+    let scene = |rate: f64| {
+        let mut scene = Scene::of(&[("gateway", Cpu, 1.0, 0.0)]);
+        let mut series = series(("gateway", RequestRate, rate, 0.0));
+        (series.abnormal, series.since, series.sigma) = (false, None, (rate - 30.0) / 4.0);
+        scene.series.push(series);
+        scene.verdict()
+    };
+    assert_eq!(root(&scene(90.0)), Some(("gateway", Cause::TrafficSpike)));
+    assert_eq!(root(&scene(40.0)), Some(("gateway", Cause::CpuSaturation)));
 }

@@ -97,3 +97,8 @@ fn a_failed_deployment_is_rolled_back() {
 fn a_crash_loop_is_rolled_back() {
     check("crash_loop", "inventory-service", "rollback");
 }
+
+#[test]
+fn a_traffic_spike_is_cured_by_scaling() {
+    check("traffic_spike", "api-gateway", "scale");
+}
