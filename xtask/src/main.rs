@@ -17,9 +17,10 @@ cargo xtask <chore>
   test          set up what the tests need, run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
-  eval WHAT     score a stage on labelled data (storms --data DIR --json, rca|logs|retrieval|anomaly [DIR] --data DIR --json)
+  eval WHAT     score a stage on labelled data (rca|logs|storms|retrieval|anomaly [DIR] --data DIR --json)
   convert SET IN OUT
-                make incident bundles of a third-party data set (petshop, nezha, rootcausebench, opensre)
+                bring a third-party data set into midwatch's formats (petshop, nezha, rootcausebench, opensre, storms,
+                loghub, runbooks, nab)
   soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)
   soak alertmanager|kills|fuzz [N] [SEED]
                 what the test command tries a few times, N times: cases beside a real Alertmanager (10000), kills under

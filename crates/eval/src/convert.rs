@@ -10,6 +10,7 @@ mod opensre;
 mod petshop;
 mod rootcausebench;
 mod runbooks;
+mod storms;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -35,6 +36,8 @@ pub enum Set {
     Runbooks,
     /// numenta/NAB
     Nab,
+    /// itbench-hub/ITBench, its alert scenarios
+    Storms,
 }
 
 /// Converts a set and says how many bundles it made.
@@ -48,6 +51,7 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
         Set::RootCauseBench => rootcausebench::convert(from, to)?,
         Set::Opensre => opensre::convert(from, to)?,
         Set::Loghub => loghub::convert(from, to)?,
+        Set::Storms => storms::convert(from, to)?,
         Set::Nab => nab::convert(from, to)?,
         Set::Runbooks => runbooks::convert(from, to)?,
     };

@@ -4,7 +4,6 @@
 //! Must never: hand a label to a stage. Inputs and labels are read into different types, and only scorers get the second.
 
 mod convert;
-mod storms;
 
 use clap::{Parser, Subcommand};
 use std::path::{Path, PathBuf};
@@ -22,7 +21,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Eval {
     /// Alert storms: is each one incident with the right root first, and do two at once stay two?
-    Storms(Args),
+    Storms(FolderArgs),
     /// Root causes: does an investigation name the right component, change and kind?
     Rca(FolderArgs),
     /// Log templates: are lines of one statement, and only those, put together, and how fast?
@@ -72,22 +71,11 @@ struct ConvertArgs {
     to: PathBuf,
 }
 
-#[derive(clap::Args)]
-struct Args {
-    /// The folder that holds the data sets; default: `shared/data` beside the repository.
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-}
-
-/// The data is not there, as with any other wrong use.
-const NO_DATA: u8 = 2;
-
 fn main() -> ExitCode {
     match Cli::parse().eval {
-        Eval::Storms(args) => storms(args),
+        Eval::Storms(args) => {
+            say(on(&args, convert::Set::Storms, "alert-storms", midwatch_eval::storms::run))
+        }
         Eval::Rca(args) => say(rca(&args)),
         Eval::Logs(args) => say(logs(&args)),
         Eval::Retrieval(args) => {
@@ -96,22 +84,6 @@ fn main() -> ExitCode {
         Eval::Anomaly(args) => say(on(&args, convert::Set::Nab, "nab", midwatch_eval::anomaly::run)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),
     }
-}
-
-fn storms(args: Args) -> ExitCode {
-    let data = args.data.unwrap_or_else(default_data);
-    let inside = data.join("alert-storms");
-    // Whoever names the folder of the storms itself means it.
-    let folder = if !inside.is_dir() && storms::holds_files(&data) { data } else { inside };
-    if !folder.is_dir() {
-        eprintln!(
-            "there are no alert storms in {}: name the folder that holds `alert-storms/` with --data DIR; the set is the \
-             alert scenarios of itbench-hub/ITBench (Apache-2.0), one JSON file each",
-            folder.display()
-        );
-        return ExitCode::from(NO_DATA);
-    }
-    say(storms::run(&folder, args.json))
 }
 
 fn rca(args: &FolderArgs) -> anyhow::Result<String> {

@@ -10,7 +10,7 @@ mod speed;
 mod tests;
 mod together;
 
-pub use load::holds_files;
+pub use load::{FiredAlert, Object, STORM, Storm, TRUTH, Truth};
 
 use anyhow::Result;
 use serde::Serialize;
@@ -25,6 +25,9 @@ struct Report {
 }
 
 /// Scores the storms of a folder and renders the report.
+///
+/// # Errors
+/// What cannot be read, and why; or that there is none.
 pub fn run(folder: &Path, json: bool) -> Result<String> {
     let storms = load::load(folder)?;
     let report =

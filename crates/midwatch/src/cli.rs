@@ -340,6 +340,13 @@ pub struct ActArgs {
 
 #[derive(Subcommand)]
 pub enum EvalCommand {
+    /// Group labelled alert storms and rank their roots: folders with storm.json (alerts, objects, aliases) and truth.json.
+    Storms {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Ask labelled questions: a folder with docs.jsonl (id, title, text) and queries.jsonl (text, gold).
     Retrieval {
         dir: PathBuf,

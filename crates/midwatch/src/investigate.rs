@@ -34,6 +34,7 @@ pub fn run(dir: &Path, json: bool, explain: bool) -> Result<Exit> {
 pub fn eval(command: EvalCommand) -> Result<Exit> {
     let report = match command {
         EvalCommand::Rca { dir, json } => midwatch_eval::rca::run(&dir, json),
+        EvalCommand::Storms { dir, json } => midwatch_eval::storms::run(&dir, json),
         EvalCommand::Retrieval { dir, json } => midwatch_eval::retrieval::run(&dir, json),
         EvalCommand::Anomaly { dir, json } => midwatch_eval::anomaly::run(&dir, json),
         EvalCommand::Logs { dir, drain3, json } => midwatch_eval::logs::run(&dir, drain3, json),

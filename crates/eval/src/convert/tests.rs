@@ -142,3 +142,19 @@ fn what_is_not_the_set_is_said() {
     let error = run(Set::Petshop, from.path(), from.path()).expect_err("an empty folder");
     assert!(error.to_string().contains("looks like this data set"), "{error}");
 }
+
+#[test]
+fn a_storm_is_parted_from_what_tells_its_cause() {
+    let (from, to) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+    let scenario = r#"{"alerts":[{"id":"Slow","group_id":"a-1","metadata":{"description":"because of a-1"}}],
+        "groups":[{"id":"a-1","kind":"Pod","namespace":"x","filter":["a-.*"],"root_cause":true}],
+        "aliases":null,"propagations":[{"source":"a-1"}],"fault":[{"condition":"broken"}]}"#;
+    std::fs::write(from.path().join("one.json"), scenario).expect("a file");
+    super::run(super::Set::Storms, from.path(), to.path()).expect("converts");
+    let read = |file: &str| std::fs::read_to_string(to.path().join("one").join(file)).expect("a file");
+    let (storm, truth) = (read("storm.json"), read("truth.json"));
+    for told in ["because", "root", "broken", "source"] {
+        assert!(!storm.contains(told), "{told} is in {storm}");
+    }
+    assert!(truth.contains("a-1"), "{truth}");
+}

@@ -115,7 +115,7 @@ fn play(case: &Case, order: u64) -> Played {
     let Outcome { topology, groups, .. } = scene(case, order).play();
     let largest = groups.iter().max_by_key(|group| group.subjects.len());
     let roots = largest.map_or_else(Vec::new, |group| rank_roots(&group.members, &topology));
-    let root = |id: &&String| case.storm.groups.iter().find(|group| group.id == **id);
+    let root = |id: &&String| case.storm.objects.iter().find(|object| object.name == **id);
     let labelled = case.truth.roots.iter().filter_map(|id| root(&id)).map(|o| entity(o, None)).collect();
     Played { incidents: groups.len(), roots, labelled }
 }
@@ -128,7 +128,7 @@ fn of_storm(case: &Case, plays: &[Played]) -> OfStorm {
     OfStorm {
         name: case.name.clone(),
         alerts: case.storm.alerts.len(),
-        groups: case.storm.groups.len(),
+        groups: case.storm.objects.len(),
         incidents: plays.iter().map(|played| played.incidents).max().unwrap_or(0),
         rank: rank(worst, as_it_is),
         chance: chance(case, 1),
@@ -149,7 +149,7 @@ fn rank(played: &Played, total: impl Fn(&Root) -> f64) -> usize {
 
 /// How likely a random order of the groups has a labelled root among the first `k`.
 fn chance(case: &Case, k: usize) -> f64 {
-    let (groups, roots) = (case.storm.groups.len(), case.truth.roots.len());
+    let (groups, roots) = (case.storm.objects.len(), case.truth.roots.len());
     let miss = |drawn: usize| groups.saturating_sub(roots + drawn) as f64 / (groups - drawn) as f64;
     1.0 - (0..k.min(groups)).map(miss).product::<f64>()
 }
@@ -173,7 +173,7 @@ fn placement(cases: &[Case]) -> (usize, usize, usize, usize) {
         let scene = scene(case, 0);
         let subjects = scene.play().subjects;
         for (number, (fired, subject)) in case.storm.alerts.iter().zip(&subjects).enumerate() {
-            let object = case.storm.groups.iter().find(|group| Some(&group.id) == fired.group_id.as_ref());
+            let object = case.storm.objects.iter().find(|object| Some(&object.name) == fired.object.as_ref());
             let named = scene.named(number);
             match object.map(|object| entity(object, None)) {
                 Some(expected) => {

@@ -33,13 +33,13 @@ impl Scene {
         for fired in &storm.alerts {
             // Tenths of a second, so that alerts rarely begin at once and their order is not that of the file.
             let tenths = lag_s * 10 + seed.below(SPREAD_S * 10);
-            let object = fired.group_id.as_ref().and_then(|id| storm.groups.iter().find(|g| g.id == *id));
+            let object = fired.object.as_ref().and_then(|id| storm.objects.iter().find(|o| o.name == *id));
             self.alerts.push(alert(fired, object, cluster, tenths));
             self.storm_of.push(self.storms);
         }
-        self.objects.extend(storm.groups.iter().map(|object| entity(object, cluster)));
+        self.objects.extend(storm.objects.iter().map(|object| entity(object, cluster)));
         for list in &storm.aliases {
-            let same = storm.groups.iter().filter(|object| list.contains(&object.id));
+            let same = storm.objects.iter().filter(|object| list.contains(&object.name));
             self.aliases.push(same.map(|object| entity(object, cluster)).collect());
         }
         self.storms += 1;
@@ -79,7 +79,7 @@ pub fn entity(object: &Object, cluster: Option<&str>) -> Entity {
         kind: EntityKind::from_word(&object.kind),
         cluster: cluster.map(Into::into),
         namespace: object.namespace.clone(),
-        name: object.id.clone(),
+        name: object.name.clone(),
     }
 }
 
@@ -91,20 +91,20 @@ fn alert(fired: &FiredAlert, object: Option<&Object>, cluster: Option<&str>, ten
     if let Some(cluster) = cluster {
         label("cluster", cluster);
     }
-    match (object, &fired.group_id) {
+    match (object, &fired.object) {
         (Some(object), _) => {
             if let Some(namespace) = &object.namespace {
                 label("namespace", namespace);
             }
             match EntityKind::from_word(&object.kind) {
-                EntityKind::Pod => label("pod", &object.id),
-                EntityKind::Service => label("service", &object.id),
-                EntityKind::Deployment => label("deployment", &object.id),
-                EntityKind::StatefulSet => label("statefulset", &object.id),
-                EntityKind::VolumeClaim => label("persistentvolumeclaim", &object.id),
+                EntityKind::Pod => label("pod", &object.name),
+                EntityKind::Service => label("service", &object.name),
+                EntityKind::Deployment => label("deployment", &object.name),
+                EntityKind::StatefulSet => label("statefulset", &object.name),
+                EntityKind::VolumeClaim => label("persistentvolumeclaim", &object.name),
                 _ => {
                     label("kind", &object.kind);
-                    label("name", &object.id);
+                    label("name", &object.name);
                 }
             }
         }

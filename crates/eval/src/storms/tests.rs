@@ -1,31 +1,30 @@
 //! Small storms of our own, so that the scorer is proven without anybody's data.
 
-use super::load::{Case, parse};
+use super::load::{Case, Truth};
 use super::together::Setting;
 use super::{alone, run, together};
 use serde_json::json;
 
 /// A storm of a ticket shop: its desk fails since its configuration is wrong. The label is where `root` says.
 fn shop(name: &str, namespace: &str, root: &str) -> Case {
-    let group = |id: &str, kind: &str| json!({"id": id, "kind": kind, "namespace": namespace, "root_cause": id == root});
-    let text = json!({
+    let object = |name: &str, kind: &str| json!({"name": name, "kind": kind, "namespace": namespace});
+    let storm = json!({
         "alerts": [
-            {"id": "HighErrorRate", "group_id": "desk-service-1", "metadata": {"description": "the config did it"}},
-            {"id": "HighErrorRate", "group_id": "till-service-1"},
-            {"id": "NoRequestsReceived", "group_id": "desk-service"},
-            {"id": "DeskQueueIdle", "group_id": null},
+            {"name": "HighErrorRate", "object": "desk-service-1"},
+            {"name": "HighErrorRate", "object": "till-service-1"},
+            {"name": "NoRequestsReceived", "object": "desk-service"},
+            {"name": "DeskQueueIdle"},
         ],
-        "groups": [
-            group("till-service-1", "Service"),
-            group("desk-service-1", "Service"),
-            group("desk-pod-1", "Pod"),
-            group("desk-config-1", "ConfigMap"),
+        "objects": [
+            object("till-service-1", "Service"),
+            object("desk-service-1", "Service"),
+            object("desk-pod-1", "Pod"),
+            object("desk-config-1", "ConfigMap"),
         ],
         "aliases": [["desk-service-1", "desk-pod-1"]],
-        "propagations": [],
-        "fault": [],
     });
-    parse(name.into(), &text.to_string()).expect("a storm")
+    let storm = serde_json::from_value(storm).expect("a storm");
+    Case { name: name.into(), storm, truth: Truth { roots: [root.to_owned()].into() } }
 }
 
 #[test]
@@ -63,15 +62,22 @@ fn storms_of_two_clusters_stay_two_and_those_of_one_that_touch_become_one() {
 fn a_folder_of_storms_is_reported_and_an_empty_one_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(run(folder.path(), false).is_err());
-    let text = r#"{"alerts":[{"id":"Slow","group_id":"a-1"}],
-        "groups":[{"id":"a-1","kind":"Pod","namespace":"x","root_cause":true}],"aliases":null}"#;
-    std::fs::write(folder.path().join("one.json"), text).expect("a file");
+    let write = |name: &str, file: &str, text: &str| {
+        std::fs::create_dir_all(folder.path().join(name)).expect("a folder");
+        std::fs::write(folder.path().join(name).join(file), text).expect("a file");
+    };
+    let storm = r#"{"alerts":[{"name":"Slow","object":"a-1"}],"objects":[{"name":"a-1","kind":"Pod","namespace":"x"}]}"#;
+    write("one", "storm.json", storm);
+    write("one", "truth.json", r#"{"roots":["a-1"]}"#);
     let plain = run(folder.path(), false).expect("a report");
     assert!(plain.contains("chance 1.000") && plain.contains("exactly one incident"), "{plain}");
     let parsed: serde_json::Value =
         serde_json::from_str(&run(folder.path(), true).expect("JSON")).expect("JSON");
     assert_eq!(parsed["alone"]["one_incident_and_root_first"], 1.0);
-    std::fs::write(folder.path().join("two.json"), "{").expect("a file");
+    write("two", "storm.json", "{");
     let error = format!("{:#}", run(folder.path(), false).expect_err("not JSON"));
-    assert!(error.contains("two.json"), "{error}");
+    assert!(error.contains("two/storm.json"), "{error}");
+    write("two", "storm.json", &storm.replace("\"kind\"", "\"root_cause\":true,\"kind\""));
+    let error = format!("{:#}", run(folder.path(), false).expect_err("a label"));
+    assert!(error.contains("unknown field `root_cause`"), "{error}");
 }

@@ -80,7 +80,7 @@ pub fn score(cases: &[Case]) -> Vec<Together> {
 /// Whether the two have a group in common, by place and owner.
 fn touch(a: &Storm, b: &Storm) -> bool {
     let owners = |storm: &Storm| -> BTreeSet<Owner> {
-        storm.groups.iter().map(|object| entity(object, None).owner()).collect()
+        storm.objects.iter().map(|object| entity(object, None).owner()).collect()
     };
     !owners(a).is_disjoint(&owners(b))
 }
