@@ -304,7 +304,8 @@ impl Engine {
     /// The open incident that the target is a part of, if there is one.
     async fn incident_on(&self, target: &ServiceName) -> Result<Option<VerifiedJournal>, EngineError> {
         for row in self.store.incidents(true, 100).await? {
-            let journal = self.store.read(&StreamId::Incident(IncidentId::new(row.id))).await?;
+            let stream = StreamId::Incident(IncidentId::new(row.id));
+            let Some(journal) = self.store.read_intact(&stream).await? else { continue };
             if let Some(incident) = Incident::fold(journal.lines())
                 && incident.state.is_open()
                 && incident.component() == target

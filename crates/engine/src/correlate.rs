@@ -70,7 +70,9 @@ async fn open_incidents(engine: &Engine) -> Result<Slots, EngineError> {
     let mut slots = Slots::new();
     for row in engine.store.incidents(true, u32::MAX).await? {
         let id = IncidentId::new(row.id);
-        let journal = engine.store.read(&StreamId::Incident(id.clone())).await?;
+        let Some(journal) = engine.store.read_intact(&StreamId::Incident(id.clone())).await? else {
+            continue;
+        };
         let lines = journal.lines().to_vec();
         if let Some(slot) = Slot::of(lines, journal.lines().len()) {
             slots.insert(id, slot);

@@ -74,8 +74,9 @@ async fn polls(engine: &Arc<Engine>, polling: &mut JoinSet<Polled>) -> bool {
 }
 
 async fn settle(engine: &Engine) -> Result<(), EngineError> {
-    engine.settle().await?;
-    engine.forget().await
+    let settled = engine.settle().await;
+    engine.forget().await?;
+    settled
 }
 
 async fn settle_polled(engine: &Engine, polled: Result<Polled, JoinError>) -> Result<(), EngineError> {

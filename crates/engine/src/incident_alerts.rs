@@ -60,7 +60,7 @@ impl Desk {
         let open = store.incidents(true, u32::MAX).await?;
         ids.extend(open.into_iter().map(|row| IncidentId::new(row.id)));
         for id in ids {
-            let journal = store.read(&StreamId::Incident(id)).await?;
+            let Some(journal) = store.read_intact(&StreamId::Incident(id)).await? else { continue };
             self.follow(journal.lines(), config, now);
         }
         Ok(())

@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 pub(crate) async fn settle_services(engine: &Engine) -> Result<(), EngineError> {
     for stream in engine.store.streams("service/").await? {
         let StreamId::Service(_) = &stream else { continue };
-        let journal = engine.store.read(&stream).await?;
+        // Nobody acts on a service whose stream is damaged: the gate reads it first.
+        let Some(journal) = engine.store.read_intact(&stream).await? else { continue };
         for intent in pending(&journal) {
             if engine.now() > after(intent.deadline, engine.config.call_timeout_s) {
                 perform::reconcile(engine, &intent).await?;

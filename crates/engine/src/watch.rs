@@ -104,7 +104,8 @@ impl Watch {
     async fn adopt_open_incidents(&mut self, store: &Store) -> Result<(), EngineError> {
         for row in store.incidents(true, u32::MAX).await? {
             let stream = StreamId::Incident(IncidentId::new(row.id));
-            let Some(incident) = Incident::fold(store.read(&stream).await?.lines()) else { continue };
+            let Some(journal) = store.read_intact(&stream).await? else { continue };
+            let Some(incident) = Incident::fold(journal.lines()) else { continue };
             for signal in incident.signals {
                 if let (Some(metric), Some(frozen)) = (signal.metric, signal.baseline) {
                     self.detectors.adopt(signal.service, metric, frozen);

@@ -42,6 +42,22 @@ impl Store {
         Ok(VerifiedJournal::verify(stream.clone(), &records, head)?)
     }
 
+    /// A stream with its chain checked, or `None` where the chain does not hold: for whoever looks at many, of which one
+    /// that is damaged must not hide the others. Whoever works on that one alone says what is wrong.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn read_intact(&self, stream: &StreamId) -> Result<Option<VerifiedJournal>, StoreError> {
+        match self.read(stream).await {
+            Ok(journal) => Ok(Some(journal)),
+            Err(StoreError::Chain(error)) => {
+                tracing::debug!(%stream, %error, "left out: its journal does not hold");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every stream whose name starts with `prefix` (`incident/`, `service/`).
     ///
     /// # Errors

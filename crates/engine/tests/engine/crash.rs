@@ -2,9 +2,11 @@
 
 use crate::harness::{Rig, TICKS_MAX, alert, outcomes, restart};
 use crate::world::Answer;
+use midwatch_engine::ToldIncidents;
 use midwatch_incident::{Incident, State};
-use midwatch_model::{Action, Cause};
+use midwatch_model::{Action, Cause, IncidentId};
 use midwatch_store::CrashPoint;
+use sqlx::{ConnectOptions as _, Connection as _};
 use std::collections::BTreeSet;
 
 fn is_done(incidents: &[Incident]) -> bool {
@@ -166,4 +168,38 @@ impl LockedStore {
         use sqlx::Connection as _;
         self.0.close().await.expect("closed");
     }
+}
+
+/// Somebody changes the file behind the server's back.
+async fn change_a_record_of(rig: &Rig, id: &IncidentId) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(rig.store_path());
+    let mut db = options.connect().await.expect("a connection");
+    let done = sqlx::query("UPDATE records SET bytes = bytes || ' ' WHERE stream = ? AND seq = 1")
+        .bind(format!("incident/{id}"))
+        .execute(&mut db)
+        .await
+        .expect("an update");
+    assert_eq!(done.rows_affected(), 1);
+    db.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn one_damaged_incident_stops_neither_the_start_nor_the_others() {
+    let rig = Rig::with(|config| config.told_incidents = ToldIncidents::All, "").await;
+    rig.tell(&[alert("a", "billing", Cause::LatencySpike, rig.now())]).await.expect("taken");
+    rig.tick().await;
+    let damaged = rig.incident().await.id;
+    change_a_record_of(&rig, &damaged).await;
+    let rig = rig.reopen_with(|_| {}).await;
+    rig.tell(&[alert("b", "search", Cause::LatencySpike, rig.now())])
+        .await
+        .expect("taken while another incident is damaged");
+    for _ in 0..5 {
+        let error = rig.try_tick().await.expect_err("the damage is not passed over in silence");
+        assert!(error.to_string().contains("the journal does not hold"), "{error}");
+    }
+    assert_eq!(rig.handling("b").await, ["received", "opened"]);
+    let open = rig.engine.store.incidents(true, 10).await.expect("rows");
+    let other = open.iter().find(|row| row.id != damaged.as_str()).expect("the other incident");
+    assert!(rig.lines(&IncidentId::new(&other.id)).await.len() > 1, "the other one is worked on");
 }
