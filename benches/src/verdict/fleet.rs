@@ -128,6 +128,7 @@ impl Fleet {
             by: "ops".into(),
             title: String::new(),
             url: String::new(),
+            content: None,
         });
     }
 

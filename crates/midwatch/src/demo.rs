@@ -83,7 +83,6 @@ fn say(text: &str) {
 pub async fn run(args: DemoArgs) -> Result<Exit> {
     let started = Instant::now();
     let seed = args.seed.unwrap_or_else(rand::random);
-    let known_beforehand = args.scenario.is_some();
     let scenario = Scenario::choose(args.scenario.as_deref(), args.service.as_deref(), seed)?;
     if !(args.magnitude > 0.0 && args.magnitude <= 1.0) {
         return Err(Usage(format!("--magnitude {} is not above 0 and at most 1", args.magnitude)).into());
@@ -117,7 +116,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
 
     let client = Client::new(&ClientArgs { url: processes.server_url.clone(), api_key: None, json: false })?;
     let result = tokio::select! {
-        result = play(&args, &scenario, known_beforehand, &narrative, &processes, &client, started, &dir) => result,
+        result = play(&args, &scenario, &narrative, &processes, &client, started, &dir) => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow!("stopped by the keyboard")),
     };
     processes.stop().await;
@@ -131,7 +130,6 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
 async fn play(
     args: &DemoArgs,
     scenario: &Scenario,
-    known_beforehand: bool,
     narrative: &Narrative,
     processes: &Processes,
     client: &Client,
@@ -144,7 +142,7 @@ async fn play(
         let for_s = args.duration.unwrap_or(QUIET_S);
         return quiet(&http, processes, client, for_s, started).await;
     };
-    if known_beforehand {
+    if args.scenario.is_some() {
         say(&narrative
             .scenario(&format!("Breaking {}: {} at magnitude {}", scenario.service, fault, args.magnitude)));
     } else {
