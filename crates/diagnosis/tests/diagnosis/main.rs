@@ -6,5 +6,6 @@ mod faults;
 mod investigations;
 mod properties;
 mod scene;
+mod second;
 mod states;
 mod traps;

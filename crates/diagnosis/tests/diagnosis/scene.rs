@@ -1,6 +1,9 @@
 //! Symptoms on the lab's graph, in short words.
 
-use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, ProbeView, SeriesView, diagnose};
+use midwatch_diagnosis::investigate::Answer;
+use midwatch_diagnosis::{
+    DiagnosisConfig, DiagnosisInput, LogView, ProbeView, SeriesView, diagnose, second_look,
+};
 use midwatch_model::graph::EdgeKind;
 use midwatch_model::{
     Cause, Change, ChangeContent, ChangeKind, Evidence, EvidenceSource, FrozenBaseline, Metric, ServiceGraph,
@@ -72,9 +75,20 @@ impl Scene {
     }
 
     pub fn verdict(&self) -> Verdict {
-        diagnose(&DiagnosisInput {
+        diagnose(&self.input(&DiagnosisConfig::default()))
+    }
+
+    /// The verdict after a look at everything that is in a bundle.
+    pub fn verdict_with(&self, found: &Answer) -> Verdict {
+        let config = DiagnosisConfig::default();
+        let input = self.input(&config);
+        second_look(&input, diagnose(&input), found)
+    }
+
+    fn input<'a>(&'a self, config: &'a DiagnosisConfig) -> DiagnosisInput<'a> {
+        DiagnosisInput {
             now: at(NOW_S),
-            config: &DiagnosisConfig::default(),
+            config,
             graph: &self.graph,
             signals: &self.signals,
             series: &self.series,
@@ -84,7 +98,7 @@ impl Scene {
             control_plane: &[],
             past: &[],
             stale: self.stale,
-        })
+        }
     }
 }
 
