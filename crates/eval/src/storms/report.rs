@@ -1,8 +1,9 @@
 //! The report as plain text.
 
 use super::Report;
-use super::alone::Alone;
+use super::alone::{Alone, OfStorm};
 use super::together::{Setting, Together};
+use crate::rca::figures::{Figure, figure};
 use std::fmt::Write as _;
 
 /// What must be known to read the figures.
@@ -48,15 +49,18 @@ fn alone(text: &mut String, alone: &Alone) {
         "alerts without a described group    {} of {} placed on what their name speaks of",
         alone.other_placed, alone.other_alerts
     );
-    let line = |what: &str, share: f64, chance: f64| format!("{what:<35} {share:.3}   chance {chance:.3}\n");
-    text.push_str(&format!("{:<35} {:.3}\n", "exactly one incident", alone.one_incident));
-    text.push_str(&line(
-        "one incident and right root first",
-        alone.one_incident_and_root_first,
-        alone.chance_first,
-    ));
-    text.push_str(&line("right root first (AC@1)", alone.root_first, alone.chance_first));
-    text.push_str(&line("right root in three (AC@3)", alone.root_in_three, alone.chance_in_three));
+    let share = |what: &str, holds: fn(&OfStorm) -> bool| {
+        let shares: Vec<f64> = alone.storms.iter().map(|storm| f64::from(u8::from(holds(storm)))).collect();
+        let Figure { value, low, high } = figure(&shares);
+        format!("{what:<35} {value:.3} [{low:.3}–{high:.3}]")
+    };
+    let one = share("exactly one incident", |storm| storm.incidents == 1);
+    let both = share("one incident and right root first", |storm| storm.incidents == 1 && storm.rank == 1);
+    let first = share("right root first (AC@1)", |storm| storm.rank == 1);
+    let in_three = share("right root in three (AC@3)", |storm| storm.rank <= 3);
+    let (chance, chance_in_three) = (alone.chance_first, alone.chance_in_three);
+    let _ = writeln!(text, "{one}\n{both}   chance {chance:.3}\n{first}   chance {chance:.3}");
+    let _ = writeln!(text, "{in_three}   chance {chance_in_three:.3}");
     text.push_str("\nRight root first if one part of the score is changed:\n");
     let _ = writeln!(
         text,
