@@ -107,7 +107,9 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     if first && symptoms.services().count() > 1 {
         reasons.push("its symptoms began first".into());
     }
-    let hearsay = own.values().all(|symptom| symptom.said.is_some()) && witness.is_none();
+    // A log that complains beside an alert is a witness, unless what is called stirs: callers complain of that, too.
+    let told = own.values().all(|symptom| symptom.said.is_some());
+    let hearsay = told && (witness.is_none() || stirring.is_some());
     if hearsay {
         reasons.push("no reading of midwatch's own bears it out".into());
     }

@@ -63,6 +63,9 @@ pub(crate) async fn bundle(engine: &Engine, incident: &Incident, facts: &Facts) 
     let series = series(engine, &near, until).await;
     let graph = calls(facts, &near);
     let from = series.iter().filter_map(|series| series.at.first()).min().copied();
+    // When trouble that somebody else alerts of began is not known: a rule may have waited for long. What of the time
+    // before was normal is then for the investigation to guess.
+    let seen = incident.signals.iter().any(|signal| signal.onset_at == onset && signal.baseline.is_some());
     let normal_to = after(onset, -ONSET_BLUR_S).as_millisecond();
     Bundle {
         incident: BundleIncident {
@@ -70,7 +73,7 @@ pub(crate) async fn bundle(engine: &Engine, incident: &Incident, facts: &Facts) 
             detected_at: incident.opened_at.as_millisecond(),
             services: Vec::new(),
             baseline: from
-                .filter(|from| *from < normal_to)
+                .filter(|from| seen && *from < normal_to)
                 .map(|from| TimeSpan { from, to: normal_to })
                 .into_iter()
                 .collect(),

@@ -31,10 +31,11 @@ impl Window {
         Self { detected_at, baseline }
     }
 
-    /// The earlier half of what there is from before the detection, where nobody says when all was normal.
+    /// The earlier half of what was measured before the detection, where nobody says when all was normal; of what was
+    /// logged, where nothing was measured.
     fn guessed(bundle: &Bundle, detected_at: Ms) -> Option<TimeSpan> {
         let samples = bundle.metrics.series.iter().filter_map(|series| series.at.first());
-        let from = samples.chain(bundle.logs.first().map(|line| &line.at)).min().copied()?;
+        let from = samples.min().or(bundle.logs.first().map(|line| &line.at)).copied()?;
         (from < detected_at).then(|| TimeSpan { from, to: from + (detected_at - from) / 2 })
     }
 

@@ -15,6 +15,7 @@ mod intake;
 mod modes;
 mod people;
 mod rules;
+mod second;
 mod tell;
 mod vendors;
 mod world;
