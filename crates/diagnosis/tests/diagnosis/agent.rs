@@ -1,0 +1,5 @@
+//! Investigations with models that do what a script says.
+
+mod claims;
+mod garbage;
+pub mod script;
