@@ -9,7 +9,7 @@ pub struct Document {
 }
 
 /// Whoever can look things up. An answer must depend on the question alone, so that an investigation can be replayed.
-pub trait Knowledge {
+pub trait Knowledge: Sync {
     /// Past incidents that resemble the words, best first.
     fn similar_incidents(&self, words: &str) -> Vec<Document>;
     /// Sections of runbooks for the words, best first.
