@@ -4,6 +4,7 @@
 //! commands of people. Must never: decide by itself. What to do next is a pure function of the journal and of gathered
 //! facts, whether it may be done is the gate's answer.
 
+pub mod agent;
 mod alerts;
 mod append;
 mod artifacts;

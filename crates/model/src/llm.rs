@@ -130,6 +130,8 @@ pub struct Ask {
     system: String,
     turns: Vec<Turn>,
     tools: Vec<ToolSpec>,
+    /// No part of the hash: what is left of a budget changes no question.
+    #[serde(skip)]
     tokens_max: u32,
 }
 

@@ -25,6 +25,9 @@ const BACKOFF: Duration = Duration::from_millis(500);
 /// The longest wait that a server may ask for: an incident does not wait longer for a second opinion.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 
+/// Bytes of an answer that make a token at least.
+const BYTES_PER_TOKEN: u64 = 3;
+
 /// A model that can be asked.
 #[derive(Debug)]
 pub struct Llm {
@@ -94,7 +97,7 @@ impl Llm {
             Failed::Final(NoReply::Timeout { seconds: timeout.as_secs(), tries })
         })?;
         let mut reply = answered.map_err(|error| failed(&error, timeout, tries))?;
-        reply.usage = self.priced(reply.usage);
+        reply.usage = self.priced(counted(&reply, ask));
         Ok(reply)
     }
 
@@ -103,6 +106,18 @@ impl Llm {
             + usage.answer_tokens as f64 * self.config.answer_usd_per_mtok;
         Usage { cost: cost / 1e6, ..usage }
     }
+}
+
+/// What a server does not count is counted here, rather too much than too little: limits hold without its help.
+fn counted(reply: &Reply, ask: &Ask) -> Usage {
+    let usage = reply.usage;
+    if usage.prompt_tokens > 0 {
+        return usage;
+    }
+    let arguments: usize =
+        reply.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum();
+    let answer = (reply.text.len() + arguments) as u64 / BYTES_PER_TOKEN;
+    Usage { prompt_tokens: ask.prompt_tokens_max(), answer_tokens: usage.answer_tokens.max(answer), ..usage }
 }
 
 fn failed(error: &wire::Failure, timeout: Duration, tries: u32) -> Failed {

@@ -1,6 +1,7 @@
 //! What was looked at: every answer of a tool is a piece with an id that a verdict can cite.
 
 use super::query::Query;
+use crate::investigate::answer::About;
 use crate::investigate::{AnswerEvidence, Window};
 use midwatch_model::{Evidence, EvidenceSource};
 use serde_json::{Value, json};
@@ -29,6 +30,17 @@ impl Piece {
     #[must_use]
     pub fn digest(&self) -> String {
         Evidence::digest_of(self.data.to_string().as_bytes())
+    }
+}
+
+impl Piece {
+    /// What it is about: the component that was asked for, and its series.
+    fn about(&self) -> About {
+        let metric = match &self.query {
+            Query::Metrics { metric, .. } => metric.clone(),
+            _ => None,
+        };
+        About { component: self.query.component().unwrap_or_default().to_owned(), metric }
     }
 }
 
@@ -76,6 +88,7 @@ impl Book {
             window: piece.window.clone(),
             digest: digest.clone(),
             excerpt: piece.excerpt.clone(),
+            about: piece.about(),
         })
     }
 }

@@ -37,7 +37,10 @@ pub fn render(answer: &Answer) -> String {
         others(&mut text, answer);
         reach(&mut text, answer);
     }
-    let _ = write!(text, "\n{:.1} ms, no language model asked", answer.elapsed_ms);
+    let asked = answer.llm.as_ref().map_or("no language model asked".to_owned(), |llm| {
+        format!("{} asked {} times: {} tokens, ${:.4}", llm.provider, llm.calls, llm.tokens, llm.cost)
+    });
+    let _ = write!(text, "\n{:.1} ms, {asked}", answer.elapsed_ms);
     text
 }
 
