@@ -17,6 +17,7 @@ mod query;
 mod quote;
 mod step;
 mod submission;
+pub mod told;
 mod tool;
 
 pub use book::Piece;

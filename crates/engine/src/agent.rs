@@ -4,10 +4,11 @@
 //! Must never: delay or change the deterministic verdict that the gate sees.
 
 use midwatch_connectors::{Llm, LlmConfig};
-use midwatch_diagnosis::agent::{Agent, Conclusion, Knowledge, Limits, Observation, Step, Why};
+use midwatch_diagnosis::agent::{Agent, Conclusion, Knowledge, Limits, Observation, Step, Why, told};
 use midwatch_diagnosis::bundle::Bundle;
+use midwatch_diagnosis::investigate::Answer;
 use midwatch_diagnosis::investigate::answer::Llm as Account;
-use midwatch_model::llm::{Ask, CallRecord, NoReply, Reply, redacted_json};
+use midwatch_model::llm::{Ask, CallRecord, NoReply, Reply, Tier, redacted_json};
 use midwatch_model::redact::redact;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 /// Who answers.
 #[derive(Debug)]
 pub enum Brain {
-    Model(Llm),
+    Model(Box<Llm>),
     /// Calls on record, by the hash of their prompts: the same answers to the same questions, offline.
     Record(Vec<CallRecord>),
 }
@@ -26,15 +27,6 @@ pub struct Assisted {
     pub conclusion: Conclusion,
     /// Every call, in order.
     pub calls: Vec<CallRecord>,
-}
-
-impl Assisted {
-    /// US dollars per minute until recovery: what the model's part of a minute cost.
-    #[must_use]
-    pub fn cost_per_minute(&self, recovery: Duration) -> f64 {
-        let minutes = (recovery.as_secs_f64() / 60.0).max(1.0);
-        self.calls.iter().map(|call| call.usage.cost).sum::<f64>() / minutes
-    }
 }
 
 /// The limits that a configuration sets.
@@ -82,6 +74,53 @@ pub async fn investigate(
     Assisted { conclusion, calls }
 }
 
+/// What a model put into words, or what we say without it.
+#[derive(Debug)]
+pub struct Told {
+    pub tier: Tier,
+    pub text: String,
+    /// Why the words are ours.
+    pub fell_back: Option<String>,
+}
+
+/// Asks for the words of one tier about an investigated incident, within what its limits leave; the call is added to it.
+pub async fn tell(
+    tier: Tier,
+    bundle: &Bundle,
+    knowledge: &dyn Knowledge,
+    brain: &Brain,
+    limits: Limits,
+    deadline: Duration,
+    assisted: &mut Assisted,
+) -> Told {
+    let answer = &mut assisted.conclusion.answer;
+    let ask = told::ask(tier, bundle, answer, knowledge);
+    let ours = |answer: &Answer, why: String| Told {
+        tier,
+        text: told::fallback(tier, bundle, answer, knowledge),
+        fell_back: Some(why),
+    };
+    let (tokens, cost) = answer.llm.as_ref().map_or((0, 0.0), |account| (account.tokens, account.cost));
+    if !limits.has_room(tokens, cost, &ask) {
+        return ours(answer, Why::OverBudget.to_string());
+    }
+    let call = answered(brain, &ask, Instant::now() + deadline, deadline).await;
+    if let Some(account) = &mut answer.llm {
+        account.calls += 1;
+        account.tokens = account.tokens.saturating_add(call.usage.tokens());
+        account.cost += call.usage.cost;
+    }
+    let told = match &call.answer {
+        Err(why) => ours(answer, why.to_string()),
+        Ok(reply) => told::read(tier, reply).map_or_else(
+            || ours(answer, "the model said nothing that can be used".to_owned()),
+            |text| Told { tier, text, fell_back: None },
+        ),
+    };
+    assisted.calls.push(call);
+    told
+}
+
 /// One call, as it stands on record; the machine sees exactly that, so that a replay goes the same way.
 async fn answered(brain: &Brain, ask: &Ask, until: Instant, deadline: Duration) -> CallRecord {
     let started = Instant::now();
@@ -108,11 +147,22 @@ async fn answered(brain: &Brain, ask: &Ask, until: Instant, deadline: Duration) 
     }
 }
 
-/// An answer without secrets.
+/// Characters of an answer, calls in it and bytes of a call's arguments that are kept.
+const TEXT_CHARS_MAX: usize = 4000;
+const CALLS_MAX: usize = 32;
+const ARGUMENT_BYTES_MAX: usize = 16 * 1024;
+
+/// An answer without secrets and of bounded size.
 fn on_record(mut reply: Reply) -> Reply {
-    reply.text = redact(&reply.text).into_owned();
+    reply.text = redact(&reply.text).chars().take(TEXT_CHARS_MAX).collect();
+    reply.calls.truncate(CALLS_MAX);
     for call in &mut reply.calls {
+        call.id = call.id.chars().take(100).collect();
+        call.name = call.name.chars().take(100).collect();
         call.arguments = redacted_json(&call.arguments);
+        if call.arguments.to_string().len() > ARGUMENT_BYTES_MAX {
+            call.arguments = serde_json::Value::Null;
+        }
     }
     reply
 }

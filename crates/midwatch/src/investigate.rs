@@ -16,7 +16,7 @@ pub async fn run(dir: &Path, json: bool, explain: bool, model: &ModelArgs) -> Re
     let started = Instant::now();
     let mut found = midwatch_diagnosis::investigate::investigate(&bundle);
     let opinion = second_opinion::ask(&bundle, model).await?;
-    if let Some(opinion) = &opinion {
+    if let Some((opinion, _)) = &opinion {
         found.answer.clone_from(&opinion.conclusion.answer);
     }
     found.answer.elapsed_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;

@@ -299,6 +299,35 @@ pub struct CallRecord {
     pub answer: Result<Reply, NoReply>,
 }
 
+/// What became of a model's opinion on an incident.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Opinion {
+    /// It puts first what the numbers put first.
+    Agrees,
+    /// It puts another explanation first, among those that the numbers leave open.
+    Differs,
+    /// It failed, or nothing of it stood the check.
+    NotUsed,
+}
+
+/// A model's opinion on record, with every call that led to it. Nothing is done because of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Advice {
+    pub opinion: Opinion,
+    /// One sentence for a person, in our words.
+    pub summary: String,
+    /// Vendor and model.
+    pub provider: String,
+    pub tokens: u64,
+    /// US dollars.
+    pub cost: f64,
+    #[schema(value_type = Vec<Object>)]
+    pub calls: Vec<CallRecord>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

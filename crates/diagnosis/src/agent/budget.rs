@@ -75,6 +75,15 @@ impl Limits {
         u32::try_from(most).ok()
     }
 
+    /// Whether a question beside the investigation fits into what is left, its longest answer counted.
+    #[must_use]
+    pub fn has_room(&self, tokens: u64, cost: f64, ask: &Ask) -> bool {
+        let (prompt, answer) = (ask.prompt_tokens_max(), u64::from(ask.tokens_max()));
+        let price = (prompt as f64 * self.prompt_price + answer as f64 * self.answer_price) / 1e6;
+        tokens.saturating_add(prompt).saturating_add(answer) <= self.tokens_max
+            && cost + price <= self.cost_max
+    }
+
     /// Rounds that are left.
     pub fn rounds_left(&self, spent: &Spent) -> u32 {
         self.rounds_max.min(ROUNDS_MAX).saturating_sub(spent.rounds)

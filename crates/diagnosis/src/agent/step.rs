@@ -79,6 +79,8 @@ pub struct Conclusion {
     pub answer: Answer,
     /// `None` if the model's verdict was used, else why the answer is the deterministic one.
     pub fell_back: Option<Why>,
+    /// Whether another explanation comes first than by the numbers.
+    pub differs: bool,
     /// Claims that did not stand: the component as the model wrote it, and why.
     pub struck: Vec<(String, Struck)>,
     pub spent: Spent,
@@ -318,12 +320,15 @@ impl<'a> Agent<'a> {
             return self.fall_back(Why::NothingStands, struck);
         }
         let answer = merge::merge(&self.answer, submission, &standing, &self.book);
-        Step::Conclude(Box::new(Conclusion { answer, fell_back: None, struck, spent: self.spent }))
+        let first = |answer: &Answer| answer.ranked.first().map(|ranked| ranked.component.clone());
+        let differs = first(&answer) != first(&self.answer);
+        Step::Conclude(Box::new(Conclusion { answer, fell_back: None, differs, struck, spent: self.spent }))
     }
 
     fn fall_back(&self, why: Why, struck: Vec<(String, Struck)>) -> Step {
         let answer = self.answer.clone();
-        Step::Conclude(Box::new(Conclusion { answer, fell_back: Some(why), struck, spent: self.spent }))
+        let (fell_back, spent) = (Some(why), self.spent);
+        Step::Conclude(Box::new(Conclusion { answer, fell_back, differs: false, struck, spent }))
     }
 }
 

@@ -3,3 +3,4 @@
 mod claims;
 mod garbage;
 pub mod script;
+mod told;

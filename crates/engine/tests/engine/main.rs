@@ -1,5 +1,6 @@
 //! The engine in a simulated world: whole incidents, crashes at every write, and people who step in.
 
+mod advice;
 mod again;
 mod crash;
 mod dedup;

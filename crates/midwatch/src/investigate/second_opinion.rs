@@ -5,16 +5,16 @@ use crate::config::Config;
 use crate::exit::Usage;
 use anyhow::{Context as _, Result, anyhow};
 use midwatch_connectors::{Llm, LlmConfig};
-use midwatch_diagnosis::agent::{Limits, Shelf};
+use midwatch_diagnosis::agent::{Limits, Shelf, told};
 use midwatch_diagnosis::bundle::Bundle;
-use midwatch_engine::agent::{Assisted, Brain, fallback_sentence, investigate, limits};
-use midwatch_model::llm::CallRecord;
+use midwatch_engine::agent::{Assisted, Brain, Told, fallback_sentence, investigate, limits, tell};
+use midwatch_model::llm::{CallRecord, Tier};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 /// Asks whoever the arguments name; `None` if they name nobody.
-pub async fn ask(bundle: &Bundle, args: &ModelArgs) -> Result<Option<Assisted>> {
+pub async fn ask(bundle: &Bundle, args: &ModelArgs) -> Result<Option<(Assisted, Vec<Told>)>> {
     let (brain, config) = match (&args.replay, args.llm) {
         // What was within its limits then is so again; prices are on record.
         (Some(file), _) => (Brain::Record(read(file)?), LlmConfig::default()),
@@ -23,17 +23,21 @@ pub async fn ask(bundle: &Bundle, args: &ModelArgs) -> Result<Option<Assisted>> 
                 Some(file) => Config::load(file)?.llm,
                 None => Config::of_environment()?.llm,
             };
-            (Brain::Model(model(&config)?), config)
+            (Brain::Model(Box::new(model(&config)?)), config)
         }
         (None, false) => return Ok(None),
     };
     let limits = if args.replay.is_some() { unlimited() } else { limits(&config) };
     let deadline = Duration::from_secs_f64(config.deadline_s);
-    let opinion = investigate(bundle, &Shelf::default(), &brain, limits, deadline).await;
+    let mut opinion = investigate(bundle, &Shelf::default(), &brain, limits, deadline).await;
+    let mut words = Vec::new();
+    for tier in told::TIERS.into_iter().filter(|_| args.words) {
+        words.push(tell(tier, bundle, &Shelf::default(), &brain, limits, deadline, &mut opinion).await);
+    }
     if let Some(file) = &args.record {
         write(file, &opinion.calls)?;
     }
-    Ok(Some(opinion))
+    Ok(Some((opinion, words)))
 }
 
 fn model(config: &LlmConfig) -> Result<Llm> {
@@ -72,13 +76,26 @@ fn write(file: &Path, calls: &[CallRecord]) -> Result<()> {
 }
 
 /// What became of the model's verdict, for a person.
-pub fn words(opinion: &Assisted) -> String {
+pub fn words((opinion, told): &(Assisted, Vec<Told>)) -> String {
     let mut text = opinion.conclusion.fell_back.as_ref().map_or_else(
         || "The model's verdict was checked and merged with that of the numbers.".to_owned(),
         fallback_sentence,
     );
     for (component, why) in &opinion.conclusion.struck {
         let _ = write!(text, "\nStruck: a claim about {component}: {why}");
+    }
+    for told in told {
+        let title = match told.tier {
+            Tier::Classify => "Class of the alert",
+            Tier::Impact => "Impact",
+            Tier::Plan => "Plan",
+            Tier::Investigate | Tier::Postmortem => "Summary",
+        };
+        let by = told
+            .fell_back
+            .as_ref()
+            .map_or("by the model, not checked".to_owned(), |why| format!("without the model: {why}"));
+        let _ = write!(text, "\n\n{title} ({by})\n  {}", told.text.replace('\n', "\n  "));
     }
     text
 }
