@@ -193,14 +193,15 @@ mod tests {
 
     #[test]
     fn what_cannot_work_is_refused_with_the_field() {
-        let with = |change: fn(&mut LlmConfig)| {
+        type Change = fn(&mut LlmConfig);
+        let with = |change: Change| {
             let mut config =
                 LlmConfig { provider: LlmProvider::Openai, model: Some("m".into()), ..LlmConfig::default() };
             change(&mut config);
             config.validate().map_err(|error| error.to_string())
         };
         assert_eq!(with(|_| {}), Ok(()));
-        let cases: [(fn(&mut LlmConfig), &str); 6] = [
+        let cases: [(Change, &str); 6] = [
             (|c| c.model = None, "llm.model"),
             (|c| c.url = Some("ftp://x".into()), "llm.url"),
             (|c| c.region = "a.b/c".into(), "llm.region"),

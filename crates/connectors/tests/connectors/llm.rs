@@ -13,16 +13,18 @@ use std::sync::{Arc, Mutex};
 /// One answer: status, what to wait, type, body; `None` never answers.
 type Canned = Option<(u16, Option<&'static str>, &'static str, String)>;
 
+/// What was asked, and what is answered; the last answer again and again.
+type Book = Arc<Mutex<(Vec<HeaderMap>, Vec<Canned>)>>;
+
 #[derive(Clone)]
 struct Server {
     url: String,
-    /// Requests so far, and what each is answered; the last one again and again.
-    book: Arc<Mutex<(Vec<HeaderMap>, Vec<Canned>)>>,
+    book: Book,
 }
 
 impl Server {
     async fn start(answers: Vec<Canned>) -> Self {
-        let book = Arc::new(Mutex::new((Vec::new(), answers)));
+        let book: Book = Arc::new(Mutex::new((Vec::new(), answers)));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&book));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -35,10 +37,7 @@ impl Server {
     }
 }
 
-async fn answer(
-    State(book): State<Arc<Mutex<(Vec<HeaderMap>, Vec<Canned>)>>>,
-    headers: HeaderMap,
-) -> Response {
+async fn answer(State(book): State<Book>, headers: HeaderMap) -> Response {
     let canned = {
         let mut book = book.lock().expect("the book");
         book.0.push(headers);

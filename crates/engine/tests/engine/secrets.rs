@@ -38,7 +38,7 @@ fn base64(bytes: &str) -> String {
             letters[value] as char
         })
         .collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
