@@ -76,7 +76,7 @@ mod tests {
             ("password=hunter22 user=bo", "password=[redacted] user=bo"),
             (r#"{"api_key": "abc123def"}"#, r#"{"api_key": "[redacted]"}"#),
             ("postgres://app:s3cret@db/x", "postgres://app:[redacted]@db/x"),
-            ("Authorization: Bearer abcdefghijkl", "Authorization: [redacted]"),
+            ("Authorization: Bearer abcdefghijkl", "Authorization: Bearer [redacted]"),
             ("AKIAABCDEFGHIJKLMNOP", "[redacted]"),
             ("DB_PASSWORD=hunter22", "DB_PASSWORD=[redacted]"),
             ("the password is Tr0ub4dor", "the password is [redacted]"),
@@ -99,6 +99,7 @@ mod tests {
             "trace 4bf92f3577b34da6a3ce929d0e0e4736, span 00f067aa0ba902b7",
             "pod checkout-7d9f8b6c5-x2x9q: OOMKilled, exit code 137",
             "auth: ok, session opened",
+            "send the API key as `Authorization: Bearer KEY`",
             "io.grpc.netty.shaded.io.netty.channel.AbstractChannel$AnnotatedConnectException",
         ] {
             check(text, text);

@@ -94,8 +94,9 @@ fn model_costs(input: &PostmortemInput<'_>) -> String {
     // Under a minute there is no rate to speak of.
     let minutes = input.incident.mttr_ms.map_or(0.0, |ms| ms as f64 / 60_000.0).max(1.0);
     let per_minute = cost / minutes;
+    let times = if calls == 1 { "call" } else { "calls" };
     format!(
-        "| Language model | {calls} calls, {tokens} tokens, ${cost:.4}; ${per_minute:.4} per minute until recovery |\n"
+        "| Language model | {calls} {times}, {tokens} tokens, ${cost:.4}; ${per_minute:.4} per minute until recovery |\n"
     )
 }
 

@@ -36,16 +36,20 @@ static RULES: LazyLock<Vec<(Regex, Becomes)>> = LazyLock::new(|| {
     let named = format!(
         r#"(?i)((?:\b|_)[a-z0-9_.-]{{0,64}}(?:{NAMES})(?:[_.-][a-z0-9_.-]{{0,32}})?(?:\\*["'])?\s*(?::=|=>|[:=]|%3[ad])\s*)({value})"#
     );
-    let rules: [(&str, Becomes); 10] = [
+    let rules: [(&str, Becomes); 11] = [
         (
             r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
             whole,
         ),
         (r"(?s)(Private-Lines: \d+).*?(?:Private-MAC|\z)", after_first),
         (SHAPES, whole),
-        // Headers whose whole value is a secret.
+        // Headers whose whole value is a secret; beside a scheme the word after it is.
         (
-            r#"(?i)(\b(?:proxy-)?(?:authorization|x-api-key|x-auth-token|x-vault-token|set-cookie|cookie)\\*["']?\s*[:=]\s*\\*["']?)[^\r\n"']{3,}"#,
+            r#"(?i)(\b(?:x-api-key|x-auth-token|x-vault-token|set-cookie|cookie)\\*["']?\s*[:=]\s*\\*["']?)[^\r\n"']{3,}"#,
+            after_first,
+        ),
+        (
+            r#"(?i)(\b(?:proxy-)?authorization\\*["']?\s*[:=]\s*\\*["']?(?:[a-z]+\s+)?)[A-Za-z0-9+/=._~-]{8,}"#,
             after_first,
         ),
         (r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9+/=._~-]{8,}", after_first),

@@ -108,9 +108,9 @@ pub fn with(rise: &dyn Fn(&str, i64) -> f64) -> Bundle {
 /// The id that the tool's answer of a name got, in the question that carries it.
 pub fn id_of(ask: &Ask, tool: &str) -> String {
     let text = serde_json::to_value(ask.turns()).expect("plain data");
-    let answers =
+    let mut answers =
         text.as_array().expect("turns").iter().filter_map(|turn| turn["answers"].as_array()).flatten();
-    let last = answers.filter(|answer| answer[1] == tool).next_back().expect("an answer of the tool");
+    let last = answers.rfind(|answer| answer[1] == tool).expect("an answer of the tool");
     let text = last[2].as_str().expect("text");
     let end = text.find("\n\n").unwrap_or(text.len());
     serde_json::from_str::<Value>(&text[..end]).expect("JSON")["id"].as_str().expect("an id").to_owned()
