@@ -174,7 +174,8 @@ fn account(brain: &Brain, calls: &[CallRecord]) -> Account {
     };
     Account {
         provider: calls.first().map_or(asked, |call| call.provider.clone()),
-        calls: calls.len() as u64,
+        // Without a key nothing was sent.
+        calls: calls.iter().filter(|call| !matches!(call.answer, Err(NoReply::NoKey { .. }))).count() as u64,
         tokens: calls.iter().fold(0, |sum, call| call.usage.tokens().saturating_add(sum)),
         cost: calls.iter().map(|call| call.usage.cost).sum(),
     }

@@ -391,7 +391,7 @@ pub struct ModelArgs {
     /// The configuration file with [llm]; without it, the environment says it (MIDWATCH_LLM__PROVIDER=…).
     #[arg(short, long, value_name = "FILE", requires = "llm")]
     pub config: Option<PathBuf>,
-    /// Also have it put the class of the alert, the impact, a plan and a summary into words.
+    /// With --llm or --replay: also have it put the class of the alert, the impact, a plan and a summary into words.
     #[arg(long)]
     pub words: bool,
     /// Write every call to this file, a JSON object per line.

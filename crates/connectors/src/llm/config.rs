@@ -131,7 +131,7 @@ impl LlmConfig {
         };
         let needs_model = matches!(self.provider, LlmProvider::Anthropic | LlmProvider::Openai);
         if needs_model && self.model.is_none() {
-            return wrong("model", "is needed: name the model to ask, such as one of your provider's list");
+            return wrong("model", "is needed: the name of the model to ask, as your provider lists it");
         }
         let http = |url: &String| Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
         if !self.url.as_ref().is_none_or(http) {
