@@ -8,8 +8,7 @@ use std::sync::LazyLock;
 static BREAK: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\\?\r?\n[ \t|>]*|(?:\\r)?\\n[ \t]*").expect("a constant pattern"));
 
-static SHAPES: LazyLock<[Regex; 2]> =
-    LazyLock::new(|| [rules::SHAPES, rules::RUN].map(|p| Regex::new(p).expect("a constant pattern")));
+static SHAPES: LazyLock<[Regex; 2]> = LazyLock::new(|| [rules::SHAPES, rules::RUN].map(rules::compiled));
 
 /// The text with what only shows when lines are put together masked, `None` if there is nothing.
 pub fn masked(text: &str) -> Option<String> {
@@ -20,13 +19,13 @@ pub fn masked(text: &str) -> Option<String> {
     }
     let (joined, at) = join(text, &breaks);
     let mut ranges = Vec::new();
-    for shape in SHAPES.iter() {
+    for (number, shape) in SHAPES.iter().enumerate() {
         for found in shape.find_iter(&joined) {
             let (from, to) = (at[found.start()], at[found.end() - 1] + 1);
             let is_split = breaks.iter().any(|(start, end)| *start >= from && *end <= to);
-            let shown = shape.as_str() == rules::SHAPES
-                || rules::is_random(found.as_str())
-                || super::encoded::hides_one(found.as_str());
+            let shown =
+                // The first pattern is that of the vendors: it says by itself what it is.
+                number == 0 || rules::is_random(found.as_str()) || super::encoded::hides_one(found.as_str());
             if is_split && shown {
                 ranges.push((from, to));
             }
