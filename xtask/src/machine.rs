@@ -35,6 +35,42 @@ pub const TOOLS: [Tool; 4] = [
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 
+/// What cannot run without the server of language models.
+pub const MODEL_TESTS: &str = "a_real_model_server";
+
+/// Installs the servers that come from npm, as the lock file says, beside what cargo builds; tests look there.
+///
+/// # Errors
+/// Why it cannot be, in a sentence.
+pub fn set_up_npm() -> Result<(), String> {
+    if !shell::has("npm") {
+        return Err("`npm` is not installed (Debian package npm)".to_owned());
+    }
+    let folder = shell::target_dir().map_err(|error| format!("{error:#}"))?.join("npm");
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("npm");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let mut changed = !folder.join("node_modules").is_dir();
+    for name in ["package.json", "package-lock.json"] {
+        let wanted = std::fs::read(ours.join(name)).map_err(|error| error.to_string())?;
+        if std::fs::read(folder.join(name)).ok().as_ref() != Some(&wanted) {
+            std::fs::write(folder.join(name), wanted).map_err(|error| error.to_string())?;
+            changed = true;
+        }
+    }
+    if !changed {
+        return Ok(());
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--omit=dev", "--no-audit", "--no-fund"]).current_dir(&folder);
+    let done = npm.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if done.is_ok_and(|status| status.success()) {
+        return Ok(());
+    }
+    // Half an installation must not pass for one the next time.
+    let _ = std::fs::remove_dir_all(folder.join("node_modules"));
+    Err("`npm ci` failed in the target folder's npm".to_owned())
+}
+
 /// Installs what is missing, as root on Debian; elsewhere says in one line what to install. Gives back what is still
 /// missing.
 pub fn set_up() -> Vec<&'static Tool> {

@@ -12,6 +12,10 @@ pub fn run() -> Result<ExitCode> {
     for tool in &missing {
         left_out.extend(["--skip".to_owned(), tool.tests.to_owned()]);
     }
+    let npm = machine::set_up_npm();
+    if npm.is_err() {
+        left_out.extend(["--skip".to_owned(), machine::MODEL_TESTS.to_owned()]);
+    }
     let all = [
         "test",
         "--workspace",
@@ -30,6 +34,9 @@ pub fn run() -> Result<ExitCode> {
             "skipped: {}: `{}` is not installed or may not run (Debian package {})",
             tool.tests, tool.program, tool.package
         );
+    }
+    if let Err(why) = npm {
+        println!("skipped: {}: {why}", machine::MODEL_TESTS);
     }
     Ok(if tests == ExitCode::SUCCESS { docs } else { tests })
 }

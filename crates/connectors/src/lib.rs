@@ -14,6 +14,7 @@ mod document;
 mod error;
 mod health;
 mod http;
+mod llm;
 mod logs;
 mod notifiers;
 mod outside;
@@ -27,6 +28,7 @@ pub use config::{
 pub use error::ConnectorError;
 pub use health::may_be_probed;
 pub use http::{Http, RESPONSE_BYTES_MAX};
+pub use llm::{Llm, LlmConfig, LlmProvider};
 pub use notifiers::{
     NotifyError, ReceiverConfig, WebhookConfig, webhook_target, wrong_receivers, wrong_secrets,
 };

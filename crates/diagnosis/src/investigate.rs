@@ -19,6 +19,7 @@ mod rank;
 mod scene;
 mod templates;
 mod tools;
+pub(crate) mod view;
 mod window;
 
 pub use answer::{About, Answer, AnswerEvidence, Ranked, Remediation, VerdictKind, Window};

@@ -1,9 +1,10 @@
-//! From symptoms to a verdict, deterministically and without a model.
+//! From symptoms to a verdict, deterministically; and with a language model, whose answers `agent` checks.
 //!
 //! Owns: the walk from symptoms towards causes, change correlation, blast radius and the confidence of each
 //! hypothesis. Must never: do I/O, read a clock or take a target from telemetry text. Components come from the service
 //! graph and the identity of series.
 
+pub mod agent;
 mod blast;
 pub mod bundle;
 mod evidence;

@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// Appends what `entries` says to an incident, anew if somebody else wrote first.
-    async fn tell(
+    pub(crate) async fn tell(
         &self,
         id: &IncidentId,
         entries: impl Fn(&Incident) -> Result<Vec<Entry>, EngineError>,

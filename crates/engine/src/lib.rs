@@ -4,6 +4,8 @@
 //! commands of people. Must never: decide by itself. What to do next is a pure function of the journal and of gathered
 //! facts, whether it may be done is the gate's answer.
 
+mod advice;
+pub mod agent;
 mod alerts;
 mod append;
 mod artifacts;
@@ -33,6 +35,7 @@ mod second;
 mod views;
 mod watch;
 
+pub use advice::{Advisor, advise};
 pub use alerts::{ReceiveError, Received};
 pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
 pub use commands::{ActRequest, ActResult};

@@ -195,7 +195,11 @@ impl Incident {
     fn apply(&mut self, line: &Line) {
         let at = line.at;
         match &line.entry {
-            Entry::Opened { .. } | Entry::ServiceRegistered { .. } | Entry::SilenceSet { .. } => {}
+            // What a model thinks changes no state.
+            Entry::Opened { .. }
+            | Entry::Advised { .. }
+            | Entry::ServiceRegistered { .. }
+            | Entry::SilenceSet { .. } => {}
             Entry::SignalJoined { signal, .. } => {
                 self.signals.push(signal.clone());
                 self.last_signal_at = at;

@@ -105,6 +105,8 @@ pub enum Command {
         /// Also say what each component's score is made of, and what was left out of the bundle.
         #[arg(long)]
         explain: bool,
+        #[command(flatten)]
+        model: ModelArgs,
     },
     /// Score midwatch on your own past incidents.
     Eval {
@@ -380,6 +382,26 @@ pub enum EvalCommand {
     },
 }
 
+/// Whether a language model is asked, too.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Ask the language model of [llm] for a second opinion; whatever fails, the verdict of the numbers comes.
+    #[arg(long)]
+    pub llm: bool,
+    /// The configuration file with [llm]; without it, the environment says it (MIDWATCH_LLM__PROVIDER=…).
+    #[arg(short, long, value_name = "FILE", requires = "llm")]
+    pub config: Option<PathBuf>,
+    /// With --llm or --replay: also have it put the class of the alert, the impact, a plan and a summary into words.
+    #[arg(long)]
+    pub words: bool,
+    /// Write every call to this file, a JSON object per line.
+    #[arg(long, value_name = "FILE", requires = "llm")]
+    pub record: Option<PathBuf>,
+    /// Answer from such a file instead of asking anybody.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["llm", "record"])]
+    pub replay: Option<PathBuf>,
+}
+
 #[derive(Subcommand)]
 pub enum ConfigCommand {
     /// Say whether a configuration can be used, and what to fix.
@@ -468,7 +490,9 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             client::answer(&client, "deny", &incident, plan, by, reason).await
         }
         Command::Act { client, act } => client::act(&client, act).await,
-        Command::Investigate { dir, json, explain } => crate::investigate::run(&dir, json, explain),
+        Command::Investigate { dir, json, explain, model } => {
+            crate::investigate::run(&dir, json, explain, &model).await
+        }
         Command::Eval { command } => crate::investigate::eval(command),
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,

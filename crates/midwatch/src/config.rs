@@ -17,7 +17,8 @@ pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
 use midwatch_connectors::{
-    ConnectorsConfig, ControlPlaneConfig, LogsConfig, ReceiverConfig, TelemetryConfig, webhook_target,
+    ConnectorsConfig, ControlPlaneConfig, LlmConfig, LogsConfig, ReceiverConfig, TelemetryConfig,
+    webhook_target,
 };
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, ReportConfig, Retention};
@@ -61,6 +62,7 @@ pub struct Config {
     pub decision: DecisionConfig,
     pub policy: PolicyConfig,
     pub verification: VerificationConfig,
+    pub llm: LlmConfig,
     pub alerts: AlertsConfig,
     pub lab: LabConfig,
     /// Keys with names and scopes, for whoever calls.
@@ -106,6 +108,7 @@ impl Default for Config {
             decision: DecisionConfig::default(),
             policy: PolicyConfig::default(),
             verification: VerificationConfig::default(),
+            llm: LlmConfig::default(),
             alerts: AlertsConfig::default(),
             lab: LabConfig::default(),
             api_keys: Vec::new(),
@@ -170,6 +173,14 @@ impl Config {
         };
         at_once(config.problems().into_iter().map(placed).collect())?;
         Ok(config)
+    }
+
+    /// The default with the environment laid over it, where there is no file.
+    ///
+    /// # Errors
+    /// What is wrong, and how to fix it.
+    pub fn of_environment() -> Result<Self> {
+        Self::parse("", "the environment", std::env::vars())
     }
 
     /// A configuration that is not in a file, without the environment.

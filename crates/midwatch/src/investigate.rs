@@ -1,8 +1,9 @@
 //! `midwatch investigate` and `midwatch eval`: an incident in a folder, and many of them.
 
+mod second_opinion;
 mod words;
 
-use crate::cli::EvalCommand;
+use crate::cli::{EvalCommand, ModelArgs};
 use crate::exit::{DONE, Exit, Usage};
 use crate::output::{self, out};
 use anyhow::{Result, anyhow};
@@ -10,22 +11,25 @@ use std::path::Path;
 use std::time::Instant;
 
 /// Investigates the bundle in a folder and prints the answer.
-pub fn run(dir: &Path, json: bool, explain: bool) -> Result<Exit> {
+pub async fn run(dir: &Path, json: bool, explain: bool, model: &ModelArgs) -> Result<Exit> {
     let bundle = midwatch_eval::folder::read(dir).map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;
     let started = Instant::now();
     let mut found = midwatch_diagnosis::investigate::investigate(&bundle);
+    let opinion = second_opinion::ask(&bundle, model).await?;
+    if let Some((opinion, _)) = &opinion {
+        found.answer.clone_from(&opinion.conclusion.answer);
+    }
     found.answer.elapsed_ms = (started.elapsed().as_secs_f64() * 1e6).round() / 1e3;
     if json {
         output::json(&found.answer)?;
     } else {
         out!("{}", words::render(&found.answer));
     }
-    // Beside JSON, what explains it goes where it does not break a reader.
+    let about = opinion.as_ref().map_or_else(String::new, second_opinion::words);
     let explained = if explain { words::explain(&found, &bundle.notes) } else { String::new() };
-    match (explain, json) {
-        (true, true) => eprintln!("{explained}"),
-        (true, false) => out!("\n{explained}"),
-        _ => {}
+    // Beside JSON, what explains it goes where it does not break a reader.
+    for text in [about, explained].iter().filter(|text| !text.is_empty()) {
+        if json { eprintln!("{text}") } else { out!("\n{text}") }
     }
     Ok(DONE)
 }

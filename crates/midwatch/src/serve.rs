@@ -5,8 +5,9 @@ use crate::exit::{DONE, Exit, FAILED, Usage};
 use crate::output::out;
 use anyhow::{Context as _, Result};
 use midwatch_api::{ApiConfig, Patience};
-use midwatch_connectors::World;
-use midwatch_engine::{Engine, SystemClock, SystemIds};
+use midwatch_connectors::{Llm, World};
+use midwatch_engine::agent::{Brain, limits};
+use midwatch_engine::{Advisor, Engine, SystemClock, SystemIds};
 use midwatch_signal::CriticalPatterns;
 use midwatch_store::Store;
 use std::net::SocketAddr;
@@ -30,6 +31,8 @@ pub fn die_with_parent() -> Result<()> {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("MIDWATCH_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // It writes whole answers of models when it is asked for everything.
+    let filter = filter.add_directive("genai=warn".parse().expect("a constant directive"));
     let ansi = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -90,6 +93,9 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let mut work = JoinSet::new();
     work.spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
     work.spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
+    if let Some(advisor) = advisor(&config)? {
+        work.spawn(midwatch_engine::advise(engine.clone(), advisor, stopped.clone()));
+    }
     work.spawn(midwatch_api::serve(listener, router, stopped, patience));
     tracing::info!(
         server.address = %address, mode = %config.mode, dry_run = config.dry_run, services = config.services.len(),
@@ -108,6 +114,16 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     }
     engine.store.close().await;
     told.map(|()| DONE)
+}
+
+/// Whoever is asked for a second opinion, if anybody is.
+fn advisor(config: &Config) -> Result<Option<Advisor>> {
+    let llm = Llm::new(&config.llm).map_err(|error| Usage(error.to_string()))?;
+    Ok(llm.map(|llm| Advisor {
+        brain: Brain::Model(Box::new(llm)),
+        limits: limits(&config.llm),
+        deadline: Duration::from_secs_f64(config.llm.deadline_s),
+    }))
 }
 
 fn ended_by_itself(ended: Option<Result<(), JoinError>>) -> anyhow::Error {

@@ -7,6 +7,7 @@ use crate::action::TargetState;
 use crate::artifact::Role;
 use crate::decision::{Approval, GateRecord, Principal};
 use crate::evidence::hex;
+use crate::llm::Advice;
 use crate::silence::Silence;
 use crate::{
     Action, ActionKey, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId, Timestamp, Verdict,
@@ -221,6 +222,10 @@ pub enum Entry {
         by: String,
         reason: String,
     },
+    /// A language model was asked for its opinion.
+    Advised {
+        advice: Advice,
+    },
     Reported {
         path: String,
         digest: String,
@@ -290,7 +295,7 @@ impl Entry {
     pub fn role(&self) -> Role {
         match self {
             Entry::Opened { .. } | Entry::SignalJoined { .. } | Entry::Linked { .. } => Role::Observer,
-            Entry::Diagnosed { .. } => Role::Analyzer,
+            Entry::Diagnosed { .. } | Entry::Advised { .. } => Role::Analyzer,
             Entry::Planned { .. } | Entry::StepSkipped { .. } => Role::Planner,
             Entry::Gated { .. }
             | Entry::ApprovalRequested { .. }
@@ -318,6 +323,7 @@ impl Entry {
             Entry::SignalJoined { .. } => "signal_joined",
             Entry::Linked { .. } => "linked",
             Entry::Diagnosed { .. } => "diagnosed",
+            Entry::Advised { .. } => "advised",
             Entry::Planned { .. } => "planned",
             Entry::Gated { .. } => "gated",
             Entry::ApprovalRequested { .. } => "approval_requested",

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod journal;
 pub mod label;
 mod labels;
+pub mod llm;
 pub mod metric;
 pub mod plan;
 pub mod promql;

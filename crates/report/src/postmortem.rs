@@ -2,6 +2,7 @@
 
 use crate::timeline::{headline, short, timeline};
 use midwatch_incident::{EffectRecord, Incident, State};
+use midwatch_model::journal::Entry;
 use midwatch_model::journal::{EffectOutcome, Line, VerificationOutcome};
 use midwatch_model::verdict::Spread;
 use midwatch_model::{
@@ -73,8 +74,30 @@ fn summary(input: &PostmortemInput<'_>) -> String {
     if let Some(mttr) = incident.mttr_ms.filter(|ms| *ms > 0) {
         let _ = writeln!(text, "| MTTR (detection to verified recovery) | {:.1} s |", mttr as f64 / 1000.0);
     }
+    text.push_str(&model_costs(input));
     let _ = writeln!(text, "| State when written | {} |\n", incident.state);
     text
+}
+
+/// What a language model cost, in all and per minute until recovery; nothing where none was asked.
+fn model_costs(input: &PostmortemInput<'_>) -> String {
+    let asked = input.lines.iter().filter_map(|line| match &line.entry {
+        Entry::Advised { advice } => Some(advice),
+        _ => None,
+    });
+    let (calls, tokens, cost) = asked.fold((0, 0, 0.0), |(calls, tokens, cost), advice| {
+        (calls + advice.calls.len(), tokens + advice.tokens, cost + advice.cost)
+    });
+    if calls == 0 {
+        return String::new();
+    }
+    // Under a minute there is no rate to speak of.
+    let minutes = input.incident.mttr_ms.map_or(0.0, |ms| ms as f64 / 60_000.0).max(1.0);
+    let per_minute = cost / minutes;
+    let times = if calls == 1 { "call" } else { "calls" };
+    format!(
+        "| Language model | {calls} {times}, {tokens} tokens, ${cost:.4}; ${per_minute:.4} per minute until recovery |\n"
+    )
 }
 
 fn outcome(incident: &Incident) -> String {

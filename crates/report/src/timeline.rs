@@ -77,6 +77,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Recurred { reason } => format!("The trouble is back: {reason}"),
         Entry::Escalated { reason } => format!("Handed to a person: {reason}"),
         Entry::FalseAlarm { by, reason } => format!("{by} marked it a false alarm: {reason}"),
+        Entry::Advised { advice } => advice.summary.clone(),
         Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
         Entry::Closed { reason } => format!("Closed: {reason}"),
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),

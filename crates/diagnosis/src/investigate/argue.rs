@@ -312,7 +312,9 @@ fn window(from: Ms, to: Ms) -> Window {
 /// What somebody else wrote, as one line of bounded length.
 fn one_line(text: &str) -> String {
     const CHARS_MAX: usize = 300;
-    text.split_whitespace()
+    // Before it is shortened: half a secret looks like none.
+    midwatch_model::redact::redact(text)
+        .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
         .chars()

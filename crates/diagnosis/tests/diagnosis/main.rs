@@ -1,5 +1,6 @@
 //! Verdicts on the lab's graph: every fault with what it causes elsewhere, decoys, and properties of every verdict.
 
+mod agent;
 mod bundles;
 mod convictions;
 mod faults;

@@ -1,5 +1,6 @@
 //! The engine in a simulated world: whole incidents, crashes at every write, and people who step in.
 
+mod advice;
 mod again;
 mod crash;
 mod dedup;
@@ -11,11 +12,14 @@ mod golden;
 mod guards;
 mod harness;
 mod incidents_told;
+mod injection;
 mod intake;
 mod modes;
+mod opinion;
 mod people;
 mod rules;
 mod second;
+mod secrets;
 mod tell;
 mod vendors;
 mod world;

@@ -37,7 +37,14 @@ pub fn render(answer: &Answer) -> String {
         others(&mut text, answer);
         reach(&mut text, answer);
     }
-    let _ = write!(text, "\n{:.1} ms, no language model asked", answer.elapsed_ms);
+    let asked = answer.llm.as_ref().filter(|llm| llm.calls > 0).map_or_else(
+        || "no language model asked".to_owned(),
+        |llm| {
+            let times = if llm.calls == 1 { "once".to_owned() } else { format!("{} times", llm.calls) };
+            format!("{} asked {times}: {} tokens, ${:.4}", llm.provider, llm.tokens, llm.cost)
+        },
+    );
+    let _ = write!(text, "\n{:.1} ms, {asked}", answer.elapsed_ms);
     text
 }
 

@@ -1,0 +1,134 @@
+//! Language models: Anthropic, whatever speaks OpenAI's chat completions (OpenAI, Groq, Ollama, vLLM), Bedrock Converse.
+//!
+//! Owns: how a question becomes a vendor's request and its answer ours, retries, timeouts, what a call cost. Must never: put
+//! a key or a body into an error, read an answer without end, or send anything that is not an [`Ask`].
+
+mod config;
+mod tls;
+mod wire;
+
+pub use config::{LlmConfig, LlmProvider};
+
+use crate::ConnectorError;
+use genai::Client;
+use genai::resolver::{AuthData, Endpoint};
+use genai::{ModelIden, ServiceTarget};
+use midwatch_model::llm::{Ask, NoReply, Reply, Size, Usage};
+use std::time::Duration;
+
+/// Tries after the first: an overloaded server recovers within seconds or not at all.
+const RETRIES_MAX: u32 = 3;
+
+/// Wait before the first retry; each further one doubles it.
+const BACKOFF: Duration = Duration::from_millis(500);
+
+/// The longest wait that a server may ask for: an incident does not wait longer for a second opinion.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+/// Bytes of an answer that make a token at least.
+const BYTES_PER_TOKEN: u64 = 3;
+
+/// A model that can be asked.
+#[derive(Debug)]
+pub struct Llm {
+    client: Client,
+    config: LlmConfig,
+    endpoint: String,
+}
+
+/// How one try failed.
+enum Failed {
+    /// It may go well next time, after so long if the server said so.
+    Passing(NoReply, Option<Duration>),
+    Final(NoReply),
+}
+
+impl Llm {
+    /// The configured model, `None` if there is none. Keys are read when it is asked, so that they can be replaced.
+    ///
+    /// # Errors
+    /// When the configuration cannot be used.
+    pub fn new(config: &LlmConfig) -> Result<Option<Self>, ConnectorError> {
+        config.validate()?;
+        let Some(endpoint) = config.endpoint() else { return Ok(None) };
+        let client =
+            Client::builder().with_reqwest(tls::client(config.timeout())?).build().map_err(|error| {
+                ConnectorError::Config { field: "llm".to_owned(), problem: error.to_string() }
+            })?;
+        Ok(Some(Self { client, config: config.clone(), endpoint }))
+    }
+
+    /// Vendor and model for a size, as they stand on record.
+    #[must_use]
+    pub fn name(&self, size: Size) -> String {
+        format!("{}/{}", self.config.provider.name(), self.config.model_of(size))
+    }
+
+    /// Asks, and asks again where that may help.
+    ///
+    /// # Errors
+    /// Why there is no answer, without anything that the server said.
+    pub async fn ask(&self, ask: &Ask) -> Result<Reply, NoReply> {
+        let key = self.config.key()?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let wait = match self.try_once(ask, &key, tries).await {
+                Ok(reply) => return Ok(reply),
+                Err(Failed::Final(why)) => return Err(why),
+                Err(Failed::Passing(why, _)) if tries > RETRIES_MAX => return Err(why),
+                Err(Failed::Passing(_, wait)) => wait,
+            };
+            let backoff = BACKOFF * 2_u32.pow(tries - 1);
+            tokio::time::sleep(wait.unwrap_or(backoff).min(RETRY_AFTER_MAX)).await;
+        }
+    }
+
+    async fn try_once(&self, ask: &Ask, key: &str, tries: u32) -> Result<Reply, Failed> {
+        let target = ServiceTarget {
+            endpoint: Endpoint::from_owned(self.endpoint.as_str()),
+            auth: AuthData::from_single(key),
+            model: ModelIden::new(self.config.provider.adapter(), self.config.model_of(ask.tier().size())),
+        };
+        let call = wire::call(&self.client, target, ask, self.config.stream);
+        let timeout = self.config.timeout();
+        let answered = tokio::time::timeout(timeout, call).await.map_err(|_| {
+            // What took so long once would take as long again.
+            Failed::Final(NoReply::Timeout { seconds: timeout.as_secs(), tries })
+        })?;
+        let mut reply = answered.map_err(|error| failed(&error, timeout, tries))?;
+        reply.usage = self.priced(counted(&reply, ask));
+        Ok(reply)
+    }
+
+    fn priced(&self, usage: Usage) -> Usage {
+        let cost = usage.prompt_tokens as f64 * self.config.prompt_usd_per_mtok
+            + usage.answer_tokens as f64 * self.config.answer_usd_per_mtok;
+        Usage { cost: cost / 1e6, ..usage }
+    }
+}
+
+/// What a server does not count is counted here, rather too much than too little: limits hold without its help.
+fn counted(reply: &Reply, ask: &Ask) -> Usage {
+    let usage = reply.usage;
+    if usage.prompt_tokens > 0 {
+        return usage;
+    }
+    let arguments: usize =
+        reply.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum();
+    let answer = (reply.text.len() + arguments) as u64 / BYTES_PER_TOKEN;
+    Usage { prompt_tokens: ask.prompt_tokens_max(), answer_tokens: usage.answer_tokens.max(answer), ..usage }
+}
+
+fn failed(error: &wire::Failure, timeout: Duration, tries: u32) -> Failed {
+    match error {
+        wire::Failure::Status { status, retry_after } => {
+            let why = NoReply::Status { status: *status, tries };
+            let passing = *status == 429 || *status == 408 || *status >= 500;
+            if passing { Failed::Passing(why, *retry_after) } else { Failed::Final(why) }
+        }
+        wire::Failure::Timeout => Failed::Final(NoReply::Timeout { seconds: timeout.as_secs(), tries }),
+        wire::Failure::Unreachable => Failed::Passing(NoReply::Unreachable { tries }, None),
+        wire::Failure::Garbled(why) => Failed::Final(NoReply::Garbled { why: (*why).to_owned() }),
+    }
+}

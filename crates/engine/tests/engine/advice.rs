@@ -1,0 +1,105 @@
+//! Second opinions on live incidents: put down beside the verdict, and nothing is done because of them.
+
+use crate::harness::{Rig, restart};
+use crate::opinion::reply;
+use midwatch_diagnosis::agent::{Agent, Limits, Observation, Shelf, Step};
+use midwatch_engine::Advisor;
+use midwatch_engine::agent::Brain;
+use midwatch_incident::{Incident, State};
+use midwatch_model::journal::Entry;
+use midwatch_model::llm::{Advice, CallRecord, Opinion, Reply, Tier};
+use serde_json::json;
+use std::time::Duration;
+
+fn advisor(calls: Vec<CallRecord>) -> Advisor {
+    Advisor { brain: Brain::Record(calls), limits: Limits::default(), deadline: Duration::from_secs(60) }
+}
+
+async fn diagnosed(rig: &Rig) -> Incident {
+    loop {
+        rig.tick().await;
+        if let Some(incident) = rig.incidents().await.into_iter().find(|i| i.first_verdict_at.is_some()) {
+            return incident;
+        }
+    }
+}
+
+async fn advice(rig: &Rig, incident: &Incident) -> Vec<Advice> {
+    let lines = rig.lines(&incident.id).await;
+    let of = |entry: &Entry| match entry {
+        Entry::Advised { advice } => Some(advice.clone()),
+        _ => None,
+    };
+    lines.iter().filter_map(|line| of(&line.entry)).collect()
+}
+
+/// What a model that says `last` in the second round would have on record for the incident as it stands.
+async fn recorded(rig: &Rig, incident: &Incident, last: impl Fn(&[String]) -> Reply) -> Vec<CallRecord> {
+    let bundle = rig.engine.incident_bundle(&incident.id).await.expect("a store").expect("an incident");
+    let shelf = Shelf::default();
+    let mut agent = Agent::new(&bundle, &shelf, Limits::default());
+    let cited = agent.deterministic().ranked[0].evidence.clone();
+    let Step::Ask(ask) = agent.step(Observation::Begin) else { panic!("it asks first") };
+    vec![CallRecord {
+        tier: Tier::Investigate,
+        provider: "script/one".into(),
+        prompt_sha256: ask.hash(),
+        latency_ms: 1.0,
+        usage: Default::default(),
+        answer: Ok(last(&cited)),
+    }]
+}
+
+#[tokio::test]
+async fn an_opinion_is_put_down_once_and_the_incident_goes_its_way() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    let incident = diagnosed(&rig).await;
+    let calls = recorded(&rig, &incident, |cited| {
+        let claim =
+            json!({"component": "payment", "kind": "latency_spike", "confidence": 0.9, "evidence": cited});
+        reply(&[("submit_verdict", json!({"verdict": "root_cause", "hypotheses": [claim]}))])
+    })
+    .await;
+    let advisor = advisor(calls);
+    assert_eq!(rig.engine.seek_advice(&advisor).await.expect("an opinion"), Some(incident.id.clone()));
+    assert_eq!(rig.engine.seek_advice(&advisor).await.expect("none is wanted"), None);
+    let found = advice(&rig, &incident).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(
+        (found[0].opinion, found[0].calls.len(), found[0].tokens),
+        (Opinion::Agrees, 1, 990),
+        "{found:?}"
+    );
+    let incident = rig.until_state(State::Resolved).await;
+    assert_eq!(rig.world.applied(), [restart()]);
+    rig.assert_sound().await;
+    let postmortem = std::fs::read_to_string(incident.report.expect("a report")).expect("a postmortem");
+    assert!(postmortem.contains("| Language model | 1 call, 990 tokens, $0.0010; $0.00"), "{postmortem}");
+}
+
+#[tokio::test]
+async fn a_model_that_fails_or_blames_another_changes_nothing_that_is_done() {
+    for blames in [None, Some("gateway"), Some("order"), Some("vault")] {
+        let rig = Rig::start().await;
+        rig.break_payment();
+        let incident = diagnosed(&rig).await;
+        let calls =
+            match blames {
+                None => Vec::new(),
+                Some(other) => recorded(&rig, &incident, |cited| {
+                    let claim =
+                        json!({"component": other, "kind": "crash_loop", "confidence": 1, "evidence": cited});
+                    reply(&[("submit_verdict", json!({"verdict": "root_cause", "hypotheses": [claim]}))])
+                })
+                .await,
+            };
+        rig.engine.seek_advice(&advisor(calls)).await.expect("an opinion");
+        let found = advice(&rig, &incident).await;
+        assert_eq!(found[0].opinion, Opinion::NotUsed, "{blames:?}: {found:?}");
+        assert!(found[0].summary.starts_with("The model was not used"), "{found:?}");
+        rig.until_state(State::Resolved).await;
+        assert_eq!(rig.world.applied(), [restart()], "{blames:?}");
+        rig.assert_sound().await;
+    }
+}

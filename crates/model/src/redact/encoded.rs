@@ -1,0 +1,54 @@
+//! Secrets inside of base64.
+
+use super::{MASK, rules};
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// Encodings inside of each other that are opened at most.
+const DEPTH_MAX: usize = 3;
+
+/// Sixteen characters hold twelve bytes: what is shorter hides no name with a value.
+static RUN: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"[A-Za-z0-9+/_-]{16,}={0,2}").expect("a constant pattern"));
+
+const LAX: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, LAX);
+const URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LAX);
+
+/// The text with runs that hide a secret masked, `None` if there is none.
+pub fn masked(text: &str) -> Option<String> {
+    let replaced =
+        RUN.replace_all(
+            text,
+            |found: &regex::Captures<'_>| {
+                if hides_one(&found[0]) { MASK.to_owned() } else { found[0].to_owned() }
+            },
+        );
+    (replaced != text).then(|| replaced.into_owned())
+}
+
+/// Whether a run is base64 of something with a secret in it.
+pub fn hides_one(run: &str) -> bool {
+    hides(run, DEPTH_MAX)
+}
+
+fn hides(run: &str, depth: usize) -> bool {
+    depth > 0
+        && opened(run).is_some_and(|inner| {
+            rules::masked(&inner).is_some()
+                || RUN.find_iter(&inner).any(|found| hides(found.as_str(), depth - 1))
+        })
+}
+
+/// What a run encodes, if that is text.
+fn opened(run: &str) -> Option<String> {
+    let bytes = STANDARD.decode(run).or_else(|_| URL.decode(run)).ok()?;
+    let text = String::from_utf8(bytes).ok()?;
+    let is_text = text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace());
+    is_text.then_some(text)
+}

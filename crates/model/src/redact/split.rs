@@ -1,0 +1,61 @@
+//! Secrets that are broken by the end of a line.
+
+use super::{MASK, rules};
+use regex::Regex;
+use std::sync::LazyLock;
+
+/// The end of a line as it is, as it is written in JSON, with a backslash before it, and the indent of the next.
+static BREAK: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\\?\r?\n[ \t|>]*|(?:\\r)?\\n[ \t]*").expect("a constant pattern"));
+
+static SHAPES: LazyLock<[Regex; 2]> = LazyLock::new(|| [rules::SHAPES, rules::RUN].map(rules::compiled));
+
+/// The text with what only shows when lines are put together masked, `None` if there is nothing.
+pub fn masked(text: &str) -> Option<String> {
+    let breaks: Vec<(usize, usize)> =
+        BREAK.find_iter(text).map(|found| (found.start(), found.end())).collect();
+    if breaks.is_empty() {
+        return None;
+    }
+    let (joined, at) = join(text, &breaks);
+    let mut ranges = Vec::new();
+    for (number, shape) in SHAPES.iter().enumerate() {
+        for found in shape.find_iter(&joined) {
+            let (from, to) = (at[found.start()], at[found.end() - 1] + 1);
+            let is_split = breaks.iter().any(|(start, end)| *start >= from && *end <= to);
+            let shown =
+                // The first pattern is that of the vendors: it says by itself what it is.
+                number == 0 || rules::is_random(found.as_str()) || super::encoded::hides_one(found.as_str());
+            if is_split && shown {
+                ranges.push((from, to));
+            }
+        }
+    }
+    (!ranges.is_empty()).then(|| cut(text, ranges))
+}
+
+/// The text without its breaks, and where each byte of it was.
+fn join(text: &str, breaks: &[(usize, usize)]) -> (String, Vec<usize>) {
+    let (mut joined, mut at) = (String::with_capacity(text.len()), Vec::with_capacity(text.len()));
+    let mut from = 0;
+    for (start, end) in breaks.iter().chain(std::iter::once(&(text.len(), text.len()))) {
+        joined.push_str(&text[from..*start]);
+        at.extend(from..*start);
+        from = *end;
+    }
+    (joined, at)
+}
+
+fn cut(text: &str, mut ranges: Vec<(usize, usize)>) -> String {
+    ranges.sort_unstable();
+    let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
+    for (start, end) in ranges {
+        if start >= from {
+            masked.push_str(&text[from..start]);
+            masked.push_str(MASK);
+        }
+        from = from.max(end);
+    }
+    masked.push_str(&text[from..]);
+    masked
+}
