@@ -3,6 +3,7 @@
 mod ci;
 mod longer;
 mod machine;
+mod model;
 mod shell;
 mod soak;
 mod test;
@@ -14,7 +15,7 @@ const USAGE: &str = "\
 cargo xtask <chore>
 
   demo [ARGS]   build midwatch and run `midwatch demo` with ARGS (--scenario S --mode auto --json …)
-  test          set up what the tests need, run every test, say what was skipped and why
+  test          set up what the tests need (programs, the embedding model), run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
   eval WHAT     score a stage on labelled data (rca|logs|storms|retrieval|anomaly [DIR] --data DIR --json)
@@ -70,5 +71,10 @@ fn bench(args: &[String]) -> Result<ExitCode> {
 /// Builds the release binary and hands over to it; its exit code is the chore's.
 fn demo(args: &[String]) -> Result<ExitCode> {
     let binary = shell::release_binary()?;
-    shell::run(&binary, &["demo"], args)
+    let model = model::obtain();
+    if let Err(error) = &model {
+        eprintln!("without the embedding model ({error:#}), knowledge is found by words alone");
+    }
+    let variables: Vec<_> = model.iter().map(|dir| (model::VARIABLE, dir.as_os_str())).collect();
+    shell::run_with(&binary, &["demo"], args, &variables)
 }

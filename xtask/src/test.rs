@@ -1,6 +1,6 @@
 //! The README's test command.
 
-use crate::{machine, shell};
+use crate::{machine, model, shell};
 use anyhow::Result;
 use std::process::ExitCode;
 
@@ -12,6 +12,12 @@ pub fn run() -> Result<ExitCode> {
     for tool in &missing {
         left_out.extend(["--skip".to_owned(), tool.tests.to_owned()]);
     }
+    let model = model::obtain();
+    let mut variables = Vec::new();
+    match &model {
+        Ok(dir) => variables.push((model::TESTS_VARIABLE, dir.as_os_str())),
+        Err(_) => left_out.extend(["--skip".to_owned(), model::TESTS.to_owned()]),
+    }
     let all = [
         "test",
         "--workspace",
@@ -22,7 +28,7 @@ pub fn run() -> Result<ExitCode> {
         "--all-targets",
         "--",
     ];
-    let tests = shell::cargo(&all, &left_out)?;
+    let tests = shell::run_with(&shell::cargo_program(), &all, &left_out, &variables)?;
     // `--all-targets` leaves out documentation; the compile-fail tests that guard authorisation live there.
     let docs = shell::cargo(&["test", "--workspace", "--locked", "--doc"], &[])?;
     for tool in &missing {
@@ -30,6 +36,9 @@ pub fn run() -> Result<ExitCode> {
             "skipped: {}: `{}` is not installed or may not run (Debian package {})",
             tool.tests, tool.program, tool.package
         );
+    }
+    if let Err(error) = &model {
+        println!("skipped: {}: the embedding model cannot be had: {error:#}", model::TESTS);
     }
     Ok(if tests == ExitCode::SUCCESS { docs } else { tests })
 }

@@ -12,6 +12,7 @@ mod guards;
 mod harness;
 mod incidents_told;
 mod intake;
+mod knowledge;
 mod modes;
 mod people;
 mod rules;
