@@ -22,16 +22,16 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Collection {
-    /// How past incidents went.
-    Incidents,
     /// What to do when something breaks.
     Runbooks,
+    /// How past incidents went.
+    Incidents,
     /// What a service is, who owns it, how it fails.
     Services,
 }
 
 impl Collection {
-    /// Every collection, in the order in which it is searched.
+    /// Every collection, in the order in which somebody at night needs them.
     pub const ALL: &'static [Collection] = <Collection as strum::VariantArray>::VARIANTS;
 
     /// The name as it is written in JSON and on the command line.

@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Lines of a hit that are shown; `--json` has all.
 const LINES_SHOWN: usize = 12;
 
+/// Hits of each collection where a person asks all three at once: they fit on a screen.
+const HITS_OF_EACH: usize = 3;
+
 /// Documents that are brought with one request: few enough that it stays far below the largest body.
 const BROUGHT_AT_ONCE: usize = 20;
 
@@ -20,6 +23,8 @@ pub async fn run(args: &ClientArgs, command: KnowledgeCommand) -> Result<Exit> {
     let client = Client::new(args)?;
     match command {
         KnowledgeCommand::Search { text, collection, service, anomaly_type, limit } => {
+            let whole = args.json || collection.is_some();
+            let limit = limit.or((!whole).then_some(HITS_OF_EACH));
             let asked = [
                 ("q", Some(text.join(" "))),
                 ("collection", collection.map(|one| one.name().to_owned())),

@@ -102,7 +102,7 @@ fn what_is_added_is_found_also_after_the_server_was_killed() {
     rig.says(&["remove", "runbooks", "zebra"], "removed runbooks/zebra");
     rig.refuses(&["remove", "runbooks", "zebra"], 1, "knowledge list");
     rig.refuses(&["review", "inc-nothing"], 1, "there is no incident");
-    rig.refuses(&["search", "x", "--collection", "poems"], 2, "known: incidents, runbooks, services");
+    rig.refuses(&["search", "x", "--collection", "poems"], 2, "known: runbooks, incidents, services");
 }
 
 #[test]
