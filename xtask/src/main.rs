@@ -46,7 +46,7 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "test" => test::run(),
         "ci" => ci::run(),
         "bench" => bench(args),
-        "eval" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], args),
+        "eval" => eval(args),
         "convert" => {
             shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--", "convert"], args)
         }
@@ -60,6 +60,20 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         }
         other => bail!("`{other}` is not a chore\n\n{USAGE}"),
     }
+}
+
+/// Scores with the embedding model where that is asked about and can be had.
+fn eval(args: &[String]) -> Result<ExitCode> {
+    let mut args = args.to_vec();
+    if args.first().is_some_and(|what| what == "retrieval")
+        && !args.iter().any(|arg| arg.starts_with("--model"))
+    {
+        match model::obtain() {
+            Ok(dir) => args.extend(["--model".to_owned(), dir.display().to_string()]),
+            Err(error) => eprintln!("without the embedding model ({error:#}), words alone are scored"),
+        }
+    }
+    shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], &args)
 }
 
 /// Measures the release binary, built from the sources as they are.

@@ -151,6 +151,8 @@ pub(crate) struct Knowledge {
     store: Store,
     shelf: RwLock<Arc<Shelf>>,
     pub(crate) model: Model,
+    /// Held by whoever reads all documents anew, so that what was read later is not replaced by what was read before.
+    reading: tokio::sync::Mutex<()>,
     /// Held by whoever makes vectors, so that nobody makes the same ones.
     embedding: tokio::sync::Mutex<()>,
     /// What is embedded beside a search.
@@ -172,6 +174,7 @@ impl Knowledge {
             store: store.clone(),
             shelf: RwLock::default(),
             model: Model::in_folder(config.model_dir.clone(), config.model_idle_s),
+            reading: tokio::sync::Mutex::new(()),
             embedding: tokio::sync::Mutex::new(()),
             underway: Mutex::new(None),
         };
@@ -189,6 +192,7 @@ impl Knowledge {
 
     /// Reads all documents anew, with the vectors that there are.
     async fn reload(&self) -> Result<(), EngineError> {
+        let _one = self.reading.lock().await;
         let mut documents = if self.shipped { shipped()? } else { Vec::new() };
         let mut origins: HashMap<_, _> =
             documents.iter().map(|d| ((d.collection, d.id.clone()), Origin::Shipped)).collect();

@@ -187,4 +187,33 @@ mod tests {
         check(&[], ".", "there is no model.safetensors");
         check(&[], "nowhere", "--pip");
     }
+
+    /// What the shipped service docs say of the lab is what the lab is.
+    #[cfg(feature = "lab")]
+    #[test]
+    fn the_docs_of_the_labs_services_are_true() {
+        use midwatch_lab::catalogue::ServiceName;
+        let shipped = midwatch_knowledge::shipped().expect("documents");
+        for service in ServiceName::ALL {
+            let document =
+                shipped.iter().find(|document| document.id == service.as_str() && document.facts.is_some());
+            let document = document.unwrap_or_else(|| panic!("{service} has no doc"));
+            let facts = document.facts.as_ref().expect("facts");
+            let callees: Vec<&str> = service.depends_on().iter().map(|callee| callee.as_str()).collect();
+            assert_eq!(facts.depends_on, callees, "{service}");
+            let profile = service.profile();
+            let within = format!("{} ms", profile.slo_p99_ms);
+            assert!(
+                facts.sla.contains(&within) || service.as_str() == "notification-service",
+                "{service}: {}",
+                facts.sla
+            );
+            if document.text.contains("requests a second") {
+                assert!(
+                    document.text.contains(&format!("{} requests a second", profile.nominal_rps)),
+                    "{service}"
+                );
+            }
+        }
+    }
 }

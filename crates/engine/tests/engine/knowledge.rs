@@ -173,3 +173,18 @@ async fn with_the_model_pages_are_found_by_meaning() {
         FoundBy::WordsAndMeaning
     );
 }
+
+#[tokio::test]
+async fn documents_that_are_added_at_once_are_all_there() {
+    let rig = rig().await;
+    let page = |n: usize| {
+        [written(&format!("page-{n}.md"), "# Page\n\n## Do\nTurn the zebra valve to the left, slowly.\n")]
+    };
+    let pages: Vec<_> = (0..20).map(page).collect();
+    let adding = pages.iter().map(|page| rig.engine.add_knowledge(page, "ana"));
+    for added in futures::future::join_all(adding).await {
+        added.expect("added");
+    }
+    let listed = rig.engine.list_knowledge();
+    assert_eq!(listed.iter().filter(|one| one.id.starts_with("page-")).count(), 20);
+}
