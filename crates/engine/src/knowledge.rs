@@ -10,12 +10,14 @@ pub use learn::{Candidate, ReviewRequest};
 pub use model::{Embed, Load, Model, ModelAway};
 
 use crate::{Engine, EngineError};
+use midwatch_connectors::{QdrantConfig, VectorIndex};
 use midwatch_knowledge::{Collection, Document, DocumentError, Hit, Library, Query, read_document, shipped};
 use midwatch_model::Timestamp;
 use midwatch_store::{Commit, KnowledgeRows, Store, StoredDocument};
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Documents of one request: a folder of runbooks at once, and no more than one commit takes in a moment.
@@ -35,12 +37,14 @@ pub struct KnowledgeConfig {
     pub model_idle_s: f64,
     /// Whether the documents that ship with midwatch are searched, too.
     pub shipped: bool,
+    /// A Qdrant in which vectors are compared, for more texts than fit in memory (needs the cargo feature `qdrant`).
+    pub qdrant: Option<QdrantConfig>,
 }
 
 impl Default for KnowledgeConfig {
     fn default() -> Self {
         // Searches of one incident lie minutes apart at most, and 90 MB are a lot for a watch in which nothing happens.
-        Self { model_dir: None, model_idle_s: 300.0, shipped: true }
+        Self { model_dir: None, model_idle_s: 300.0, shipped: true, qdrant: None }
     }
 }
 
@@ -151,6 +155,10 @@ pub(crate) struct Knowledge {
     store: Store,
     shelf: RwLock<Arc<Shelf>>,
     pub(crate) model: Model,
+    /// Where vectors are compared, if not here.
+    index: Option<Arc<dyn VectorIndex>>,
+    /// Whether the index has every vector that the library has.
+    index_is_current: AtomicBool,
     /// Held by whoever reads all documents anew, so that what was read later is not replaced by what was read before.
     reading: tokio::sync::Mutex<()>,
     /// Held by whoever makes vectors, so that nobody makes the same ones.
@@ -177,6 +185,8 @@ impl Knowledge {
             reading: tokio::sync::Mutex::new(()),
             embedding: tokio::sync::Mutex::new(()),
             underway: Mutex::new(None),
+            index: None,
+            index_is_current: AtomicBool::new(false),
         };
         knowledge.reload().await?;
         Ok(Arc::new(knowledge))
@@ -209,6 +219,7 @@ impl Knowledge {
         let mut library = Library::new(documents);
         vectors::recall(&self.store, &mut library).await?;
         self.put(Shelf { library, origins });
+        self.index_is_current.store(false, Ordering::SeqCst);
         Ok(())
     }
 }
@@ -229,7 +240,7 @@ impl Engine {
     /// # Errors
     /// When the store cannot be read.
     pub async fn search_knowledge(&self, question: &Question) -> Result<Answer, EngineError> {
-        let (vector, note) = vectors::of_question(&self.knowledge, &question.text, self.now()).await;
+        let (asked, note) = vectors::of_question(&self.knowledge, &question.text, self.now()).await;
         let shelf = self.knowledge.shelf();
         let collections = question.collection.map_or_else(|| Collection::ALL.to_vec(), |one| vec![one]);
         let mut hits = Vec::new();
@@ -241,11 +252,25 @@ impl Engine {
                 anomaly_type: question.anomaly_type.as_deref(),
                 limit: question.limit,
             };
-            let found = shelf.library.search(&query, vector.as_deref());
+            let found = shelf.library.search(&query, asked.compared());
             hits.extend(found.into_iter().map(|hit| part(&shelf, hit)));
         }
-        let by = if vector.is_some() { FoundBy::WordsAndMeaning } else { FoundBy::Words };
+        let by = if asked.is_compared() { FoundBy::WordsAndMeaning } else { FoundBy::Words };
         Ok(Answer { by, note, hits })
+    }
+
+    /// Has vectors compared elsewhere. To be said before the first search.
+    pub fn compare_vectors_in(&mut self, index: Arc<dyn VectorIndex>) {
+        if let Some(knowledge) = Arc::get_mut(&mut self.knowledge) {
+            knowledge.index = Some(index);
+        }
+    }
+
+    /// Uses another model than the configured one. To be said before the first search.
+    pub fn embed_with(&mut self, model: Model) {
+        if let Some(knowledge) = Arc::get_mut(&mut self.knowledge) {
+            knowledge.model = model;
+        }
     }
 
     /// Takes documents in; all of them or none. They are durable when this returns.

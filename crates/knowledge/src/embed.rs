@@ -15,9 +15,6 @@ use wordpiece::WordPiece;
 /// What the model is called.
 pub const MODEL_NAME: &str = "all-MiniLM-L6-v2";
 
-/// Numbers of a vector.
-pub const DIMENSIONS: usize = bert::HIDDEN;
-
 /// A file that the model is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ModelFile {
@@ -95,7 +92,7 @@ impl Embedder {
         Ok(Self { pieces, bert, worker })
     }
 
-    /// The unit vector of a text, [`DIMENSIONS`] numbers; of a long one its first 256 tokens count.
+    /// The unit vector of a text, 384 numbers; of a long one its first 256 tokens count.
     ///
     /// # Errors
     /// When the arithmetic fails.

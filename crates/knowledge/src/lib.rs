@@ -15,7 +15,8 @@ mod shipped;
 mod terms;
 
 pub use document::{Collection, Criticality, Document, ServiceFacts};
-pub use embed::{DIMENSIONS, Embedder, MODEL_FILES, MODEL_NAME, ModelError, ModelFile, cosine};
+pub use embed::{Embedder, MODEL_FILES, MODEL_NAME, ModelError, ModelFile, cosine};
+pub use meaning::Compared;
 pub use read::{DOCUMENT_BYTES_MAX, DocumentError, INCIDENT_CHUNKS, read_document};
 pub use search::{Hit, Library, MEANING_WEIGHT, Query};
 pub use section::{SECTION_CHARS_MIN, Section, sections};

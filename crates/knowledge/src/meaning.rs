@@ -1,6 +1,7 @@
 //! How near parts of documents are to a question in meaning: the nearest window of each part counts.
 
 use crate::embed::cosine;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -47,16 +48,36 @@ fn parts(text: &str) -> Vec<&str> {
 /// How near each passage is; empty if there is nothing to compare.
 pub(crate) struct Nearness(Vec<Option<f32>>);
 
+/// How a question is compared by meaning.
+#[derive(Clone, Copy)]
+pub enum Compared<'a> {
+    /// Words alone count.
+    Not,
+    /// With the vectors that the library has.
+    Here(&'a [f32]),
+    /// Elsewhere: how near which text is. What is not among them is not near.
+    Elsewhere(&'a HashMap<Arc<str>, f32>),
+}
+
+impl<'a> From<Option<&'a [f32]>> for Compared<'a> {
+    fn from(vector: Option<&'a [f32]>) -> Self {
+        vector.map_or(Self::Not, Self::Here)
+    }
+}
+
 impl Nearness {
-    pub(crate) fn of(windows: &[Window], vector: Option<&[f32]>) -> Self {
-        let Some(asked) = vector else { return Self(Vec::new()) };
+    pub(crate) fn of(windows: &[Window], compared: Compared<'_>) -> Self {
+        let near_to = |window: &Window| match compared {
+            Compared::Not => None,
+            Compared::Here(asked) => window.vector.as_ref().map(|vector| cosine(vector, asked)),
+            Compared::Elsewhere(near) => near.get(&window.text).copied(),
+        };
         let mut near: Vec<Option<f32>> = Vec::new();
         for window in windows {
             if near.len() <= window.passage {
                 near.resize(window.passage + 1, None);
             }
-            let Some(vector) = &window.vector else { continue };
-            let nearness = cosine(vector, asked);
+            let Some(nearness) = near_to(window) else { continue };
             near[window.passage] =
                 Some(near[window.passage].map_or(nearness, |best: f32| best.max(nearness)));
         }
@@ -101,14 +122,14 @@ mod tests {
             vector: vector.map(|v| Arc::from(v.as_slice())),
         };
         let all = [window(0, Some([0.0, 1.0])), window(0, Some([1.0, 0.0])), window(1, None)];
-        let near = Nearness::of(&all, Some(&[1.0, 0.0]));
+        let near = Nearness::of(&all, Compared::Here(&[1.0, 0.0]));
         assert_eq!(
             (near.nearest(0..1), near.nearest(1..2), near.nearest(0..2)),
             (Some(1.0), None, Some(1.0))
         );
-        assert!(
-            !Nearness::of(&all, None).is_compared()
-                && !Nearness::of(&all[2..], Some(&[1.0, 0.0])).is_compared()
-        );
+        assert!(!Nearness::of(&all, Compared::Not).is_compared());
+        assert!(!Nearness::of(&all[2..], Compared::Here(&[1.0, 0.0])).is_compared());
+        let elsewhere = HashMap::from([(Arc::from(""), 0.5)]);
+        assert_eq!(Nearness::of(&all, Compared::Elsewhere(&elsewhere)).nearest(1..2), Some(0.5));
     }
 }

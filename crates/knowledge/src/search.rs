@@ -1,7 +1,7 @@
 //! Finding documents.
 
 use crate::bm25::Index;
-use crate::meaning::{Nearness, Window, windows};
+use crate::meaning::{Compared, Nearness, Window, windows};
 use crate::terms::terms;
 use crate::{Collection, Document};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -154,6 +154,11 @@ impl Library {
         self.windows.iter().filter(|w| w.vector.is_none()).map(|w| w.text.clone()).collect()
     }
 
+    /// All texts that can have a vector, with those that have one.
+    pub fn with_vectors(&self) -> impl Iterator<Item = (&Arc<str>, Option<&Arc<[f32]>>)> {
+        self.windows.iter().map(|window| (&window.text, window.vector.as_ref()))
+    }
+
     /// Gives vectors to the texts for which there are any.
     pub fn set_vectors(&mut self, vectors: &HashMap<Arc<str>, Arc<[f32]>>) {
         for window in &mut self.windows {
@@ -171,10 +176,11 @@ impl Library {
     }
 
     /// What fits best, best first: of runbooks the 8 best sections; of incidents at most 5, which the 10 best chunks belong
-    /// to, each with its best chunk; a service doc by its exact name, else those that fit best. `vector` is that of the
-    /// text; with it meaning counts beside words.
+    /// to, each with its best chunk; a service doc by its exact name, else those that fit best. Compared by meaning, that
+    /// counts beside words.
     #[must_use]
-    pub fn search(&self, query: &Query<'_>, vector: Option<&[f32]>) -> Vec<Hit<'_>> {
+    pub fn search<'a>(&self, query: &Query<'_>, compared: impl Into<Compared<'a>>) -> Vec<Hit<'_>> {
+        let compared = compared.into();
         let own = match query.collection {
             Collection::Incidents => INCIDENTS_MAX,
             Collection::Runbooks => RUNBOOK_SECTIONS_MAX,
@@ -183,11 +189,11 @@ impl Library {
         let mut hits = match query.collection {
             Collection::Services => match self.service(query) {
                 Some(hit) => vec![hit],
-                None => self.best_of_each(query, vector),
+                None => self.best_of_each(query, compared),
             },
-            Collection::Runbooks => self.parts(query, vector),
+            Collection::Runbooks => self.parts(query, compared),
             Collection::Incidents => {
-                let mut chunks = self.parts(query, vector);
+                let mut chunks = self.parts(query, compared);
                 chunks.truncate(INCIDENT_CHUNKS_MAX);
                 let mut known = HashSet::new();
                 chunks.retain(|hit| known.insert(hit.document.id.as_str()));
@@ -200,8 +206,8 @@ impl Library {
 
     /// All documents that fit, best first, each with its best part.
     #[must_use]
-    pub fn best_of_each(&self, query: &Query<'_>, vector: Option<&[f32]>) -> Vec<Hit<'_>> {
-        let mut hits = self.parts(query, vector);
+    pub fn best_of_each<'a>(&self, query: &Query<'_>, compared: impl Into<Compared<'a>>) -> Vec<Hit<'_>> {
+        let mut hits = self.parts(query, compared.into());
         let mut known = HashSet::new();
         hits.retain(|hit| known.insert(hit.document.id.as_str()));
         hits
@@ -219,9 +225,9 @@ impl Library {
     }
 
     /// Every part of every document that fits, best first.
-    fn parts(&self, query: &Query<'_>, vector: Option<&[f32]>) -> Vec<Hit<'_>> {
+    fn parts(&self, query: &Query<'_>, compared: Compared<'_>) -> Vec<Hit<'_>> {
         let asked = terms(query.text);
-        let near = Nearness::of(&self.windows, vector);
+        let near = Nearness::of(&self.windows, compared);
         let fits = self.words_of_passages.fits(&asked);
         let fit = |passage: usize| fits.get(&passage).map_or(0.0, |fit| fit.score);
         let mut parts = Vec::new();

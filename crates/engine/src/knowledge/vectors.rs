@@ -3,11 +3,13 @@
 use super::model::{Embed, ModelAway};
 use super::{EMBEDDED_AT_ONCE, Knowledge};
 use crate::EngineError;
-use midwatch_knowledge::{DIMENSIONS, Library, MODEL_FILES};
+use midwatch_connectors::{ConnectorError, Point, VectorIndex};
+use midwatch_knowledge::{Compared, Library, MODEL_FILES};
 use midwatch_model::Timestamp;
 use midwatch_store::{Commit, KnowledgeRows, Store};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 /// Texts whose vectors are made durable together: what is lost when the process ends meanwhile.
@@ -26,7 +28,7 @@ fn bytes(vector: &[f32]) -> Vec<u8> {
 
 fn numbers(bytes: &[u8]) -> Option<Arc<[f32]>> {
     let numbers: Arc<[f32]> = bytes.as_chunks::<4>().0.iter().map(|four| f32::from_le_bytes(*four)).collect();
-    (numbers.len() == DIMENSIONS).then_some(numbers)
+    (!numbers.is_empty()).then_some(numbers)
 }
 
 /// Gives a library the vectors that the store has.
@@ -40,16 +42,69 @@ pub(super) async fn recall(store: &Store, library: &mut Library) -> Result<(), E
     Ok(())
 }
 
-/// The vector of a question if meaning can count now, else why it does not.
+/// Nearest texts that an index elsewhere is asked for: many more than a search shows, since several are of one document and
+/// filters leave some out.
+const NEAREST: usize = 256;
+
+/// A question as it is compared by meaning.
+pub(super) enum Asked {
+    Not,
+    Here(Vec<f32>),
+    Elsewhere(HashMap<Arc<str>, f32>),
+}
+
+impl Asked {
+    pub(super) fn compared(&self) -> Compared<'_> {
+        match self {
+            Self::Not => Compared::Not,
+            Self::Here(vector) => Compared::Here(vector),
+            Self::Elsewhere(near) => Compared::Elsewhere(near),
+        }
+    }
+
+    pub(super) fn is_compared(&self) -> bool {
+        !matches!(self, Self::Not)
+    }
+}
+
+/// The question as it can be compared now, and what is not as it should be.
 pub(super) async fn of_question(
     knowledge: &Arc<Knowledge>,
     text: &str,
     now: Timestamp,
-) -> (Option<Vec<f32>>, Option<String>) {
-    match compare(knowledge, text, now).await {
-        Ok(vector) => (Some(vector), None),
-        Err(away) => (None, Some(away.to_string())),
+) -> (Asked, Option<String>) {
+    let vector = match compare(knowledge, text, now).await {
+        Ok(vector) => vector,
+        Err(away) => return (Asked::Not, Some(away.to_string())),
+    };
+    let Some(index) = &knowledge.index else { return (Asked::Here(vector), None) };
+    match elsewhere(knowledge, index.as_ref(), &vector).await {
+        Ok(near) => (Asked::Elsewhere(near), None),
+        // The store has the same vectors: nothing is lost but room.
+        Err(error) => (Asked::Here(vector), Some(format!("compared in memory: {error}"))),
     }
+}
+
+/// Brings the index what it does not have, and asks it.
+async fn elsewhere(
+    knowledge: &Knowledge,
+    index: &dyn VectorIndex,
+    vector: &[f32],
+) -> Result<HashMap<Arc<str>, f32>, ConnectorError> {
+    let shelf = knowledge.shelf();
+    let texts: HashMap<[u8; 32], &Arc<str>> =
+        shelf.library.with_vectors().map(|(text, _)| (digest(text), text)).collect();
+    // Said before it is so: whatever comes into the library meanwhile says otherwise again.
+    if !knowledge.index_is_current.swap(true, Ordering::SeqCst) {
+        let point = |(text, vector): (&Arc<str>, Option<&Arc<[f32]>>)| {
+            Some(Point { digest: digest(text), vector: vector?.to_vec() })
+        };
+        let put = index.put(shelf.library.with_vectors().filter_map(point).collect()).await;
+        put.inspect_err(|_| knowledge.index_is_current.store(false, Ordering::SeqCst))?;
+    }
+    let near = index.nearest(vector.to_vec(), NEAREST).await?;
+    // What was taken away is still there, and nobody's any more.
+    Ok(near.into_iter().filter_map(|(digest, near)| Some(((*texts.get(&digest)?).clone(), near))).collect())
 }
 
 async fn compare(knowledge: &Arc<Knowledge>, text: &str, now: Timestamp) -> Result<Vec<f32>, ModelAway> {
@@ -127,5 +182,6 @@ impl Knowledge {
         let mut library = shelf.library.clone();
         library.set_vectors(vectors);
         *shelf = Arc::new(super::Shelf { library, origins: shelf.origins.clone() });
+        self.index_is_current.store(false, Ordering::SeqCst);
     }
 }

@@ -13,6 +13,7 @@ mod harness;
 mod incidents_told;
 mod intake;
 mod knowledge;
+mod knowledge_index;
 mod modes;
 mod people;
 mod rules;

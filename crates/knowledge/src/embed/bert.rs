@@ -7,7 +7,7 @@ use candle_nn::{Embedding, LayerNorm, Module as _, VarBuilder, embedding, layer_
 
 const LAYERS: usize = 6;
 const HEADS: usize = 12;
-pub(super) const HIDDEN: usize = 384;
+const HIDDEN: usize = 384;
 const BETWEEN: usize = 1536;
 const VOCABULARY: usize = 30_522;
 const POSITIONS: usize = 512;

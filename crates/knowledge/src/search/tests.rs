@@ -100,7 +100,7 @@ fn with_vectors(vector: impl Fn(&str) -> [f32; 2]) -> Library {
 #[test]
 fn what_means_the_same_is_found_without_a_word_in_common() {
     let library = with_vectors(|text| if text.contains("disk") { [1.0, 0.0] } else { [0.0, 1.0] });
-    let hits = library.search(&query("no space left"), Some(&[1.0, 0.0]));
+    let hits = library.search(&query("no space left"), crate::Compared::Here(&[1.0, 0.0]));
     assert_eq!(hits.len(), 1);
     assert_eq!((hits[0].document.id.as_str(), hits[0].nearness), ("DiskFull", Some(1.0)));
     assert!(library.search(&query("no space left"), None).is_empty(), "by words alone it is not");
@@ -112,7 +112,7 @@ fn words_and_meaning_are_weighed() {
     let library = || with_vectors(|text| if text.starts_with("DiskFull") { [1.0, 0.0] } else { [0.6, 0.8] });
     let first = |weight: f64| {
         let library = library().with_meaning_weight(weight);
-        library.search(&query("pool exhausted"), Some(&[1.0, 0.0]))[0].document.id.clone()
+        library.search(&query("pool exhausted"), crate::Compared::Here(&[1.0, 0.0]))[0].document.id.clone()
     };
     assert_eq!((first(0.0).as_str(), first(1.0).as_str()), ("PoolExhausted", "DiskFull"));
 }
