@@ -34,7 +34,6 @@ const ROUTES: [(&str, &str, Option<Scope>); 54] = [
     ("GET", "/api/v1/incidents/{id}/lineage", Some(Scope::Read)),
     ("GET", "/api/v1/incidents/{id}/bundle", Some(Scope::Read)),
     ("GET", "/api/v1/incidents/{id}/postmortem", Some(Scope::Read)),
-    ("GET", "/api/v1/incidents/{id}/bundle", Some(Scope::Read)),
     ("POST", "/api/v1/incidents/{id}/false-alarm", Some(Scope::Act)),
     ("GET", "/api/v1/approvals", Some(Scope::Read)),
     ("POST", "/api/v1/approvals", Some(Scope::Act)),
