@@ -36,7 +36,7 @@ pub const TOOLS: [Tool; 4] = [
 ];
 
 /// What cannot run without the server of language models.
-pub const MODEL_TESTS: &str = "a_real_model_server";
+pub const MODEL_SERVER_TESTS: &str = "a_real_model_server";
 
 /// Installs the servers that come from npm, as the lock file says, beside what cargo builds; tests look there.
 ///

@@ -3,6 +3,7 @@
 mod ci;
 mod longer;
 mod machine;
+mod model;
 mod shell;
 mod soak;
 mod test;
@@ -14,7 +15,7 @@ const USAGE: &str = "\
 cargo xtask <chore>
 
   demo [ARGS]   build midwatch and run `midwatch demo` with ARGS (--scenario S --mode auto --json …)
-  test          set up what the tests need, run every test, say what was skipped and why
+  test          set up what the tests need (programs, the embedding model), run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
   eval WHAT     score a stage on labelled data (rca|logs|storms|retrieval|anomaly [DIR] --data DIR --json)
@@ -45,7 +46,7 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "test" => test::run(),
         "ci" => ci::run(),
         "bench" => bench(args),
-        "eval" => shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], args),
+        "eval" => eval(args),
         "convert" => {
             shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--", "convert"], args)
         }
@@ -61,6 +62,20 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
     }
 }
 
+/// Scores with the embedding model where that is asked about and can be had.
+fn eval(args: &[String]) -> Result<ExitCode> {
+    let mut args = args.to_vec();
+    if args.first().is_some_and(|what| what == "retrieval")
+        && !args.iter().any(|arg| arg.starts_with("--model"))
+    {
+        match model::obtain() {
+            Ok(dir) => args.extend(["--model".to_owned(), dir.display().to_string()]),
+            Err(error) => eprintln!("without the embedding model ({error:#}), words alone are scored"),
+        }
+    }
+    shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--"], &args)
+}
+
 /// Measures the release binary, built from the sources as they are.
 fn bench(args: &[String]) -> Result<ExitCode> {
     shell::release_binary()?;
@@ -70,5 +85,10 @@ fn bench(args: &[String]) -> Result<ExitCode> {
 /// Builds the release binary and hands over to it; its exit code is the chore's.
 fn demo(args: &[String]) -> Result<ExitCode> {
     let binary = shell::release_binary()?;
-    shell::run(&binary, &["demo"], args)
+    let model = model::obtain();
+    if let Err(error) = &model {
+        eprintln!("without the embedding model ({error:#}), knowledge is found by words alone");
+    }
+    let variables: Vec<_> = model.iter().map(|dir| (model::VARIABLE, dir.as_os_str())).collect();
+    shell::run_with(&binary, &["demo"], args, &variables)
 }

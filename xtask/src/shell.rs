@@ -1,6 +1,7 @@
 //! Running other programs.
 
 use anyhow::{Context as _, Result, bail};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -22,9 +23,20 @@ pub fn cargo_program() -> PathBuf {
 
 /// Runs a program to its end with this one's standard streams; its exit code is the answer.
 pub fn run(program: &Path, args: &[&str], more: &[String]) -> Result<ExitCode> {
+    run_with(program, args, more, &[])
+}
+
+/// Runs a program to its end, with further variables in its environment.
+pub fn run_with(
+    program: &Path,
+    args: &[&str],
+    more: &[String],
+    variables: &[(&str, &OsStr)],
+) -> Result<ExitCode> {
     let status = command(program)
         .args(args)
         .args(more)
+        .envs(variables.iter().copied())
         .status()
         .with_context(|| format!("cannot start {}", program.display()))?;
     Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)))

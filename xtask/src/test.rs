@@ -1,6 +1,6 @@
 //! The README's test command.
 
-use crate::{machine, shell};
+use crate::{machine, model, shell};
 use anyhow::Result;
 use std::process::ExitCode;
 
@@ -14,7 +14,13 @@ pub fn run() -> Result<ExitCode> {
     }
     let npm = machine::set_up_npm();
     if npm.is_err() {
-        left_out.extend(["--skip".to_owned(), machine::MODEL_TESTS.to_owned()]);
+        left_out.extend(["--skip".to_owned(), machine::MODEL_SERVER_TESTS.to_owned()]);
+    }
+    let model = model::obtain();
+    let mut variables = Vec::new();
+    match &model {
+        Ok(dir) => variables.push((model::TESTS_VARIABLE, dir.as_os_str())),
+        Err(_) => left_out.extend(["--skip".to_owned(), model::TESTS.to_owned()]),
     }
     let all = [
         "test",
@@ -26,7 +32,7 @@ pub fn run() -> Result<ExitCode> {
         "--all-targets",
         "--",
     ];
-    let tests = shell::cargo(&all, &left_out)?;
+    let tests = shell::run_with(&shell::cargo_program(), &all, &left_out, &variables)?;
     // `--all-targets` leaves out documentation; the compile-fail tests that guard authorisation live there.
     let docs = shell::cargo(&["test", "--workspace", "--locked", "--doc"], &[])?;
     for tool in &missing {
@@ -36,7 +42,10 @@ pub fn run() -> Result<ExitCode> {
         );
     }
     if let Err(why) = npm {
-        println!("skipped: {}: {why}", machine::MODEL_TESTS);
+        println!("skipped: {}: {why}", machine::MODEL_SERVER_TESTS);
+    }
+    if let Err(error) = &model {
+        println!("skipped: {}: the embedding model cannot be had: {error:#}", model::TESTS);
     }
     Ok(if tests == ExitCode::SUCCESS { docs } else { tests })
 }

@@ -128,12 +128,16 @@ impl From<EngineError> for ApiError {
             EngineError::Store(_) | EngineError::Report { .. } | EngineError::NotAuthorized(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
-            EngineError::NoIncident(_) | EngineError::UnknownService(..) => StatusCode::NOT_FOUND,
+            EngineError::NoIncident(_) | EngineError::NoDocument(_) | EngineError::UnknownService(..) => {
+                StatusCode::NOT_FOUND
+            }
             EngineError::NotWaiting { .. } | EngineError::StalePlan { .. } | EngineError::Refused(_) => {
                 StatusCode::CONFLICT
             }
             EngineError::Target(_) => StatusCode::BAD_GATEWAY,
-            EngineError::BadServiceName(_) | EngineError::BadHealthUrl(_) => StatusCode::BAD_REQUEST,
+            EngineError::BadServiceName(_) | EngineError::BadHealthUrl(_) | EngineError::Unfit(_) => {
+                StatusCode::BAD_REQUEST
+            }
         };
         Self::new(status, error.to_string())
     }

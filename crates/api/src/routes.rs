@@ -4,6 +4,7 @@ mod alerts;
 mod changes;
 pub(crate) mod dead_letters;
 mod incidents;
+mod knowledge;
 mod lineage;
 mod maintenance;
 mod services;
@@ -35,6 +36,12 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::false_alarm))
         .routes(routes!(incidents::approvals, incidents::answer))
         .routes(routes!(incidents::actions, incidents::act))
+        .routes(routes!(knowledge::list, knowledge::add))
+        .routes(routes!(knowledge::search))
+        .routes(routes!(knowledge::reindex))
+        .routes(routes!(knowledge::remove))
+        .routes(routes!(knowledge::candidates))
+        .routes(routes!(knowledge::candidate, knowledge::review))
         .routes(routes!(maintenance::list, maintenance::add))
         .routes(routes!(maintenance::end))
         .routes(routes!(workflow::runs))

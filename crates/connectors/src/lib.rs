@@ -19,6 +19,7 @@ mod logs;
 mod notifiers;
 mod outside;
 pub mod telemetry;
+mod vectors;
 mod world;
 
 pub use config::{
@@ -33,4 +34,7 @@ pub use notifiers::{
     NotifyError, ReceiverConfig, WebhookConfig, webhook_target, wrong_receivers, wrong_secrets,
 };
 pub use outside::{LogDigest, LoggedLine, Outside, Poll, Probe, SourceFailure};
+#[cfg(feature = "qdrant")]
+pub use vectors::Qdrant;
+pub use vectors::{Near, Point, QdrantConfig, VectorIndex};
 pub use world::{CriticalMatcher, World};

@@ -1,6 +1,6 @@
 //! What the engine is told.
 
-use crate::{Feed, Retention};
+use crate::{Feed, KnowledgeConfig, Retention};
 use midwatch_decision::DecisionConfig;
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
@@ -63,6 +63,7 @@ pub struct EngineConfig {
     /// Which incidents receivers are told of.
     pub told_incidents: ToldIncidents,
     pub retention: Retention,
+    pub knowledge: KnowledgeConfig,
     /// Where people reach this server; part of what receivers are told.
     pub external_url: String,
 }

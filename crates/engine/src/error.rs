@@ -31,6 +31,11 @@ pub enum EngineError {
     Silence(#[from] midwatch_incident::SilenceError),
     #[error("{0}")]
     Refused(String),
+    /// What was handed in cannot be taken.
+    #[error("{0}")]
+    Unfit(String),
+    #[error("there is no document {0}; `midwatch knowledge list` shows those there are")]
+    NoDocument(String),
     #[error("the report cannot be written to {path}: {source}")]
     Report { path: String, source: std::io::Error },
     #[error("the journal and the gate disagree: {0}")]

@@ -24,6 +24,7 @@ mod family;
 mod gather;
 mod handover;
 mod incident_alerts;
+mod knowledge;
 mod next;
 mod notify;
 mod observe;
@@ -45,12 +46,17 @@ pub use desk::{Held, Known, KnownGroup, Suppression};
 pub use dispatch::run;
 pub use door::{Feed, Incoming, IncomingChanges, ReceivedChanges, Subscription};
 pub use error::EngineError;
+pub use knowledge::{
+    Answer, Candidate, Embed, FoundBy, FoundPart, Indexed, KnowledgeConfig, Listed, Load, Model, ModelAway,
+    Origin, Question, ReviewRequest, Written,
+};
 pub use notify::{Failing, Tally, tell};
 pub use quiet::pages;
 pub use retention::Retention;
 pub use views::{incident_row, rebuild};
 pub use watch::{Health, Watch};
 
+pub use midwatch_knowledge::Collection;
 pub use midwatch_report::ToldIncidents;
 
 use desk::Desk;
@@ -77,6 +83,7 @@ pub struct Engine {
     answers: notify::Answers,
     tallies: notify::Tallies,
     looks: second::Looks,
+    knowledge: Arc<knowledge::Knowledge>,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -98,6 +105,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let watch = Watch::load(&config, &store, clock.now()).await?;
         let desk = Desk::load(&config, &store, clock.now()).await?;
+        let knowledge = knowledge::Knowledge::load(&config.knowledge, &store).await?;
         outside.set_services(&watch.registrations());
         let (watch, desk) = (Mutex::new(watch), Mutex::new(desk));
         Ok(Self {
@@ -114,6 +122,7 @@ impl Engine {
             answers: notify::Answers::default(),
             tallies: notify::Tallies::default(),
             looks: second::Looks::default(),
+            knowledge,
             wake: Notify::new(),
             tell: Notify::new(),
         })

@@ -42,6 +42,7 @@ impl Engine {
     /// Forgets a batch of what is old enough.
     pub(crate) async fn forget(&self) -> Result<(), EngineError> {
         let (now, mut next) = (self.now(), self.next_look.lock().await);
+        self.knowledge.model.release_idle(now);
         if next.is_some_and(|at| now < at) {
             return Ok(());
         }

@@ -27,7 +27,7 @@ enum Eval {
     /// Log templates: are lines of one statement, and only those, put together, and how fast?
     Logs(LogsArgs),
     /// Retrieval: is the page that somebody needs the first one that is found?
-    Retrieval(FolderArgs),
+    Retrieval(RetrievalArgs),
     /// Anomalies of single series, by the profiles of the Numenta Anomaly Benchmark.
     Anomaly(FolderArgs),
     /// Turns a third-party data set into incident bundles with a truth beside each.
@@ -44,6 +44,15 @@ struct FolderArgs {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(clap::Args)]
+struct RetrievalArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// A folder with the model.safetensors and the tokenizer.json of all-MiniLM-L6-v2.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -79,7 +88,9 @@ fn main() -> ExitCode {
         Eval::Rca(args) => say(rca(&args)),
         Eval::Logs(args) => say(logs(&args)),
         Eval::Retrieval(args) => {
-            say(on(&args, convert::Set::Runbooks, "runbooks", midwatch_eval::retrieval::run))
+            let score =
+                |dir: &Path, json: bool| midwatch_eval::retrieval::run(dir, args.model.as_deref(), json);
+            say(on(&args.folder, convert::Set::Runbooks, "runbooks", score))
         }
         Eval::Anomaly(args) => say(on(&args, convert::Set::Nab, "nab", midwatch_eval::anomaly::run)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),
@@ -110,7 +121,7 @@ fn on(
     args: &FolderArgs,
     set: convert::Set,
     name: &str,
-    score: fn(&Path, bool) -> anyhow::Result<String>,
+    score: impl Fn(&Path, bool) -> anyhow::Result<String>,
 ) -> anyhow::Result<String> {
     if let Some(dir) = &args.dir {
         return score(dir, args.json);

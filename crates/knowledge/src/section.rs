@@ -14,7 +14,14 @@ pub struct Section<'a> {
 /// The sections of a Markdown text, split at headings of the second level. What is in fenced code is no heading.
 #[must_use]
 pub fn sections(text: &str) -> Vec<Section<'_>> {
-    let body = without_front_matter(text);
+    let mut all = sections_of_any_length(text);
+    all.retain(|section| section.text.chars().count() >= SECTION_CHARS_MIN);
+    all
+}
+
+/// As [`sections`], also those that say nothing.
+pub(crate) fn sections_of_any_length(text: &str) -> Vec<Section<'_>> {
+    let body = split_front(text).map_or(text, |(_, body)| body);
     let mut starts = vec![0];
     let (mut at, mut fenced) = (0, false);
     for line in body.split_inclusive('\n') {
@@ -25,8 +32,7 @@ pub fn sections(text: &str) -> Vec<Section<'_>> {
         at += line.len();
     }
     let ends = starts.iter().skip(1).copied().chain([body.len()]);
-    let all = starts.iter().zip(ends).map(|(start, end)| section(&body[*start..end]));
-    all.filter(|section| section.text.chars().count() >= SECTION_CHARS_MIN).collect()
+    starts.iter().zip(ends).map(|(start, end)| section(&body[*start..end])).collect()
 }
 
 fn section(text: &str) -> Section<'_> {
@@ -37,10 +43,13 @@ fn section(text: &str) -> Section<'_> {
     Section { heading: heading.trim(), text: rest.trim() }
 }
 
-/// YAML between `---` at the top is about the page, not on it.
-fn without_front_matter(text: &str) -> &str {
-    let Some(rest) = text.strip_prefix("---\n") else { return text };
-    rest.split_once("\n---\n").map_or(text, |(_, body)| body)
+/// YAML between `---` at the top is about the page, not on it: that, and the page.
+pub(crate) fn split_front(text: &str) -> Option<(&str, &str)> {
+    let rest = text.strip_prefix("---\n")?;
+    if let Some(body) = rest.strip_prefix("---\n") {
+        return Some(("", body));
+    }
+    rest.split_once("\n---\n").or_else(|| rest.strip_suffix("\n---").map(|front| (front, "")))
 }
 
 #[cfg(test)]

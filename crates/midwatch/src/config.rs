@@ -21,7 +21,7 @@ use midwatch_connectors::{
     webhook_target,
 };
 use midwatch_decision::{DecisionConfig, Policy};
-use midwatch_engine::{EngineConfig, ReportConfig, Retention};
+use midwatch_engine::{EngineConfig, KnowledgeConfig, ReportConfig, Retention};
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
@@ -55,6 +55,8 @@ pub struct Config {
     pub engine: LoopConfig,
     pub detection: DetectionConfig,
     pub incident: IncidentConfig,
+    /// Runbooks, service docs and past incidents.
+    pub knowledge: KnowledgeConfig,
     /// How alerts are recognised that tell the same.
     pub dedup: DedupConfig,
     /// How alerts are damped that begin and end again and again.
@@ -103,6 +105,7 @@ impl Default for Config {
             engine: LoopConfig::default(),
             detection: DetectionConfig::default(),
             incident: IncidentConfig::default(),
+            knowledge: KnowledgeConfig::default(),
             dedup: DedupConfig::default(),
             flap: FlapConfig::default(),
             decision: DecisionConfig::default(),
@@ -255,6 +258,10 @@ impl Config {
             routing: Arc::new(self.routing().unwrap_or_default()),
             receivers: self.receivers(),
             told_incidents: self.routing.incidents,
+            knowledge: KnowledgeConfig {
+                model_dir: crate::knowledge::model_dir(self.knowledge.model_dir.clone()),
+                ..self.knowledge.clone()
+            },
             retention: Retention {
                 records_days: self.store.retention_days,
                 requests_days: self.store.request_retention_days,

@@ -39,7 +39,10 @@ pub fn eval(command: EvalCommand) -> Result<Exit> {
     let report = match command {
         EvalCommand::Rca { dir, json } => midwatch_eval::rca::run(&dir, json),
         EvalCommand::Storms { dir, json } => midwatch_eval::storms::run(&dir, json),
-        EvalCommand::Retrieval { dir, json } => midwatch_eval::retrieval::run(&dir, json),
+        EvalCommand::Retrieval { dir, model, json } => {
+            let model = crate::knowledge::model_of_eval(model);
+            midwatch_eval::retrieval::run(&dir, model.as_deref(), json)
+        }
         EvalCommand::Anomaly { dir, json } => midwatch_eval::anomaly::run(&dir, json),
         EvalCommand::Logs { dir, drain3, json } => midwatch_eval::logs::run(&dir, drain3, json),
     };

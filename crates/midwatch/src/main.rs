@@ -10,6 +10,7 @@ mod exit;
 mod import;
 mod investigate;
 mod key;
+mod knowledge;
 mod output;
 mod serve;
 mod store;

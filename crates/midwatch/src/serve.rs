@@ -5,7 +5,7 @@ use crate::exit::{DONE, Exit, FAILED, Usage};
 use crate::output::out;
 use anyhow::{Context as _, Result};
 use midwatch_api::{ApiConfig, Patience};
-use midwatch_connectors::{Llm, World};
+use midwatch_connectors::{Llm, QdrantConfig, VectorIndex, World};
 use midwatch_engine::agent::{Brain, limits};
 use midwatch_engine::{Advisor, Engine, SystemClock, SystemIds};
 use midwatch_signal::CriticalPatterns;
@@ -51,8 +51,24 @@ async fn open(config: &Config) -> Result<Arc<Engine>> {
         .with_critical_matcher(Box::new(move |line| patterns.classify(line).is_some()));
     let store = Store::open(&config.store.path).await?;
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
-    let engine = Engine::open(config.engine(), policy, store, Arc::new(world), clock, ids).await?;
+    let mut engine = Engine::open(config.engine(), policy, store, Arc::new(world), clock, ids).await?;
+    if let Some(qdrant) = &config.knowledge.qdrant {
+        engine.compare_vectors_in(vector_index(qdrant)?);
+    }
     Ok(Arc::new(engine))
+}
+
+#[cfg(feature = "qdrant")]
+fn vector_index(config: &QdrantConfig) -> Result<Arc<dyn VectorIndex>> {
+    let wrong = |error: midwatch_connectors::ConnectorError| Usage(error.to_string());
+    let http = midwatch_connectors::Http::new().map_err(wrong)?;
+    Ok(Arc::new(midwatch_connectors::Qdrant::new(http, config).map_err(wrong)?))
+}
+
+#[cfg(not(feature = "qdrant"))]
+fn vector_index(_: &QdrantConfig) -> Result<Arc<dyn VectorIndex>> {
+    let text = "[knowledge.qdrant] is set, but this midwatch was built without it: build it with `--features qdrant`";
+    Err(Usage(text.into()).into())
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener> {

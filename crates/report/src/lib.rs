@@ -3,6 +3,7 @@
 //! Owns: wording. Must never: state what the journal does not hold, or blame a person.
 
 mod incident_alert;
+mod lesson;
 mod lineage;
 mod message;
 mod postmortem;
@@ -12,6 +13,7 @@ mod way;
 pub use incident_alert::{
     INCIDENT_ALERT, IncidentAlerts, Needs, PERSON_ALERT, ToldIncidents, incident_alerts, tells_of_incident,
 };
+pub use lesson::lesson;
 pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};

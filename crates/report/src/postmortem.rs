@@ -100,7 +100,7 @@ fn model_costs(input: &PostmortemInput<'_>) -> String {
     )
 }
 
-fn outcome(incident: &Incident) -> String {
+pub(crate) fn outcome(incident: &Incident) -> String {
     let end = match incident.state {
         State::FalseAlarm => "marked as a false alarm by a person".into(),
         State::Resolved | State::Closed => match remedy(incident) {
@@ -267,7 +267,7 @@ fn actions(incident: &Incident) -> String {
     text
 }
 
-fn factors(incident: &Incident) -> String {
+pub(crate) fn factors(incident: &Incident) -> String {
     let mut text = String::from("## Contributing factors\n\n");
     let mut any = false;
     let mut add = |line: String| {
@@ -397,7 +397,7 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace(['\n', '\r', '`'], " ").replace('<', "&lt;")
 }
 
-fn sentence_case(text: &str) -> String {
+pub(crate) fn sentence_case(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + chars.as_str())
 }

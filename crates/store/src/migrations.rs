@@ -47,6 +47,7 @@ mod tests {
             (7, "bba8833d"),
             (8, "a25c36d8"),
             (9, "b757f983"),
+            (10, "bdec00dc"),
         ];
         let expected: Vec<(i64, String)> =
             expected.map(|(version, digest): (i64, &str)| (version, digest.to_owned())).to_vec();

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 use std::path::Path;
 
 /// The tables that grow with what comes in, and what they hold.
-pub const TABLES: [(&str, &str); 12] = [
+pub const TABLES: [(&str, &str); 15] = [
     ("records", "journal entries"),
     ("intake", "alerts and anomalies"),
     ("standing", "what is known of them"),
@@ -19,6 +19,9 @@ pub const TABLES: [(&str, &str); 12] = [
     ("changes", "changes that were told"),
     ("seen", "requests that are known again"),
     ("artifacts", "artifacts"),
+    ("knowledge_documents", "runbooks, incidents and service docs"),
+    ("knowledge_reviews", "reviews of incidents"),
+    ("knowledge_vectors", "vectors of texts"),
 ];
 
 /// One table.

@@ -5,6 +5,7 @@ use crate::changes::{self, ToldChange};
 use crate::dead_letter::{self, DeadLetter, LetterRetried};
 use crate::delivery::{self, Delivery};
 use crate::intake::{PutOff, Retold};
+use crate::knowledge::{self, KnowledgeRows};
 use crate::notification::{self, Attempt, LogRow, Notification};
 use crate::retention::{self, Forgotten};
 use crate::seen::{self, Seen};
@@ -85,6 +86,8 @@ pub struct Commit {
     pub dead_letters: Vec<DeadLetter>,
     /// Dead letters that were tried again.
     pub letters_retried: Vec<LetterRetried>,
+    /// What people wrote down.
+    pub knowledge: KnowledgeRows,
     /// What is forgotten.
     pub forgotten: Forgotten,
     /// Named snapshots to replace.
@@ -352,6 +355,7 @@ impl Writer {
             write_steps(db, commit).await?;
             notification::write(db, commit).await?;
             dead_letter::write(db, commit).await?;
+            knowledge::write(db, commit).await?;
             if !commit.forgotten.is_empty() {
                 retention::forget(db, &commit.forgotten).await?;
             }

@@ -26,7 +26,7 @@ pub enum Scope {
     Read,
     /// Bring alerts and changes.
     Ingest,
-    /// Decide and act: approvals, actions, silences, maintenance, dead letters, false alarms.
+    /// Decide and act: approvals, actions, silences, maintenance, dead letters, false alarms, knowledge.
     Act,
     /// Everything, including what changes what is watched.
     Admin,
@@ -41,7 +41,7 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 14] = [
+const WRITES: [(&str, Scope); 18] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
@@ -52,6 +52,10 @@ const WRITES: [(&str, Scope); 14] = [
     ("/api/v1/maintenance", Scope::Act),
     ("/api/v1/maintenance/{id}", Scope::Act),
     ("/api/v1/dead-letters/{id}/retry", Scope::Act),
+    ("/api/v1/knowledge", Scope::Act),
+    ("/api/v1/knowledge/{collection}/{id}", Scope::Act),
+    ("/api/v1/knowledge/reindex", Scope::Act),
+    ("/api/v1/knowledge/candidates/{id}", Scope::Act),
     ("/api/v2/silences", Scope::Act),
     ("/api/v2/silence/{id}", Scope::Act),
     ("/api/v1/services", Scope::Admin),

@@ -178,6 +178,7 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         receivers: Vec::new(),
         told_incidents: Default::default(),
         retention: Default::default(),
+        knowledge: Default::default(),
         external_url: "http://midwatch".into(),
     }
 }

@@ -19,7 +19,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 46] = [
+const ROUTES: [(&str, &str, Option<Scope>); 54] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -56,6 +56,14 @@ const ROUTES: [(&str, &str, Option<Scope>); 46] = [
     ("GET", "/api/v1/maintenance", Some(Scope::Read)),
     ("POST", "/api/v1/maintenance", Some(Scope::Act)),
     ("DELETE", "/api/v1/maintenance/{id}", Some(Scope::Act)),
+    ("GET", "/api/v1/knowledge", Some(Scope::Read)),
+    ("POST", "/api/v1/knowledge", Some(Scope::Act)),
+    ("GET", "/api/v1/knowledge/search", Some(Scope::Read)),
+    ("POST", "/api/v1/knowledge/reindex", Some(Scope::Act)),
+    ("DELETE", "/api/v1/knowledge/{collection}/{id}", Some(Scope::Act)),
+    ("GET", "/api/v1/knowledge/candidates", Some(Scope::Read)),
+    ("GET", "/api/v1/knowledge/candidates/{id}", Some(Scope::Read)),
+    ("POST", "/api/v1/knowledge/candidates/{id}", Some(Scope::Act)),
     ("GET", "/api/v2/alerts", Some(Scope::Read)),
     ("POST", "/api/v2/alerts", Some(Scope::Ingest)),
     ("GET", "/api/v2/silences", Some(Scope::Read)),
@@ -72,7 +80,8 @@ const ROUTES: [(&str, &str, Option<Scope>); 46] = [
 async fn every_route_lets_in_the_scope_that_it_needs_and_no_other() {
     let (door, keys) = door().await;
     for (method, path, needs) in ROUTES {
-        let path = path.replace("{id}", "x").replace("{source}", "generic");
+        let path =
+            path.replace("{id}", "x").replace("{source}", "generic").replace("{collection}", "runbooks");
         let method: Method = method.parse().expect("a method");
         for (scope, key) in &keys {
             let may = *scope == Scope::Admin || needs.is_none_or(|needs| needs == *scope);

@@ -72,6 +72,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         receivers: Vec::new(),
         told_incidents: Default::default(),
         retention: Default::default(),
+        knowledge: Default::default(),
         external_url: "http://midwatch".into(),
         services: vec![
             service("gateway", &["order", "payment"]),

@@ -14,6 +14,8 @@ mod harness;
 mod incidents_told;
 mod injection;
 mod intake;
+mod knowledge;
+mod knowledge_index;
 mod modes;
 mod opinion;
 mod people;

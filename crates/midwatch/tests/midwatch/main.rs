@@ -9,6 +9,7 @@ mod front_door;
 mod investigate;
 mod kill;
 mod killed;
+mod knowledge;
 mod model;
 mod modes;
 mod night;

@@ -5,6 +5,7 @@ mod disk;
 mod door;
 mod durable;
 mod harness;
+mod knowledge;
 mod lists;
 mod retention;
 mod streams;
