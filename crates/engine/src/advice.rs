@@ -4,7 +4,7 @@
 
 use crate::agent::{Assisted, Brain, fallback_sentence, investigate};
 use crate::{Engine, EngineError};
-use midwatch_diagnosis::agent::{Document, Limits, Shelf};
+use midwatch_diagnosis::agent::{Document, Limits};
 use midwatch_incident::Incident;
 use midwatch_model::IncidentId;
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
@@ -61,9 +61,9 @@ impl Engine {
                 continue;
             }
             let Some(bundle) = self.incident_bundle(&id).await? else { continue };
-            let shelf = Shelf { incidents: self.past(&id).await?, ..Shelf::default() };
+            let known = self.consulted(self.past(&id).await?);
             let opinion =
-                investigate(&bundle, &shelf, &advisor.brain, advisor.limits, advisor.deadline).await;
+                investigate(&bundle, &known, &advisor.brain, advisor.limits, advisor.deadline).await;
             self.put_down(&id, advice(&opinion)).await?;
             return Ok(Some(id));
         }

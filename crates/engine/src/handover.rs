@@ -114,14 +114,20 @@ fn alert(signal: &Signal) -> BundleAlert {
 
 async fn series(engine: &Engine, near: &[ServiceName], until: Timestamp) -> Vec<Series> {
     let watch = engine.watch.lock().await;
-    let of = |(service, metric, samples): (&ServiceName, Metric, Vec<(Timestamp, f64)>)| Series {
+    let of = |service: &ServiceName, metric: Metric, samples: Vec<(Timestamp, f64)>| Series {
         source: midwatch_diagnosis::bundle::FILES[1],
         component: service.to_string(),
         metric: metric.name().to_owned(),
         at: samples.iter().map(|(at, _)| at.as_millisecond()).collect(),
         values: samples.iter().map(|(_, value)| *value).collect(),
     };
-    watch.history.until(until).filter(|(service, ..)| near.contains(service)).map(of).collect()
+    let mut services: Vec<&ServiceName> = near.iter().collect();
+    // As whoever reads a bundle finds them.
+    services.sort();
+    let all = services.into_iter().flat_map(|service| {
+        watch.history.until(service, until).map(move |(metric, samples)| of(service, metric, samples))
+    });
+    all.collect()
 }
 
 fn calls(facts: &Facts, near: &[ServiceName]) -> CallGraph {

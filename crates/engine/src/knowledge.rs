@@ -2,10 +2,12 @@
 //!
 //! Owns: the library in memory, which documents it is made of, and the model's life. Must never: let found text act.
 
+mod consulted;
 mod learn;
 mod model;
 mod vectors;
 
+pub use consulted::Consulted;
 pub use learn::{Candidate, ReviewRequest};
 pub use model::{Embed, Load, Model, ModelAway};
 
@@ -235,6 +237,11 @@ fn origin(stored: &StoredDocument) -> Origin {
 }
 
 impl Engine {
+    /// The library for an investigation, with the incidents that ended last.
+    pub(crate) fn consulted(&self, last: Vec<midwatch_diagnosis::agent::Document>) -> Consulted {
+        Consulted::of(&self.knowledge, last)
+    }
+
     /// What is known of something, by collection.
     ///
     /// # Errors

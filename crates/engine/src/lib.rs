@@ -47,8 +47,8 @@ pub use dispatch::run;
 pub use door::{Feed, Incoming, IncomingChanges, ReceivedChanges, Subscription};
 pub use error::EngineError;
 pub use knowledge::{
-    Answer, Candidate, Embed, FoundBy, FoundPart, Indexed, KnowledgeConfig, Listed, Load, Model, ModelAway,
-    Origin, Question, ReviewRequest, Written,
+    Answer, Candidate, Consulted, Embed, FoundBy, FoundPart, Indexed, KnowledgeConfig, Listed, Load, Model,
+    ModelAway, Origin, Question, ReviewRequest, Written,
 };
 pub use notify::{Failing, Tally, tell};
 pub use quiet::pages;

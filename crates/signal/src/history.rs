@@ -51,14 +51,16 @@ impl History {
         samples.push_back((at, value));
     }
 
-    /// Every series with its samples until then, oldest first; none that has no sample.
+    /// A service's series with their samples until then, oldest first; none that has no sample.
     pub fn until(
         &self,
+        service: &ServiceName,
         to: Timestamp,
-    ) -> impl Iterator<Item = (&ServiceName, Metric, Vec<(Timestamp, f64)>)> {
-        self.series.iter().filter_map(move |((service, metric), samples)| {
+    ) -> impl Iterator<Item = (Metric, Vec<(Timestamp, f64)>)> {
+        Metric::ALL.iter().filter_map(move |metric| {
+            let samples = self.series.get(&(service.clone(), *metric))?;
             let kept: Vec<_> = samples.iter().copied().take_while(|(at, _)| *at <= to).collect();
-            (!kept.is_empty()).then_some((service, *metric, kept))
+            (!kept.is_empty()).then_some((*metric, kept))
         })
     }
 }
@@ -79,10 +81,11 @@ mod tests {
             history.take(&[sample(at_s, at_s as f64), sample(at_s - 5, -1.0), sample(at_s, f64::NAN)]);
         }
         let until = Timestamp::from_second(899).expect("a time");
-        let kept: Vec<_> = history.until(until).collect();
+        let kept: Vec<_> = history.until(&"web".into(), until).collect();
         assert_eq!(kept.len(), 1);
-        let values: Vec<f64> = kept[0].2.iter().map(|(_, value)| *value).collect();
+        let values: Vec<f64> = kept[0].1.iter().map(|(_, value)| *value).collect();
         assert_eq!((values.first(), values.last(), values.len()), (Some(&760.0), Some(&899.0), 140));
-        assert_eq!(history.until(Timestamp::MIN).count(), 0);
+        assert_eq!(history.until(&"web".into(), Timestamp::MIN).count(), 0);
+        assert_eq!(history.until(&"db".into(), until).count(), 0);
     }
 }
