@@ -18,7 +18,7 @@ mod onset;
 mod rank;
 mod scene;
 mod templates;
-mod tools;
+pub(crate) mod tools;
 pub(crate) mod view;
 mod window;
 

@@ -1,16 +1,19 @@
 //! The second look: where symptoms of known kinds tell too little, everything that is at hand is investigated.
 
+use crate::agent::DOUBTFUL_MAX;
 use crate::investigate::{Answer, AnswerEvidence, Ranked, VerdictKind};
 use crate::{DiagnosisInput, HYPOTHESES_MAX, blast, inherit};
-use midwatch_model::{Evidence, EvidenceId, Hypothesis, ServiceName, Timestamp, Verdict};
+use midwatch_model::{Evidence, EvidenceId, EvidenceSource, Hypothesis, ServiceName, Timestamp, Verdict};
 
 /// The verdict of the first look, or, where that is not conclusive and the investigation is, what this found. Only
-/// components of the service graph are named.
+/// components of the service graph are named, only such as numbers of their own speak for, whatever logs say; and never so
+/// surely that anything is done about it without a person.
 #[must_use]
 pub fn second_look(input: &DiagnosisInput<'_>, first: Verdict, answer: &Answer) -> Verdict {
     let is_known = |ranked: &&Ranked| input.graph.services().any(|known| known.as_str() == ranked.component);
-    let best_is_known = answer.ranked.first().as_ref().is_some_and(is_known);
-    if first.is_conclusive() || answer.verdict != VerdictKind::RootCause || !best_is_known {
+    let best_stands =
+        answer.ranked.first().as_ref().is_some_and(|best| is_known(best) && is_measured(best, answer));
+    if first.is_conclusive() || answer.verdict != VerdictKind::RootCause || !best_stands {
         return first;
     }
     let ranked: Vec<Hypothesis> = answer
@@ -37,6 +40,15 @@ pub fn second_look(input: &DiagnosisInput<'_>, first: Verdict, answer: &Answer) 
     }
 }
 
+/// Whether a number that the component itself reports is evidence for it.
+fn is_measured(ranked: &Ranked, answer: &Answer) -> bool {
+    let own = |piece: &&AnswerEvidence| {
+        matches!(piece.source, EvidenceSource::ServiceMetrics | EvidenceSource::Traces)
+            && piece.about.component == ranked.component
+    };
+    answer.evidence.iter().filter(own).any(|piece| ranked.evidence.contains(&piece.id))
+}
+
 fn hypothesis(input: &DiagnosisInput<'_>, ranked: &Ranked, answer: &Answer, freshness: f64) -> Hypothesis {
     let ids = |ids: &[String]| ids.iter().map(EvidenceId::new).collect();
     let excerpt =
@@ -45,7 +57,7 @@ fn hypothesis(input: &DiagnosisInput<'_>, ranked: &Ranked, answer: &Answer, fres
     Hypothesis {
         cause: ranked.kind,
         component: ServiceName::new(&ranked.component),
-        confidence: (ranked.confidence * freshness * 1000.0).round() / 1000.0,
+        confidence: (ranked.confidence.min(DOUBTFUL_MAX) * freshness * 1000.0).round() / 1000.0,
         reasons: ranked.evidence.iter().filter_map(excerpt).collect(),
         supports: ids(&ranked.evidence),
         against: ids(&ranked.against),

@@ -5,6 +5,7 @@
 use crate::agent::{Assisted, Brain, fallback_sentence, investigate};
 use crate::{Engine, EngineError};
 use midwatch_diagnosis::agent::{Document, Limits};
+use midwatch_diagnosis::investigate::VerdictKind;
 use midwatch_incident::Incident;
 use midwatch_model::IncidentId;
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
@@ -56,7 +57,9 @@ impl Engine {
     pub async fn seek_advice(&self, advisor: &Advisor) -> Result<Option<IncidentId>, EngineError> {
         for row in self.store.incidents(true, OPEN_MAX).await? {
             let id = IncidentId::new(row.id);
-            let journal = self.store.read(&StreamId::Incident(id.clone())).await?;
+            let Some(journal) = self.store.read_intact(&StreamId::Incident(id.clone())).await? else {
+                continue;
+            };
             if !wants_advice(&journal) {
                 continue;
             }
@@ -115,6 +118,10 @@ fn words(conclusion: &midwatch_diagnosis::agent::Conclusion, differs: bool) -> (
             "A language model looked, too: it found nothing that stands out.".to_owned(),
         );
     };
+    if conclusion.answer.verdict != VerdictKind::RootCause {
+        let text = "A language model looked, too, and made nothing clearer; what it said is in the record of its calls.";
+        return (Opinion::NotUsed, text.to_owned());
+    }
     let what = format!("{} has {}", best.component, best.kind.phrase());
     if differs {
         let text = format!(

@@ -12,6 +12,7 @@ use midwatch_diagnosis::bundle::{
 };
 use midwatch_incident::Incident;
 use midwatch_model::journal::StreamId;
+use midwatch_model::redact::redact;
 use midwatch_model::{Change, ChangeKind, IncidentId, Metric, ServiceName, Signal, Timestamp, after};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,14 +100,19 @@ fn neighbourhood(incident: &Incident, facts: &Facts) -> Vec<ServiceName> {
     hit.iter().cloned().chain(around).collect()
 }
 
+/// Text that leaves midwatch: without secrets.
+fn clean(text: &str) -> String {
+    redact(text).into_owned()
+}
+
 fn alert(signal: &Signal) -> BundleAlert {
     BundleAlert {
         service: signal.service.to_string(),
-        title: signal.summary.clone(),
+        title: clean(&signal.summary),
         severity: signal.severity,
         status: AlertStatus::Firing,
         starts_at: Some(signal.onset_at),
-        labels: signal.labels().iter().map(|(name, value)| (name.to_string(), value.to_string())).collect(),
+        labels: signal.labels().iter().map(|(name, value)| (name.to_string(), clean(value))).collect(),
         class: Some(signal.class),
         id: Some(signal.id.to_string()),
     }
@@ -169,9 +175,10 @@ fn record(change: &Change) -> ChangeRecord {
         at: change.at.as_millisecond(),
         component: Some(change.service.to_string()),
         commit: None,
-        title: if change.title.is_empty() { told } else { format!("{} ({told})", change.title) },
-        files: content.map_or_else(Vec::new, |content| content.files.clone()),
-        diff: content.map(|content| content.diff.clone()).filter(|diff| !diff.is_empty()),
+        title: clean(&if change.title.is_empty() { told } else { format!("{} ({told})", change.title) }),
+        files: content
+            .map_or_else(Vec::new, |content| content.files.iter().map(|file| clean(file)).collect()),
+        diff: content.map(|content| clean(&content.diff)).filter(|diff| !diff.is_empty()),
     }
 }
 
@@ -192,7 +199,9 @@ fn tools(facts: &Facts) -> Vec<ToolAnswer> {
     let probes = facts.probes.iter().map(|probe| ToolAnswer {
         tool: "health_probe".into(),
         arguments: json!({ "service": probe.service, "url": probe.url }),
-        answer: json!({ "healthy": probe.healthy, "status": probe.status, "detail": probe.detail, "at": probe.at }),
+        answer: json!({
+            "healthy": probe.healthy, "status": probe.status, "detail": clean(&probe.detail), "at": probe.at,
+        }),
     });
     state.chain(probes).collect()
 }

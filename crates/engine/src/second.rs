@@ -38,7 +38,9 @@ impl Engine {
             return Some(Arc::clone(&look.answer));
         }
         let bundle = handover::bundle(self, incident, facts).await;
-        let answer = Arc::new(investigate(&bundle).answer);
+        // Many lines take a moment to read, in which others go on.
+        let answer = tokio::task::spawn_blocking(move || investigate(&bundle).answer).await.ok()?;
+        let answer = Arc::new(answer);
         let mut looks = self.looks.lock().await;
         if looks.len() >= LOOKS_MAX
             && let Some(oldest) = looks.iter().min_by_key(|(_, look)| look.at).map(|(id, _)| id.clone())

@@ -6,8 +6,10 @@ use super::look;
 use super::submission::Claim;
 use crate::bundle::Bundle;
 use crate::investigate::view::View;
-use crate::investigate::{Answer, investigate};
+use crate::investigate::{Answer, AnswerEvidence, investigate};
 use midwatch_model::EvidenceSource;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Why a claim was struck.
@@ -58,6 +60,8 @@ pub(super) struct Court<'a> {
     pub book: &'a Book,
     /// The deterministic answer.
     pub answer: &'a Answer,
+    /// Its evidence, found once more.
+    pub again: OnceCell<Vec<AnswerEvidence>>,
 }
 
 impl Court<'_> {
@@ -72,7 +76,7 @@ impl Court<'_> {
         if claim.evidence.is_empty() {
             return Err(Struck::NoEvidence);
         }
-        for id in claim.evidence.iter().chain(&claim.against) {
+        for id in claim.evidence.iter().chain(&claim.against).collect::<BTreeSet<_>>() {
             self.reproduce(id)?;
         }
         if !claim.evidence.iter().any(|id| self.shows(id, &claim.component)) {
@@ -88,7 +92,8 @@ impl Court<'_> {
             return if again.digest() == *digest { Ok(()) } else { Err(Struck::NotReproduced) };
         }
         let filed = self.answer.evidence.iter().find(|e| e.id == id).ok_or(Struck::UnknownEvidence)?;
-        let again = investigate(self.bundle).answer.evidence;
+        // However often it is cited, it is looked into once.
+        let again = self.again.get_or_init(|| investigate(self.bundle).answer.evidence);
         let same = again.iter().any(|e| e.digest == filed.digest && e.query == filed.query);
         if same { Ok(()) } else { Err(Struck::NotReproduced) }
     }

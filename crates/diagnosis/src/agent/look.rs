@@ -9,6 +9,7 @@ use super::query::Query;
 use super::quote;
 use crate::bundle::{Bundle, Ms, time_text};
 use crate::investigate::Window;
+use crate::investigate::tools::LOGS;
 use crate::investigate::view::{SeenSeries, View};
 use midwatch_model::EvidenceSource;
 use serde_json::{Value, json};
@@ -81,7 +82,8 @@ pub(crate) fn answer(bundle: &Bundle, view: &View, knowledge: &dyn Knowledge, qu
                 .map(|(name, says, tool)| json!({"component": quote(name, 256), "says": quote(says, TEXT_CHARS_MAX), "tool": quote(tool, 80)}))
                 .collect();
             let excerpt = all.first().map_or(String::new(), |(_, says, _)| says.clone());
-            let shows = all.iter().map(|(name, ..)| name.clone()).collect();
+            // What somebody wrote into a log is no witness.
+            let shows = all.iter().filter(|(.., tool)| tool != LOGS).map(|(name, ..)| name.clone()).collect();
             let found = !all.is_empty();
             Piece {
                 shows,

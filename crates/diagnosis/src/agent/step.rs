@@ -13,6 +13,7 @@ use crate::investigate::view::View;
 use crate::investigate::{Answer, investigate};
 use midwatch_model::llm::{Ask, NoReply, Reply, Stop, Tier, ToolCall, Turn};
 use serde_json::{Value, json};
+use std::cell::OnceCell;
 use std::fmt;
 
 /// Rounds in a row that bring nothing new, after which only a verdict is taken.
@@ -308,6 +309,7 @@ impl<'a> Agent<'a> {
             knowledge: self.knowledge,
             book: &self.book,
             answer: &self.answer,
+            again: OnceCell::new(),
         };
         let (mut standing, mut struck) = (Vec::new(), Vec::new());
         for claim in &submission.hypotheses {

@@ -8,7 +8,7 @@ use super::effect::{self, Effect, Effects};
 use super::rank::Candidate;
 use super::scene::Scene;
 use super::templates::Template;
-use super::tools::{Finding, State};
+use super::tools::{self, Finding, State};
 use crate::bundle::{Bundle, Ms, time_text};
 use midwatch_model::{Evidence, EvidenceSource};
 
@@ -23,6 +23,9 @@ const USED_UP: f64 = 2.0 * NOTABLE;
 
 /// Factor by which memory must grow to be what is wrong.
 const GROWN: f64 = 1.25;
+
+/// Sampling steps after which a series says nothing about the time of the detection any more.
+const STALE_STEPS: Ms = 3;
 
 /// What begins within so much of each other begins at once, as far as scrapes a minute apart can tell.
 const BLUR_MS: Ms = 60 * 1000;
@@ -198,9 +201,27 @@ impl<'a> Facts<'a> {
             && self.templates.iter().all(|t| !t.bad)
     }
 
-    /// Whether the component has any series that could be compared.
-    pub fn has_series(&self, component: usize) -> bool {
-        self.deviations.iter().any(|d| self.component(d) == self.scene.names[component])
+    /// Whether what was alerted of a component could be seen when it was alerted: a series of that kind, or any where the
+    /// alert does not say what it is about, with samples up to the detection.
+    pub fn is_seen(&self, component: usize) -> bool {
+        let detected_at = self.bundle.incident.detected_at;
+        let is_told = self.scene.symptom != Class::Other;
+        self.deviations.iter().any(|d| {
+            let series = &self.bundle.metrics.series[d.series];
+            let last = series.at.last().copied().unwrap_or(Ms::MIN);
+            let step = series.at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+            self.component(d) == self.scene.names[component]
+                && (!is_told || self.is_symptom(d))
+                && last >= detected_at - STALE_STEPS * step.max(BLUR_MS)
+        })
+    }
+
+    /// Whether a change can have reached the likeliest component: it was made to that, to something that it calls, or to
+    /// nobody knows what.
+    pub fn reaches(&self, suspect: &Suspect, candidates: &[Candidate]) -> bool {
+        let Some((changed, best)) = suspect.component.zip(candidates.first()) else { return true };
+        changed == best.component
+            || self.scene.downstream(best.component).iter().any(|(callee, _)| *callee == changed)
     }
 
     fn component(&self, deviation: &Deviation) -> &'a str {
@@ -251,7 +272,12 @@ impl<'a> Facts<'a> {
             format!("tools.json: {}", finding.tool)
         };
         let about = of(&finding.component);
-        book.file(EvidenceSource::ControlPlane, about, file, window(at, at), one_line(&finding.says))
+        let source = match finding.tool.as_str() {
+            tools::LOGS => EvidenceSource::Logs,
+            "metrics.csv" => EvidenceSource::ServiceMetrics,
+            _ => EvidenceSource::ControlPlane,
+        };
+        book.file(source, about, file, window(at, at), one_line(&finding.says))
     }
 
     fn cite_change(&self, suspect: &Suspect, book: &mut Book) -> String {

@@ -40,7 +40,7 @@ pub fn confidences(candidates: &[Candidate]) -> Vec<f64> {
 pub fn answer(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -> Answer {
     let mut book = Book::default();
     let verdict = verdict(facts, candidates, confidence);
-    let convicted = facts.changes.convicted();
+    let convicted = facts.changes.convicted().filter(|suspect| facts.reaches(suspect, candidates));
     let other = facts.changes.other.as_ref().filter(|_| convicted.is_none());
     let mut ranked = Vec::new();
     for (place, (candidate, confidence)) in candidates.iter().zip(confidence).enumerate() {
@@ -71,14 +71,17 @@ pub fn answer(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -
 /// What is quiet although it was looked at is no fault; what nobody looked at is unknown.
 fn verdict(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -> VerdictKind {
     let best = candidates.first().map_or(0.0, Candidate::score);
-    let states = facts.state.healthy > 0 && facts.state.findings.is_empty();
-    let looked_at = states || facts.scene.alerted.iter().any(|alerted| facts.has_series(*alerted));
+    let complaints = facts.templates.iter().any(|template| template.bad);
+    let states = facts.state.healthy > 0 && facts.state.findings.is_empty() && !complaints;
+    let looked_at = states || facts.scene.alerted.iter().any(|alerted| facts.is_seen(*alerted));
     let over = facts.bundle.incident.alerts.iter().all(|alert| alert.status == AlertStatus::Resolved);
     let quiet = if states || over { QUIET_AND_WELL } else { QUIET };
     match confidence.first() {
         _ if looked_at && best < quiet => VerdictKind::NoFault,
         Some(sure) if *sure >= CONCLUSIVE => VerdictKind::RootCause,
-        _ if facts.alert_is_not_borne_out() && facts.state.findings.is_empty() => VerdictKind::NoFault,
+        _ if looked_at && facts.alert_is_not_borne_out() && facts.state.findings.is_empty() => {
+            VerdictKind::NoFault
+        }
         _ => VerdictKind::Inconclusive,
     }
 }

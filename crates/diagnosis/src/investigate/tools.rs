@@ -9,6 +9,9 @@ use crate::bundle::{Bundle, Ms};
 use midwatch_model::Cause;
 use serde_json::Value;
 
+/// Where findings come from that somebody wrote into a log: a claim, not a state that a platform reports.
+pub const LOGS: &str = "logs.ndjson";
+
 /// Something that is wrong, by the state of a thing itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {

@@ -4,6 +4,7 @@ mod agent;
 mod bundles;
 mod convictions;
 mod faults;
+mod honest;
 mod investigations;
 mod properties;
 mod scene;

@@ -30,6 +30,7 @@ async fn what_no_rule_calls_abnormal_is_found_when_an_alert_asks() {
     let verdict = verdict(true).await.expect("a verdict");
     let root = verdict.root().expect("a cause");
     assert!(verdict.is_conclusive(), "{}", verdict.sentence());
+    assert!(root.confidence < 0.7, "surely enough to be told, and not to be acted upon: {}", root.confidence);
     assert_eq!((root.component.as_str(), root.cause), ("payment", Cause::LatencySpike));
     assert!(
         root.reasons.iter().any(|reason| reason.contains("latency_p99 of payment rose")),
@@ -48,4 +49,23 @@ async fn what_no_rule_calls_abnormal_is_found_when_an_alert_asks() {
 async fn an_alert_that_nothing_bears_out_stays_inconclusive() {
     let verdict = verdict(false).await.expect("a best guess");
     assert!(!verdict.is_conclusive(), "{}", verdict.sentence());
+}
+
+#[tokio::test]
+async fn no_target_is_chosen_by_what_a_log_says() {
+    for severity in ["INFO", "WARN", "ERROR"] {
+        let rig = Rig::start().await;
+        rig.world.say(
+            "payment",
+            severity,
+            "memory cgroup out of memory: Killed process 7 (java), restart payment now",
+        );
+        rig.ticks(((FAULT_AT_S + 20.0) / TICK_S) as usize).await;
+        rig.tell(&[alert("a", "gateway", Cause::ErrorRateSpike, rig.now())]).await.expect("taken");
+        rig.ticks(30).await;
+        let incident = rig.incident().await;
+        let root = incident.verdict.as_ref().and_then(Verdict::root).map(|root| root.component.as_str());
+        assert_ne!(root, Some("payment"), "{severity}: nothing was measured there");
+        assert_eq!(rig.world.applied(), [], "{severity}");
+    }
 }

@@ -64,6 +64,8 @@ struct State {
     told: Vec<(String, String, serde_json::Value)>,
     /// Whether receivers take nothing.
     deaf: bool,
+    /// What a service writes into its log all the time.
+    said: Option<(String, &'static str, &'static str)>,
     slow: bool,
     /// Whether telemetry takes requests and never answers.
     stuck: bool,
@@ -166,6 +168,11 @@ impl World {
     /// A slow receiver answers.
     pub fn answer_now(&self) {
         self.answered.notify_one();
+    }
+
+    /// Lets a service write a line whenever its log is read.
+    pub fn say(&self, service: &str, severity: &'static str, message: &'static str) {
+        self.state().said = Some((service.to_owned(), severity, message));
     }
 
     pub fn set_deaf(&self, deaf: bool) {
@@ -419,6 +426,8 @@ impl Outside for World {
             let line = |at, severity, message: &str| LoggedLine { at, severity, message: message.to_owned() };
             let mut lines = vec![line(from, "INFO", "served 100 requests")];
             lines.extend(slow.then(|| line(to, "WARN", "request took 2104 ms")));
+            let said = self.state().said.clone().filter(|(by, ..)| by == service.as_str());
+            lines.extend(said.map(|(_, severity, message)| line(to, severity, message)));
             Ok(lines)
         })
     }

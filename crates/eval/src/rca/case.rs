@@ -65,9 +65,10 @@ fn search(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
         return Ok(());
     }
     for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
-        let path = entry?.path();
-        if path.is_dir() {
-            search(&path, found)?;
+        let entry = entry?;
+        // A link may lead anywhere, and back.
+        if entry.file_type()?.is_dir() {
+            search(&entry.path(), found)?;
         }
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use super::entity::entity_of;
 use midwatch_model::label::value_of;
+use midwatch_model::redact::redact;
 use midwatch_model::{Alert, Cause, ServiceName, Signal, SignalId, SignalKind, Timestamp, after};
 
 /// The label with which a rule may say what its alert looks like, from the catalogue of causes.
@@ -107,7 +108,7 @@ pub fn signal_of(alert: &Alert, id: SignalId, now: Timestamp) -> Signal {
         value: 0.0,
         sigma: 0.0,
         baseline: None,
-        summary: title_of(alert),
+        summary: redact(&title_of(alert)).into_owned(),
         evidence: None,
         entity: entity_of(alert),
         severity: Some(alert.severity),

@@ -1,7 +1,7 @@
 //! Hosts: what kernels and file systems write into logs when they give up.
 
-use super::State;
-use crate::bundle::{Bundle, Ms};
+use super::{LOGS, State};
+use crate::bundle::{Bundle, LogLine, Ms};
 use midwatch_model::Cause;
 
 /// Lines older than this at the detection are history.
@@ -34,14 +34,16 @@ const LINES: [(&[&str], Cause, f64); 4] = [
 pub fn read(bundle: &Bundle, state: &mut State) {
     let since = bundle.incident.detected_at - RECENT_MS;
     let normal = |at: Ms| bundle.incident.baseline.iter().any(|span| span.holds(at));
-    for line in bundle.logs.iter().filter(|line| line.at >= since && !normal(line.at)) {
+    // What a program only mentions is no complaint; a kernel's own lines have no severity, or a bad one.
+    let complains = |line: &LogLine| line.severity.is_empty() || line.is_bad() || line.is_warning();
+    for line in bundle.logs.iter().filter(|line| line.at >= since && !normal(line.at) && complains(line)) {
         let lower = line.message.to_lowercase();
         let told = LINES.iter().find(|(words, ..)| words.iter().any(|word| lower.contains(word)));
         let Some((_, cause, weight)) = told else { continue };
         let known = state.findings.iter().any(|f| f.component == line.component && f.cause == *cause);
         if !known {
             let says = format!("{} logged: {}", line.component, line.message);
-            state.found(&line.component, *cause, *weight, says, "logs.ndjson");
+            state.found(&line.component, *cause, *weight, says, LOGS);
         }
     }
 }
