@@ -127,7 +127,15 @@ impl<'a> Facts<'a> {
         let best = candidate.best.map(|index| self.deviations[index].meaning.class);
         // Requests that fail explain that others take longer, and not the other way round.
         let failing = shows(Class::Errors).filter(|_| self.scene.symptom == Class::Latency);
-        self.says_it_ran_out(candidate.component)
+        // What keeps dying takes time and CPU to start, and says so; what it dies of, memory or disk, it says, too.
+        let ran_out = self.says_it_ran_out(candidate.component);
+        let dying =
+            notable.iter().any(|d| d.meaning.class == Class::Restarts && d.rose && d.score >= USED_UP);
+        let dying = dying.then_some(Class::Restarts);
+        ran_out
+            .filter(|class| matches!(class, Class::Memory | Class::Disk))
+            .or(dying)
+            .or(ran_out)
             .or(resource)
             .or(failing)
             .or_else(|| shows(self.scene.symptom))

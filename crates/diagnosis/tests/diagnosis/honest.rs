@@ -65,3 +65,22 @@ fn what_a_program_mentions_is_not_what_a_kernel_did() {
         assert_eq!(answer.verdict, VerdictKind::NoFault, "{level}: {:?}", answer.ranked.first());
     }
 }
+
+#[test]
+fn what_keeps_dying_is_a_crash_loop_however_busy_its_starts_are() {
+    let mut metrics = healthy(6000);
+    for minute in 0..=100 {
+        let dies = minute > 90;
+        metrics += &format!("{},web,restarts,{}\n", minute * 60, if dies { minute - 90 } else { 0 });
+        metrics += &format!(
+            "{},web,cpu,{}\n",
+            minute * 60,
+            if dies { 1.0 } else { 0.2 + 0.001 * (minute % 7) as f64 }
+        );
+    }
+    let metrics = metrics.replace("5460,web,error_rate,0", "5460,web,error_rate,0.9");
+    let line = "{\"timestamp\":5950,\"service\":\"web\",\"msg\":\"waiting for cpu\",\"level\":\"error\"}\n";
+    let answer = answer(metrics, line);
+    assert_eq!(answer.ranked[0].component, "web");
+    assert_eq!(answer.ranked[0].kind, midwatch_model::Cause::CrashLoop);
+}
