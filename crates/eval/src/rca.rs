@@ -23,6 +23,7 @@ pub fn run(folder: &Path, json: bool) -> Result<String> {
             folder.display()
         );
     }
+    midwatch_model::redact::prepare();
     let outcomes = cases.iter().map(case::Case::run).collect::<Result<Vec<_>>>()?;
     let report = report::Report::of(&outcomes);
     if json { Ok(serde_json::to_string_pretty(&report)?) } else { Ok(report::render(&report)) }

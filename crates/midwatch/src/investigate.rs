@@ -13,6 +13,7 @@ use std::time::Instant;
 /// Investigates the bundle in a folder and prints the answer.
 pub async fn run(dir: &Path, json: bool, explain: bool, model: &ModelArgs) -> Result<Exit> {
     let bundle = midwatch_eval::folder::read(dir).map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;
+    midwatch_model::redact::prepare();
     let started = Instant::now();
     let mut found = midwatch_diagnosis::investigate::investigate(&bundle);
     let opinion = second_opinion::ask(&bundle, model).await?;

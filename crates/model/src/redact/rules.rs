@@ -31,8 +31,7 @@ pub const RUN: &str = r"[A-Za-z0-9+/_-]{40,}={0,2}";
 type Becomes = fn(&Captures<'_>) -> Option<String>;
 
 static RULES: LazyLock<Vec<(Regex, Becomes)>> = LazyLock::new(|| {
-    let value =
-        r#"(?:\\*"[^"\n]{1,4096}"|\\*'[^'\n]{1,4096}'|(?:\[redacted\])?(?:\\\r?\n\s*|[^\s"',;&}\\])+)"#;
+    let value = r#"(?:\\*"[^"\n]+"|\\*'[^'\n]+'|(?:\[redacted\])?(?:\\\r?\n\s*|[^\s"',;&}\\])+)"#;
     let named = format!(
         r#"(?i)((?:\b|_)[a-z0-9_.-]{{0,64}}(?:{NAMES})(?:[_.-][a-z0-9_.-]{{0,32}})?(?:\\*["'])?\s*(?::=|=>|[:=]|%3[ad])\s*)({value})"#
     );
