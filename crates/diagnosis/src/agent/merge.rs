@@ -2,15 +2,12 @@
 
 use super::book::Book;
 use super::submission::{Claim, Submission};
-use crate::investigate::{Answer, Remediation, VerdictKind};
+use crate::investigate::{Answer, CONCLUSIVE, Remediation, VerdictKind};
 use midwatch_model::ActionKind;
 
 /// Confidence up to which a model may carry an explanation, and from which it may not touch the order: just below that
 /// from which the gate lets anything be done. What acts is carried by numbers alone.
 pub const DOUBTFUL_MAX: f64 = 0.69;
-
-/// Confidence from which a verdict is one.
-const CONCLUSIVE: f64 = 0.5;
 
 /// Share of the best explanation's confidence from which another is left open by the numbers.
 const OPEN_SHARE: f64 = 0.25;

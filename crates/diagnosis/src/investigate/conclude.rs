@@ -23,7 +23,7 @@ const QUIET: f64 = 3.0;
 const QUIET_AND_WELL: f64 = 5.0;
 
 /// Confidence from which a verdict is one.
-const CONCLUSIVE: f64 = 0.5;
+pub const CONCLUSIVE: f64 = 0.5;
 
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;

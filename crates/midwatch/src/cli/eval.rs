@@ -1,0 +1,50 @@
+//! `midwatch eval …`: what can be scored.
+
+use clap::Subcommand;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum EvalCommand {
+    /// Group labelled alert storms and rank their roots: folders with storm.json (alerts, objects, aliases) and truth.json.
+    Storms {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask labelled questions: a folder with docs.jsonl (id, title, text) and queries.jsonl (text, gold).
+    Retrieval {
+        dir: PathBuf,
+        /// A folder with the files of all-MiniLM-L6-v2; default: where `knowledge model install` puts them, and without them
+        /// words alone count.
+        #[arg(long, value_name = "DIR")]
+        model: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Judge labelled series: folders with series.csv (timestamp, value) and windows.json (from, to).
+    Anomaly {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
+    Logs {
+        dir: PathBuf,
+        /// Measure Drain3 on the same lines, too (needs python3 and pip).
+        #[arg(long)]
+        drain3: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Investigate every bundle below a folder that has a truth.json, and print how often the answer was right.
+    Rca {
+        dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
