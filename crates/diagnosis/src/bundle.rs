@@ -84,21 +84,30 @@ impl Bundle {
     /// [`BundleError`] says which file, which line, what is wrong and what to do about it.
     pub fn parse(text: &BundleText) -> Result<Self, BundleError> {
         let mut notes = Vec::new();
-        let given = |text: &Option<String>| text.clone().unwrap_or_default();
-        let spans = traces::parse(&given(&text.traces), &mut notes)?;
-        let mut metrics = metrics::parse(text.metrics.as_deref().unwrap_or_default(), &mut notes)?;
+        let spans = traces::parse(given(&text.traces), &mut notes)?;
+        let mut metrics = metrics::parse(given(&text.metrics), &mut notes)?;
         metrics.series.extend(spans::series(&spans));
         Ok(Self {
-            incident: incident::parse(&text.incident)?,
+            incident: incident::parse(unmarked(&text.incident))?,
             metrics,
-            logs: logs::parse(text.logs.as_deref().unwrap_or_default(), &mut notes)?,
+            logs: logs::parse(given(&text.logs), &mut notes)?,
             spans,
-            graph: topology::parse(text.topology.as_deref().unwrap_or_default())?,
-            changes: changes::parse(&given(&text.changes))?,
-            tools: tools::parse(&given(&text.tools))?,
+            graph: topology::parse(given(&text.topology))?,
+            changes: changes::parse(given(&text.changes))?,
+            tools: tools::parse(given(&text.tools))?,
             notes,
         })
     }
+}
+
+/// A file's text; none where there is no file.
+fn given(text: &Option<String>) -> &str {
+    unmarked(text.as_deref().unwrap_or_default())
+}
+
+/// The text without the byte order mark that some editors put before it.
+fn unmarked(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// A time as the rest of midwatch writes it.

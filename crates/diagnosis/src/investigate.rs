@@ -6,6 +6,7 @@
 
 pub mod answer;
 mod argue;
+mod book;
 mod changes;
 mod class;
 mod conclude;

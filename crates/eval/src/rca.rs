@@ -14,7 +14,7 @@ use std::path::Path;
 /// Runs every bundle below a folder that has a `truth.json`, and renders what came out.
 ///
 /// # Errors
-/// There is no such bundle, or one of them cannot be used.
+/// There is no such bundle, or none of them can be used.
 pub fn run(folder: &Path, json: bool) -> Result<String> {
     let cases = case::below(folder)?;
     if cases.is_empty() {
@@ -24,7 +24,16 @@ pub fn run(folder: &Path, json: bool) -> Result<String> {
         );
     }
     midwatch_model::redact::prepare();
-    let outcomes = cases.iter().map(case::Case::run).collect::<Result<Vec<_>>>()?;
-    let report = report::Report::of(&outcomes);
+    let (mut outcomes, mut unscored) = (Vec::new(), Vec::new());
+    for case in &cases {
+        match case.run() {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(why) => unscored.push(case::Unscored { case: case.name.clone(), why: format!("{why:#}") }),
+        }
+    }
+    if let ([], [first, ..]) = (&*outcomes, &*unscored) {
+        bail!("none of {} cases can be used; {}: {}", unscored.len(), first.case, first.why);
+    }
+    let report = report::Report::of(&outcomes, unscored);
     if json { Ok(serde_json::to_string_pretty(&report)?) } else { Ok(report::render(&report)) }
 }

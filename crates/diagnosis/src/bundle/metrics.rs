@@ -40,7 +40,7 @@ pub(super) fn parse(text: &str, notes: &mut Vec<Note>) -> Result<Metrics, Bundle
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|why| at_header(Fault::Csv(why.to_string())))?.clone();
     let found = header.iter().map(str::trim).collect::<Vec<_>>().join(",");
-    if found.trim_start_matches('\u{feff}') != HEADER {
+    if found != HEADER {
         return Err(at_header(Fault::Header { expected: HEADER, found: found.chars().take(120).collect() }));
     }
     let mut table = Table::default();

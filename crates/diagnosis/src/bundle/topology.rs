@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str) -> Result<CallGraph, BundleError> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|why| BundleError::at(FILE, 1, Fault::Csv(why.to_string())))?;
     let found = header.iter().map(str::trim).collect::<Vec<_>>().join(",");
-    if found.trim_start_matches('\u{feff}') != HEADER {
+    if found != HEADER {
         return Err(BundleError::at(FILE, 1, Fault::Header { expected: HEADER, found }));
     }
     for record in reader.records() {

@@ -1,6 +1,7 @@
-//! Evidence: references to what was seen, each once.
+//! What speaks for an explanation and what against it, and what is wrong by that.
 
-use super::answer::{About, AnswerEvidence, Window};
+use super::answer::About;
+use super::book::{Book, number, of, one_line, window};
 use super::changes::{self, Suspect};
 use super::class::Class;
 use super::deviation::Deviation;
@@ -10,7 +11,7 @@ use super::scene::Scene;
 use super::templates::Template;
 use super::tools::{self, Finding, State};
 use crate::bundle::{Bundle, Ms, time_text};
-use midwatch_model::{Evidence, EvidenceSource};
+use midwatch_model::EvidenceSource;
 
 /// Surprise from which a series is evidence.
 pub const NOTABLE: f64 = 3.0;
@@ -39,36 +40,6 @@ pub struct Facts<'a> {
     pub templates: &'a [&'a Template],
     pub changes: &'a changes::Verdict,
     pub state: &'a State,
-}
-
-/// All evidence that hypotheses cite.
-#[derive(Default)]
-pub struct Book {
-    filed: Vec<AnswerEvidence>,
-}
-
-impl Book {
-    /// Files a piece, or finds it where it already is.
-    fn file(
-        &mut self,
-        source: EvidenceSource,
-        about: About,
-        query: String,
-        window: Window,
-        excerpt: String,
-    ) -> String {
-        if let Some(same) = self.filed.iter().find(|e| e.query == query && e.excerpt == excerpt) {
-            return same.id.clone();
-        }
-        let id = format!("ev-{}", self.filed.len() + 1);
-        let digest = Evidence::digest_of(excerpt.as_bytes());
-        self.filed.push(AnswerEvidence { id: id.clone(), source, query, window, digest, excerpt, about });
-        id
-    }
-
-    pub fn into_evidence(self) -> Vec<AnswerEvidence> {
-        self.filed
-    }
 }
 
 impl<'a> Facts<'a> {
@@ -224,6 +195,45 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// An alerted component that nothing else in the bundle knows.
+    pub fn unknown_alerted(&self) -> Option<&'a str> {
+        let bundle = self.bundle;
+        let is_known = |name: &str| {
+            bundle.metrics.series.iter().any(|series| series.component == name)
+                || bundle.logs.iter().any(|line| line.component == name)
+                || bundle.graph.edges().any(|(caller, callee)| caller == name || callee == name)
+                || self.state.of(name).is_some()
+        };
+        let mut alerted = self.scene.alerted.iter().map(|number| self.scene.names[*number]);
+        alerted.find(|name| !is_known(name))
+    }
+
+    /// Files how the alerted components look, where that is as always: what the alert tells of first.
+    pub fn cite_looked_at(&self, book: &mut Book) {
+        let alerted: Vec<&str> = self.scene.alerted.iter().map(|number| self.scene.names[*number]).collect();
+        let mut looked_at: Vec<&Deviation> =
+            self.deviations.iter().filter(|d| alerted.contains(&self.component(d))).collect();
+        let order = |d: &Deviation| (!self.is_symptom(d), std::cmp::Reverse((d.score * 1e6) as u64));
+        looked_at.sort_by_key(|d| order(d));
+        for deviation in looked_at.into_iter().take(CITED_MAX) {
+            self.cite(deviation, true, book);
+        }
+        if self.state.healthy > 0 {
+            let at = self.bundle.incident.detected_at;
+            let (things, them) =
+                if self.state.healthy == 1 { ("thing is", "it") } else { ("things are", "them") };
+            let excerpt =
+                format!("{} {things} as the platform wants {them}, and none is not", self.state.healthy);
+            book.file(
+                EvidenceSource::ControlPlane,
+                About::default(),
+                "tools.json".to_owned(),
+                window(at, at),
+                excerpt,
+            );
+        }
+    }
+
     /// Whether a change can have reached the likeliest component: it was made to that, to something that it calls, or to
     /// nobody knows what.
     pub fn reaches(&self, suspect: &Suspect, candidates: &[Candidate]) -> bool {
@@ -320,51 +330,16 @@ impl<'a> Facts<'a> {
         let (from, to) =
             (series.at.first().copied().unwrap_or_default(), series.at.last().copied().unwrap_or_default());
         let query = format!("{}: service={}, metric={}", series.source, series.component, series.metric);
-        let way = if deviation.rose { "rose to" } else { "fell to" };
-        let since = deviation.onset.map_or(String::new(), |at| format!(" since {}", time_text(at)));
-        let excerpt = format!(
-            "{} of {} {way} {}{since}; normal is {} ± {}",
-            series.metric,
-            series.component,
-            number(deviation.worst),
-            number(deviation.centre),
-            number(deviation.spread)
-        );
+        let (metric, component, worst) = (&series.metric, &series.component, number(deviation.worst));
+        let normal = format!("{} ± {}", number(deviation.centre), number(deviation.spread));
+        let excerpt = if deviation.score < NOTABLE {
+            format!("{metric} of {component} is {worst} at its worst; normal is {normal}: nothing unusual")
+        } else {
+            let way = if deviation.rose { "rose to" } else { "fell to" };
+            let since = deviation.onset.map_or(String::new(), |at| format!(" since {}", time_text(at)));
+            format!("{metric} of {component} {way} {worst}{since}; normal is {normal}")
+        };
         let about = About { metric: Some(series.metric.clone()), ..of(&series.component) };
         book.file(source, about, query, window(from, to), excerpt)
     }
-}
-
-fn of(component: &str) -> About {
-    About { component: component.to_owned(), metric: None }
-}
-
-fn window(from: Ms, to: Ms) -> Window {
-    Window { from: time_text(from), to: time_text(to) }
-}
-
-/// What somebody else wrote, as one line of bounded length.
-fn one_line(text: &str) -> String {
-    const CHARS_MAX: usize = 300;
-    // Before it is shortened: half a secret looks like none.
-    midwatch_model::redact::redact(text)
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(CHARS_MAX)
-        .collect()
-}
-
-/// A number with as many digits as a person reads.
-fn number(value: f64) -> String {
-    let digits = match value.abs() {
-        0.0 => 0,
-        large if large >= 100.0 => 0,
-        middle if middle >= 1.0 => 2,
-        small => (2.0 - small.log10().floor()).clamp(0.0, 12.0) as usize,
-    };
-    let text = format!("{value:.digits$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }

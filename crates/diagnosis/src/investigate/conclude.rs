@@ -1,7 +1,8 @@
 //! The verdict: a root cause, no fault, or neither with the next best query.
 
 use super::answer::{Answer, Ranked, Remediation, VerdictKind};
-use super::argue::{Book, Facts, NOTABLE};
+use super::argue::{Facts, NOTABLE};
+use super::book::Book;
 use super::changes::{Other, Suspect};
 use super::class::Class;
 use super::effect::Effect;
@@ -46,6 +47,9 @@ pub fn answer(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -
     for (place, (candidate, confidence)) in candidates.iter().zip(confidence).enumerate() {
         let why = if place == 0 { Why { convicted, other } } else { Why::default() };
         ranked.push(hypothesis(facts, candidate, *confidence, &why, &mut book));
+    }
+    if verdict == VerdictKind::NoFault {
+        facts.cite_looked_at(&mut book);
     }
     let remediation = ranked
         .first()
@@ -180,6 +184,11 @@ fn remediation(
 }
 
 fn next_query(facts: &Facts<'_>, candidates: &[Candidate]) -> String {
+    if let Some(unknown) = facts.unknown_alerted() {
+        return format!(
+            "metrics or logs of {unknown}, which was alerted: nothing in the bundle is of it; is that its name there?"
+        );
+    }
     let names: Vec<&str> = candidates.iter().take(2).map(|c| facts.scene.names[c.component]).collect();
     let what = if facts.scene.symptom == Class::Errors { "error logs" } else { "traces" };
     match names.as_slice() {

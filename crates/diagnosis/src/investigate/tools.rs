@@ -4,6 +4,7 @@
 mod database;
 mod host;
 mod kubernetes;
+mod silence;
 
 use crate::bundle::{Bundle, Ms};
 use midwatch_model::Cause;
@@ -58,6 +59,7 @@ pub fn look(bundle: &Bundle) -> State {
     }
     database::series(bundle, &mut state);
     host::read(bundle, &mut state);
+    silence::read(bundle, &mut state);
     state.findings.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.says.cmp(&b.says)));
     state
 }

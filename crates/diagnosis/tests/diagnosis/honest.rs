@@ -84,3 +84,53 @@ fn what_keeps_dying_is_a_crash_loop_however_busy_its_starts_are() {
     assert_eq!(answer.ranked[0].component, "web");
     assert_eq!(answer.ranked[0].kind, midwatch_model::Cause::CrashLoop);
 }
+
+/// As [`healthy`], with a cache whose last sample is of some second.
+fn with_a_cache_until(second: i64, others: i64) -> String {
+    let mut rows = healthy(others);
+    for minute in 0..=second / 60 {
+        rows += &format!("{},cache,memory,{}\n", minute * 60, 0.5 + 0.001 * (minute % 5) as f64);
+    }
+    rows
+}
+
+#[test]
+fn what_stopped_reporting_while_others_went_on_is_what_is_gone() {
+    let gone = answer(with_a_cache_until(5700, 6000), "");
+    let best = &gone.ranked[0];
+    assert_eq!((gone.verdict, best.component.as_str()), (VerdictKind::RootCause, "cache"));
+    let says = &gone.evidence.iter().find(|e| best.evidence.contains(&e.id)).expect("evidence").excerpt;
+    assert!(says.starts_with("cache stopped reporting at 1970-01-01T01:35:00Z"), "{says}");
+    let quiet = |until: i64| answer(with_a_cache_until(until, 6000), "").verdict;
+    assert_eq!(quiet(6000), VerdictKind::NoFault);
+    assert_eq!(quiet(5880), VerdictKind::NoFault, "two samples are late: that happens");
+    assert_eq!(quiet(3000), VerdictKind::NoFault, "it was taken away long before, in normal operation");
+    let all_stop = with_a_cache_until(5580, 5580);
+    assert_ne!(answer(all_stop, "").verdict, VerdictKind::RootCause, "nobody measures any more");
+}
+
+#[test]
+fn no_fault_says_what_was_looked_at() {
+    let found = answer(healthy(6000), "");
+    let says: Vec<&str> = found.evidence.iter().map(|piece| piece.excerpt.as_str()).collect();
+    assert_eq!(
+        says,
+        [
+            "error_rate of web is 0.006 at its worst; normal is 0.003 ± 0.002: nothing unusual",
+            "1 thing is as the platform wants it, and none is not",
+        ]
+    );
+}
+
+#[test]
+fn an_alert_on_what_nobody_knows_asks_for_its_name() {
+    let text = BundleText {
+        incident: INCIDENT.replace("web", "wbe"),
+        metrics: Some(format!("\u{feff}{}", healthy(6000))),
+        ..BundleText::default()
+    };
+    let found = investigate(&Bundle::parse(&text).expect("a byte order mark is no fault")).answer;
+    assert_eq!(found.verdict, VerdictKind::Inconclusive);
+    let next = found.next_query.expect("a next query");
+    assert!(next.starts_with("metrics or logs of wbe, which was alerted"), "{next}");
+}

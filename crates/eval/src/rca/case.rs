@@ -17,6 +17,13 @@ pub struct Case {
     folder: PathBuf,
 }
 
+/// A case that says nothing about midwatch, since it cannot be used.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unscored {
+    pub case: String,
+    pub why: String,
+}
+
 /// What came out, beside what a coin and a plain n-sigma rule make of the same case.
 #[derive(Clone, Debug, Serialize)]
 pub struct Outcome {

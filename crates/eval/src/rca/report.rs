@@ -1,6 +1,6 @@
 //! Everything that was measured, as figures and as text.
 
-use super::case::Outcome;
+use super::case::{Outcome, Unscored};
 use super::figures::{self, Figure, figure};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 pub struct Report {
     pub sets: Vec<Set>,
     pub cases: Vec<Outcome>,
+    /// Cases that are in no figure.
+    pub unscored: Vec<Unscored>,
 }
 
 /// Figures of one set; the first set is all of them.
@@ -53,7 +55,7 @@ pub struct Changes {
 }
 
 impl Report {
-    pub fn of(outcomes: &[Outcome]) -> Self {
+    pub fn of(outcomes: &[Outcome], unscored: Vec<Unscored>) -> Self {
         let mut names: Vec<&str> = outcomes.iter().map(|outcome| outcome.set.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -65,7 +67,7 @@ impl Report {
             let of: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.set == name).collect();
             sets.push(Set::of(if name.is_empty() { "all" } else { name }, &of));
         }
-        Self { sets, cases: outcomes.to_vec() }
+        Self { sets, cases: outcomes.to_vec(), unscored }
     }
 }
 
@@ -178,6 +180,9 @@ pub fn render(report: &Report) -> String {
             "  calibration error {:.3}; {:.2} ms a case, {:.2} at most\n",
             set.calibration_error, set.ms_mean, set.ms_max
         );
+    }
+    for unscored in &report.unscored {
+        let _ = writeln!(text, "in no figure: {}: {}", unscored.case, unscored.why);
     }
     text.push_str(
         "AC@k: the right component is among the first k, a tied group counting with its worst member.",

@@ -12,13 +12,19 @@ const OTHERS_MAX: usize = 4;
 /// Confidence below which another explanation is not worth a line.
 const OTHERS_FROM: f64 = 0.02;
 
+/// Confidence below which naming somebody would only send people the wrong way.
+const GUESS_FROM: f64 = 0.05;
+
 /// Changes that an explanation names at most.
 const SUSPECTS_MAX: usize = 10;
 
 /// The answer as text.
 pub fn render(answer: &Answer) -> String {
     let mut text = format!("{}\n", bold(&verdict(answer)));
-    if let Some(best) = answer.ranked.first().filter(|_| answer.verdict != VerdictKind::NoFault) {
+    if answer.verdict == VerdictKind::NoFault {
+        let all: Vec<String> = answer.evidence.iter().map(|piece| piece.id.clone()).collect();
+        cited(&mut text, answer, "Looked at", &all);
+    } else if let Some(best) = answer.ranked.first() {
         cited(&mut text, answer, "Evidence", &best.evidence);
         cited(&mut text, answer, "Against", &best.against);
     }
@@ -33,7 +39,8 @@ pub fn render(answer: &Answer) -> String {
     if let Some(next) = &answer.next_query {
         let _ = write!(text, "\nNext best query\n  {next}\n");
     }
-    if answer.verdict != VerdictKind::NoFault {
+    let guesses = answer.ranked.first().is_some_and(|best| best.confidence >= GUESS_FROM);
+    if answer.verdict != VerdictKind::NoFault && guesses {
         others(&mut text, answer);
         reach(&mut text, answer);
     }
@@ -63,10 +70,10 @@ fn verdict(answer: &Answer) -> String {
                 best.confidence * 100.0
             )
         }
-        (_, Some(best)) => {
+        (_, Some(best)) if best.confidence >= GUESS_FROM => {
             format!("Inconclusive: {} is the best guess ({:.0} %)", best.component, best.confidence * 100.0)
         }
-        (_, None) => "Inconclusive: nothing in the bundle stands out".to_owned(),
+        _ => "Inconclusive: nothing in the bundle stands out".to_owned(),
     }
 }
 

@@ -69,6 +69,28 @@ fn labelled_bundles_are_scored() {
 }
 
 #[test]
+fn a_case_that_cannot_be_used_does_not_hide_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = |name: &str| {
+        let to = folder.path().join(name);
+        std::fs::create_dir(&to).expect("a folder");
+        for entry in std::fs::read_dir(example()).expect("the example") {
+            let from = entry.expect("a file").path();
+            std::fs::copy(&from, to.join(from.file_name().expect("a name"))).expect("a copy");
+        }
+        to
+    };
+    copy("whole");
+    std::fs::write(copy("broken").join("truth.json"), "{\"verdict\": \"perhaps\"}").expect("a file");
+    let eval = |folder: &std::path::Path| midwatch(&["eval", "rca", folder.to_str().expect("a path")]);
+    let said = text(&eval(folder.path()).stdout);
+    assert!(said.contains("all: 1 cases") && said.contains("in no figure: broken: "), "{said}");
+    let none = eval(&folder.path().join("broken"));
+    assert_eq!(none.status.code(), Some(2));
+    assert!(text(&none.stderr).contains("none of 1 cases can be used"), "{}", text(&none.stderr));
+}
+
+#[test]
 fn what_cannot_be_used_is_said_with_file_and_line() {
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::copy(example().join("incident.json"), folder.path().join("incident.json")).expect("a copy");

@@ -1,0 +1,75 @@
+//! What stopped reporting while everything around it went on: a thing that is gone has no series that could look bad.
+
+use super::State;
+use crate::bundle::{Bundle, Ms, Series, time_text};
+use midwatch_model::Cause;
+use std::collections::BTreeMap;
+
+/// Steps without a sample after which a thing that was steady has stopped.
+const STEPS_MISSED: Ms = 5;
+
+/// Samples that show how steadily a thing reports, and how much longer than usual a gap may be.
+const SAMPLES_MIN: usize = 10;
+const GAP_STEPS: Ms = 2;
+
+/// What stopped longer ago than this was not what was noticed.
+const RECENT_MS: Ms = 30 * 60 * 1000;
+
+/// Less than what a platform or a kernel says: the way to the numbers may be broken instead.
+const WEIGHT: f64 = 0.7;
+
+/// When a component last reported, and how steadily.
+struct Reporter {
+    last: Ms,
+    step: Ms,
+    series: usize,
+}
+
+/// Finds what stopped, if most others went on: where all stop, nobody measured any more.
+pub fn read(bundle: &Bundle, state: &mut State) {
+    let mut by_component: BTreeMap<&str, Vec<&Series>> = BTreeMap::new();
+    for series in bundle.metrics.series.iter().filter(|series| series.source == "metrics.csv") {
+        by_component.entry(&series.component).or_default().push(series);
+    }
+    let reporters: Vec<(&str, Reporter)> =
+        by_component.iter().filter_map(|(name, series)| Some((*name, steady(series)?))).collect();
+    for (name, reporter) in &reporters {
+        let silent_by = reporter.last + STEPS_MISSED * reporter.step;
+        let on = reporters.iter().filter(|(_, other)| other.last >= silent_by).count();
+        if on * 2 > reporters.len() && is_of_incident(bundle, reporter) {
+            let says = format!(
+                "{name} stopped reporting at {}: nothing of its {} series since, which came every {} s; others went on",
+                time_text(reporter.last),
+                reporter.series,
+                (reporter.step as f64 / 1000.0).round()
+            );
+            state.found(name, Cause::CrashLoop, WEIGHT, says, "metrics.csv");
+        }
+    }
+}
+
+fn is_of_incident(bundle: &Bundle, reporter: &Reporter) -> bool {
+    let incident = &bundle.incident;
+    let missed_at = reporter.last + reporter.step;
+    missed_at >= incident.detected_at - RECENT_MS
+        && reporter.last <= incident.detected_at
+        && !incident.baseline.iter().any(|span| span.holds(missed_at))
+}
+
+/// `None` for what never reported steadily: its silence means nothing. A series that is written only when something
+/// happens does not make a steady component unsteady.
+fn steady(series: &[&Series]) -> Option<Reporter> {
+    let last = series.iter().filter_map(|series| series.at.last()).max().copied()?;
+    let step = series.iter().filter_map(|series| even_step(&series.at)).min()?;
+    Some(Reporter { last, step, series: series.len() })
+}
+
+fn even_step(at: &[Ms]) -> Option<Ms> {
+    let mut gaps: Vec<Ms> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    if gaps.len() < SAMPLES_MIN {
+        return None;
+    }
+    gaps.sort_unstable();
+    let (median, longest) = (gaps[gaps.len() / 2], gaps[gaps.len() - 1]);
+    (longest <= GAP_STEPS * median).then_some(median)
+}
