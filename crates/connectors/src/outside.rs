@@ -98,6 +98,15 @@ pub trait Outside: Send + Sync {
         to: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>>;
 
+    /// What the source of metrics still has of a service and a window, some hundred samples of each metric, oldest first;
+    /// empty where it keeps nothing.
+    fn past_samples<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Sample>, ConnectorError>>;
+
     /// Asks the control plane to act, once. Starts no call after the effect's deadline.
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome>;
 

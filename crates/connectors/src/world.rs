@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Change, ServiceName, Timestamp};
+use midwatch_model::{Change, Sample, ServiceName, Timestamp};
 
 /// Says whether a log line is critical; the signal stage's patterns.
 pub type CriticalMatcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
@@ -108,6 +108,15 @@ impl Outside for World {
         to: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
         Box::pin(self.logs.lines(service, from, to))
+    }
+
+    fn past_samples<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Sample>, ConnectorError>> {
+        Box::pin(self.telemetry.past(service, from, to))
     }
 
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {

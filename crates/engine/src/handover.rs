@@ -1,11 +1,13 @@
 //! An incident as a bundle: everything that midwatch still has of it, in the form that anyone can look into.
 //!
-//! Raw telemetry is not in the journal. What is handed over is what the watch, the logs and the control plane hold at
-//! the time of asking, up to the moment at which something was first done about the incident.
+//! Raw telemetry is not in the journal. What is handed over is what the watch, the source of metrics, the logs and the
+//! control plane hold at the time of asking, up to the moment at which something was first done about the incident.
 
 use crate::gather::Facts;
 use crate::{Engine, EngineError, gather};
+use futures::StreamExt as _;
 use futures::future::join_all;
+use futures::stream;
 use midwatch_diagnosis::bundle::{
     AlertStatus, Bundle, BundleAlert, CallGraph, ChangeRecord, Incident as BundleIncident, LogLine, Metrics,
     RecordKind, Series, TimeSpan, ToolAnswer, write,
@@ -16,12 +18,22 @@ use midwatch_model::redact::redact;
 use midwatch_model::{Change, ChangeKind, IncidentId, Metric, ServiceName, Signal, Timestamp, after};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Calls between a symptom and what is handed over with it at most.
 const HOPS_MAX: usize = 3;
 
-/// Services whose logs are read for one bundle.
-const LOGS_MAX: usize = 24;
+/// Services whose logs and past are asked for for one bundle.
+const ASKED_MAX: usize = 24;
+
+/// Seconds before the onset from which past samples are asked for: what was normal.
+const PAST_S: f64 = 3600.0;
+
+/// Services whose past is asked for at the same time; each takes some queries.
+const PAST_CONCURRENT: usize = 2;
+
+/// The past is worth this wait and no more: an investigation without it is better than none.
+const PAST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Seconds before the onset from which logs are read: what they said while all was normal.
 const LOGS_BEFORE_S: f64 = 900.0;
@@ -61,7 +73,8 @@ pub(crate) async fn bundle(engine: &Engine, incident: &Incident, facts: &Facts) 
     let first_effect = incident.attempts().map(|effect| effect.intended_at).min();
     let until = first_effect.or(incident.resolved_at).unwrap_or(facts.now);
     let near = neighbourhood(incident, facts);
-    let series = series(engine, &near, until).await;
+    let past = past(engine, &near, after(onset, -PAST_S), until).await;
+    let series = series(engine, &near, until, past).await;
     let graph = calls(facts, &near);
     let from = series.iter().filter_map(|series| series.at.first()).min().copied();
     // When trouble that somebody else alerts of began is not known: a rule may have waited for long. What of the time
@@ -118,22 +131,53 @@ fn alert(signal: &Signal) -> BundleAlert {
     }
 }
 
-async fn series(engine: &Engine, near: &[ServiceName], until: Timestamp) -> Vec<Series> {
+/// Samples by series.
+type Past = BTreeMap<(ServiceName, Metric), Vec<(Timestamp, f64)>>;
+
+/// What the source of metrics has kept: midwatch itself remembers since its start, and an hour at most.
+async fn past(engine: &Engine, near: &[ServiceName], from: Timestamp, to: Timestamp) -> Past {
+    let mut past = Past::new();
+    let services = &near[..near.len().min(ASKED_MAX)];
+    let asked: Vec<_> =
+        services.iter().map(|service| engine.outside.past_samples(service, from, to)).collect();
+    let collected = stream::iter(asked).buffered(PAST_CONCURRENT).for_each(|answer| {
+        match answer {
+            Ok(samples) => samples.into_iter().for_each(|sample| {
+                past.entry((sample.service, sample.metric)).or_default().push((sample.at, sample.value));
+            }),
+            Err(error) => tracing::debug!(%error, "no past samples to hand over"),
+        }
+        std::future::ready(())
+    });
+    if tokio::time::timeout(PAST_WITHIN, collected).await.is_err() {
+        tracing::debug!(seconds = PAST_WITHIN.as_secs(), "the past was not there in time; what came is used");
+    }
+    past
+}
+
+/// What the watch remembers, and before that what was kept elsewhere; by component and metric.
+async fn series(engine: &Engine, near: &[ServiceName], until: Timestamp, past: Past) -> Vec<Series> {
+    let mut all = past;
     let watch = engine.watch.lock().await;
-    let of = |service: &ServiceName, metric: Metric, samples: Vec<(Timestamp, f64)>| Series {
+    for service in near {
+        for (metric, samples) in watch.history.until(service, until) {
+            let series = all.entry((service.clone(), metric)).or_default();
+            let since = samples[0].0;
+            series.retain(|(at, _)| *at < since);
+            series.extend(samples);
+        }
+    }
+    all.into_iter().map(|((service, metric), samples)| of(&service, metric, &samples)).collect()
+}
+
+fn of(service: &ServiceName, metric: Metric, samples: &[(Timestamp, f64)]) -> Series {
+    Series {
         source: midwatch_diagnosis::bundle::FILES[1],
         component: service.to_string(),
         metric: metric.name().to_owned(),
         at: samples.iter().map(|(at, _)| at.as_millisecond()).collect(),
         values: samples.iter().map(|(_, value)| *value).collect(),
-    };
-    let mut services: Vec<&ServiceName> = near.iter().collect();
-    // As whoever reads a bundle finds them.
-    services.sort();
-    let all = services.into_iter().flat_map(|service| {
-        watch.history.until(service, until).map(move |(metric, samples)| of(service, metric, samples))
-    });
-    all.collect()
+    }
 }
 
 fn calls(facts: &Facts, near: &[ServiceName]) -> CallGraph {
@@ -147,7 +191,7 @@ fn calls(facts: &Facts, near: &[ServiceName]) -> CallGraph {
 }
 
 async fn logs(engine: &Engine, near: &[ServiceName], from: Timestamp, to: Timestamp) -> Vec<LogLine> {
-    let services = &near[..near.len().min(LOGS_MAX)];
+    let services = &near[..near.len().min(ASKED_MAX)];
     let answers = join_all(services.iter().map(|service| engine.outside.log_lines(service, from, to))).await;
     let mut lines = Vec::new();
     for (service, answer) in services.iter().zip(answers) {

@@ -5,7 +5,7 @@ use midwatch_action::Effect;
 use midwatch_connectors::{ConnectorError, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Change, ServiceName, Timestamp};
+use midwatch_model::{Change, Sample, ServiceName, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -75,6 +75,15 @@ impl Outside for Documents {
         _: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
         Box::pin(async { Err(nothing("logs")) })
+    }
+
+    fn past_samples<'a>(
+        &'a self,
+        _: &'a ServiceName,
+        _: Timestamp,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Sample>, ConnectorError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn apply<'a>(&'a self, _: &'a Effect, _: Timestamp) -> BoxFuture<'a, EffectOutcome> {

@@ -6,7 +6,7 @@ pub mod scrape;
 
 use crate::config::{TelemetryConfig, TelemetryKind};
 use crate::{ConnectorError, Http, Poll};
-use midwatch_model::{ServiceName, Timestamp};
+use midwatch_model::{Sample, ServiceName, Timestamp};
 use prometheus::Prometheus;
 use scrape::Scraper;
 use std::time::Duration;
@@ -57,6 +57,21 @@ impl Telemetry {
             Self::Scrape(scraper) => scraper.poll(now).await,
             Self::Prometheus(prometheus) => prometheus.poll(now).await,
             Self::None => Poll { samples: Vec::new(), failures: Vec::new(), polled_at: now },
+        }
+    }
+}
+
+impl Telemetry {
+    /// What the source still has of a service and a window. Scraping keeps nothing but what the detectors remember.
+    pub(crate) async fn past(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, ConnectorError> {
+        match self {
+            Self::Prometheus(prometheus) => prometheus.past(service, from, to).await,
+            Self::Scrape(_) | Self::None => Ok(Vec::new()),
         }
     }
 }

@@ -102,3 +102,26 @@ async fn ranges_are_read_and_bounded() {
     }
     assert_eq!(server.seen("/prom/api/v1/query_range").len(), 1, "a senseless range is not asked for");
 }
+
+#[tokio::test]
+async fn the_past_of_a_service_is_asked_for_by_metric() {
+    let server = Server::start().await;
+    let matrix = json!({"status": "success", "data": {"resultType": "matrix", "result": [
+        {"metric": {"service": "pay"}, "values": [[1.7e9 - 30.0, "1"], [1.7e9 - 15.0, "NaN"], [1.7e9, "2"]]},
+        {"metric": {"service": "other"}, "values": [[1.7e9, "9"]]},
+    ]}});
+    server.set("/prom/api/v1/query_range", Reply::Text(200, matrix.to_string()));
+    let world = world(config(&server), &[]);
+    let pay = "pay".into();
+    let past = world.past_samples(&pay, at(-3600.0), at(0.0)).await.expect("samples");
+    assert_eq!(past.len(), 2 * Metric::ALL.len());
+    let cpu: Vec<_> = past.iter().filter(|s| s.metric == Metric::Cpu).map(|s| (s.at, s.value)).collect();
+    assert_eq!(cpu, [(at(-30.0), 1.0), (at(0.0), 2.0)]);
+    let asked = server.seen("/prom/api/v1/query_range");
+    let steps = asked.iter().filter(|s| s.uri.query().unwrap_or_default().contains("step=15.000"));
+    assert_eq!(steps.count(), Metric::ALL.len());
+
+    server.set("/prom/api/v1/query_range", Reply::Text(503, "busy".to_owned()));
+    let failed = world.past_samples(&pay, at(-3600.0), at(0.0)).await.expect_err("nothing answered");
+    assert!(failed.to_string().contains("503"), "{failed}");
+}

@@ -10,6 +10,7 @@ mod effects;
 mod flap;
 mod golden;
 mod guards;
+mod handover;
 mod harness;
 mod incidents_told;
 mod injection;

@@ -1,12 +1,9 @@
 //! A simulated outside: three services, one kind of fault, and a control plane that remembers what was done to it.
 
-use futures::future::BoxFuture;
-use midwatch_action::Effect;
-use midwatch_connectors::{
-    ConnectorError, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, SourceFailure,
-};
+mod outside;
+
 use midwatch_model::action::TargetState;
-use midwatch_model::journal::{EffectOutcome, Intent, Registration};
+use midwatch_model::journal::{EffectOutcome, Intent};
 use midwatch_model::{
     Action, ActionKey, ActionKind, Change, ChangeKind, Metric, Sample, ServiceName, Timestamp,
     seconds_between,
@@ -66,6 +63,8 @@ struct State {
     deaf: bool,
     /// What a service writes into its log all the time.
     said: Option<(String, &'static str, &'static str)>,
+    /// What telemetry still has of the time before midwatch watched.
+    past: Vec<Sample>,
     slow: bool,
     /// Whether telemetry takes requests and never answers.
     stuck: bool,
@@ -144,7 +143,6 @@ impl World {
         self.state().answers = answers.iter().copied().collect();
     }
 
-    /// Cuts telemetry and health endpoints off, or restores them.
     /// Takes what receivers were told since the last look.
     pub fn take_told(&self) -> Vec<(String, String, serde_json::Value)> {
         std::mem::take(&mut self.state().told)
@@ -189,6 +187,12 @@ impl World {
         self.state().visited.clone()
     }
 
+    /// Telemetry has these of the time before.
+    pub fn set_past(&self, past: Vec<Sample>) {
+        self.state().past = past;
+    }
+
+    /// Cuts telemetry and health endpoints off, or restores them.
     pub fn set_silent(&self, silent: bool) {
         self.state().silent = silent;
     }
@@ -344,171 +348,5 @@ fn change(target: &mut TargetState, action: &Action) -> ChangeKind {
         Action::Restart { .. } | Action::RestartDbPool { .. } | Action::Escalate { .. } => {
             ChangeKind::Restart
         }
-    }
-}
-
-fn no_answer(what: &str) -> ConnectorError {
-    ConnectorError::NoAnswer { url: format!("sim://{what}"), reason: "cut off".into() }
-}
-
-impl Outside for World {
-    fn set_services(&self, services: &[Registration]) {
-        self.state().services = services.iter().map(|s| s.name.clone()).collect();
-    }
-
-    fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
-        Box::pin(async move {
-            if self.state().stuck {
-                std::future::pending::<()>().await;
-            }
-            let state = self.state();
-            if state.silent {
-                let failure =
-                    SourceFailure { service: None, source: "sim://metrics".into(), reason: "cut off".into() };
-                return Poll { samples: Vec::new(), failures: vec![failure], polled_at: now };
-            }
-            Poll { samples: state.samples(now), failures: Vec::new(), polled_at: now }
-        })
-    }
-
-    fn probe<'a>(&'a self, service: &'a ServiceName, url: &'a str, now: Timestamp) -> BoxFuture<'a, Probe> {
-        Box::pin(async move {
-            let healthy = (!self.state().silent).then_some(true);
-            Probe {
-                service: service.clone(),
-                url: url.to_owned(),
-                healthy,
-                status: healthy.map(|_| 200),
-                detail: if healthy.is_some() { "ok".into() } else { "cut off".into() },
-                elapsed_ms: 1.0,
-                at: now,
-            }
-        })
-    }
-
-    fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>> {
-        Box::pin(async move {
-            Ok(self.state().changes.iter().filter(|change| change.at >= since).cloned().collect())
-        })
-    }
-
-    fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>> {
-        Box::pin(async move {
-            let state = self.state();
-            let known = state.targets.get(service).filter(|_| !state.blind);
-            known.cloned().ok_or_else(|| no_answer("target"))
-        })
-    }
-
-    fn logs<'a>(
-        &'a self,
-        service: &'a ServiceName,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
-        Box::pin(async move {
-            let slow = self.state().delay_ms(service.as_str(), to) > 0.0;
-            let top = if slow { vec![("request took # ms".to_owned(), 7)] } else { Vec::new() };
-            let warnings = if slow { 7 } else { 0 };
-            let query = format!("{service}.ndjson");
-            Ok(LogDigest { service: service.clone(), from, to, errors: 0, warnings, lines: 100, top, query })
-        })
-    }
-
-    fn log_lines<'a>(
-        &'a self,
-        service: &'a ServiceName,
-        from: Timestamp,
-        to: Timestamp,
-    ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
-        Box::pin(async move {
-            let slow = self.state().delay_ms(service.as_str(), to) > 0.0;
-            let line = |at, severity, message: &str| LoggedLine { at, severity, message: message.to_owned() };
-            let mut lines = vec![line(from, "INFO", "served 100 requests")];
-            lines.extend(slow.then(|| line(to, "WARN", "request took 2104 ms")));
-            let said = self.state().said.clone().filter(|(by, ..)| by == service.as_str());
-            lines.extend(said.map(|(_, severity, message)| line(to, severity, message)));
-            Ok(lines)
-        })
-    }
-
-    fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
-        Box::pin(async move {
-            let intent = effect.intent();
-            let answer = {
-                let mut state = self.state();
-                state.calls.push(intent.key.clone());
-                state.late_calls += usize::from(!effect.may_start(now));
-                state.answers.pop_front().unwrap_or(Answer::Apply)
-            };
-            // Others get their turn while a call is under way.
-            tokio::task::yield_now().await;
-            match answer {
-                Answer::Apply => self.state().perform(intent, now),
-                Answer::Refuse => EffectOutcome::NotApplied { reason: "refused".into() },
-                Answer::Lose => {
-                    self.state().perform(intent, now);
-                    EffectOutcome::Unknown { reason: "the answer was lost".into() }
-                }
-                Answer::TimeOut => EffectOutcome::Unknown { reason: "no answer in time".into() },
-                Answer::Fail => {
-                    let outcome = EffectOutcome::Failed { reason: "it broke half-way".into() };
-                    self.state().operations.insert(intent.key.clone(), outcome.clone());
-                    outcome
-                }
-                Answer::Hang { applied } => {
-                    if applied {
-                        self.state().perform(intent, now);
-                    }
-                    self.hanging.notify_one();
-                    std::future::pending().await
-                }
-            }
-        })
-    }
-
-    fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
-        Box::pin(async move {
-            let state = self.state();
-            if state.blind {
-                return Err(no_answer("operations"));
-            }
-            let unknown =
-                || EffectOutcome::NotApplied { reason: "the control plane does not know this key".into() };
-            Ok(state.operations.get(&intent.key).cloned().unwrap_or_else(unknown))
-        })
-    }
-
-    fn notify<'a>(
-        &'a self,
-        target: &'a str,
-        id: &'a str,
-        body: &'a [u8],
-        _: Timestamp,
-    ) -> BoxFuture<'a, Result<String, NotifyError>> {
-        let mut state = self.state();
-        let message = serde_json::from_slice(body).expect("JSON");
-        state.told.push((target.to_owned(), id.to_owned(), message));
-        let answer = if state.deaf {
-            Err(NotifyError { reason: "503".into(), may_retry: true, after_s: None })
-        } else {
-            Ok("200".to_owned())
-        };
-        let slow = state.slow;
-        drop(state);
-        Box::pin(async move {
-            if slow {
-                self.heard.notify_one();
-                self.answered.notified().await;
-            }
-            answer
-        })
-    }
-
-    fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {
-        let mut state = self.state();
-        state.visited.push(url.to_owned());
-        let answer = if state.cut_off { Err(no_answer("fetch")) } else { Ok(b"fine".to_vec()) };
-        Box::pin(async move { answer })
     }
 }

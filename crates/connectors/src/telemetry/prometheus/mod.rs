@@ -23,6 +23,10 @@ const CONCURRENT_MAX: usize = 4;
 /// Most points of one range query; Prometheus itself refuses more than 11,000.
 const POINTS_MAX: f64 = 11_000.0;
 
+/// Samples that are asked for of the past of a series, and how close they may lie: as close as scrapes mostly do.
+const PAST_SAMPLES: f64 = 240.0;
+const PAST_STEP_S_MIN: f64 = 15.0;
+
 /// When every service was last scraped.
 const LAST_SCRAPES: &str = "max by (service) (timestamp(up{service!=\"\"}))";
 
@@ -110,6 +114,45 @@ impl Prometheus {
         self.ask(query, "query_range", window).await
     }
 
+    /// Samples of a service in a window, some hundred of each metric. A metric whose query fails is left out; where all
+    /// fail, the last error says why.
+    ///
+    /// # Errors
+    /// When no metric could be asked for.
+    pub async fn past(
+        &self,
+        service: &ServiceName,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<Sample>, ConnectorError> {
+        let step_s = (seconds_between(from, to) / PAST_SAMPLES).max(PAST_STEP_S_MIN);
+        let ask = |metric: Metric| async move {
+            let query = self.query_of(metric, service);
+            (metric, self.range(&query, from, to, step_s).await)
+        };
+        let metrics = futures::stream::iter(Metric::ALL.iter().copied());
+        let answers: Vec<_> = metrics.map(ask).buffered(CONCURRENT_MAX).collect().await;
+        let (mut samples, mut answered, mut failed) = (Vec::new(), false, None);
+        for (metric, answer) in answers {
+            match answer {
+                Ok(series) => {
+                    answered = true;
+                    let own = series.iter().filter(|one| one.service() == Some(service.as_str()));
+                    samples.extend(own.flat_map(|one| past_of(metric, service, one)));
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.filter(|_| !answered).map_or(Ok(samples), Err)
+    }
+
+    /// A person's own query answers for every service.
+    fn query_of(&self, metric: Metric, service: &ServiceName) -> String {
+        let all = &self.queries[&metric];
+        let is_ours = *all == promql::query_all(metric, self.window_s);
+        if is_ours { promql::query(metric, service, self.window_s) } else { all.clone() }
+    }
+
     /// The window of rates in seconds, for those who word their own queries.
     #[must_use]
     pub fn rate_window_s(&self) -> f64 {
@@ -149,6 +192,14 @@ fn sample(metric: Metric, series: &Series, scraped_at: &BTreeMap<String, Timesta
     let (asked_at, value) = series.last()?;
     let at = scraped_at.get(service.as_str()).copied().or_else(|| instant_of(asked_at))?;
     value.is_finite().then_some(Sample { service, metric, value, at })
+}
+
+fn past_of(metric: Metric, service: &ServiceName, series: &Series) -> Vec<Sample> {
+    let sample = |&(at, value): &(f64, f64)| {
+        let (at, service) = (instant_of(at)?, service.clone());
+        value.is_finite().then_some(Sample { service, metric, value, at })
+    };
+    series.points.iter().filter_map(sample).collect()
 }
 
 fn failure(query: &str, error: &ConnectorError) -> SourceFailure {
