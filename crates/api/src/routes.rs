@@ -49,6 +49,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(workflow::evidence))
         .routes(routes!(workflow::audit))
         .routes(routes!(services::list, services::register))
+        .routes(routes!(services::unregister))
         .routes(routes!(services::graph))
         .routes(routes!(watch::health))
         .routes(routes!(watch::status))

@@ -1,4 +1,4 @@
-//! What people tell the watch: approve, deny, act, register, mark a false alarm, hand in an alert.
+//! What people tell the watch: approve, deny, act, mark a false alarm.
 
 use crate::append::{append, with_derived, written};
 use crate::perform::{record, reservation};
@@ -8,15 +8,15 @@ use midwatch_decision::{Authorized, GateInput, ServiceHistory, decide};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord, Principal};
-use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId, VerifiedJournal};
+use midwatch_model::journal::{EffectOutcome, Entry, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
     Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Verdict,
 };
-use midwatch_store::{Append, Commit, StoreError};
+use midwatch_store::{Commit, StoreError};
 
 /// Times that a command is tried anew when somebody else wrote to the stream meanwhile.
-const ATTEMPTS: usize = 8;
+pub(crate) const ATTEMPTS: usize = 8;
 
 /// A person's action.
 #[derive(Clone, Debug)]
@@ -135,57 +135,6 @@ impl Engine {
         Ok(())
     }
 
-    /// Registers a service and its edges, for good.
-    ///
-    /// # Errors
-    /// When a name or URL cannot be used, or the store takes nothing now.
-    pub async fn register(&self, mut registration: Registration) -> Result<(), EngineError> {
-        // What is left out stays as it is known.
-        let name = ServiceName::new(&registration.name);
-        if let Some(known) = self.watch.lock().await.registration(&name).cloned() {
-            let keep = |given: Vec<String>, known: Vec<String>| if given.is_empty() { known } else { given };
-            registration.health = registration.health.or(known.health);
-            registration.depends_on = keep(registration.depends_on, known.depends_on);
-            registration.consumes_from = keep(registration.consumes_from, known.consumes_from);
-            registration.owner = registration.owner.or(known.owner);
-            registration.namespace = registration.namespace.or(known.namespace);
-        }
-        let names = std::iter::once(&registration.name)
-            .chain(&registration.depends_on)
-            .chain(&registration.consumes_from);
-        for name in names {
-            if !ServiceName::new(name).is_valid() {
-                return Err(EngineError::BadServiceName(name.clone()));
-            }
-        }
-        if registration.depends_on.contains(&registration.name) {
-            return Err(EngineError::Refused(format!("{} cannot depend on itself", registration.name)));
-        }
-        if let Some(url) = &registration.health
-            && !midwatch_connectors::may_be_probed(url)
-        {
-            return Err(EngineError::BadHealthUrl(url.clone()));
-        }
-        let mut attempt = 0;
-        loop {
-            let journal = self.store.read(&StreamId::Config).await?;
-            let entry = Entry::ServiceRegistered { registration: registration.clone() };
-            let lines = vec![Line::new(self.now(), entry)];
-            let append = Append { stream: StreamId::Config, expected: journal.len(), lines };
-            match self.store.commit(Commit { appends: vec![append], ..Commit::default() }).await {
-                Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-                result => {
-                    result?;
-                    break;
-                }
-            }
-        }
-        let mut watch = self.watch.lock().await;
-        watch.register(registration);
-        self.outside.set_services(&watch.registrations());
-        Ok(())
-    }
-
     /// A person's action: through the same gate and onto the same journal as midwatch's own.
     ///
     /// # Errors
@@ -292,7 +241,7 @@ impl Engine {
         Ok((key, outcome))
     }
 
-    async fn check_watched(&self, service: &ServiceName) -> Result<(), EngineError> {
+    pub(crate) async fn check_watched(&self, service: &ServiceName) -> Result<(), EngineError> {
         let watch = self.watch.lock().await;
         if watch.registration(service).is_some() {
             return Ok(());

@@ -31,6 +31,7 @@ mod observe;
 mod perform;
 mod quiet;
 mod reconcile;
+mod registry;
 mod retention;
 mod second;
 mod views;

@@ -92,8 +92,10 @@ impl Watch {
             watch.register(registration.clone());
         }
         for line in store.read(&StreamId::Config).await?.lines() {
-            if let Entry::ServiceRegistered { registration } = &line.entry {
-                watch.register(registration.clone());
+            match &line.entry {
+                Entry::ServiceRegistered { registration } => watch.register(registration.clone()),
+                Entry::ServiceUnregistered { service } => watch.unregister(service),
+                _ => {}
             }
         }
         watch.adopt_open_incidents(store).await?;
@@ -118,6 +120,16 @@ impl Watch {
     /// Adds or replaces a service and its edges.
     pub fn register(&mut self, registration: Registration) {
         self.services.insert(ServiceName::new(&registration.name), registration);
+        self.draw_graph();
+    }
+
+    /// Takes a service off, with the edges that it declared.
+    pub fn unregister(&mut self, service: &ServiceName) {
+        self.services.remove(service);
+        self.draw_graph();
+    }
+
+    fn draw_graph(&mut self) {
         self.graph = ServiceGraph::default();
         for (name, r) in &self.services {
             self.graph.add_service(name.clone());

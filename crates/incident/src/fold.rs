@@ -199,6 +199,7 @@ impl Incident {
             Entry::Opened { .. }
             | Entry::Advised { .. }
             | Entry::ServiceRegistered { .. }
+            | Entry::ServiceUnregistered { .. }
             | Entry::SilenceSet { .. } => {}
             Entry::SignalJoined { signal, .. } => {
                 self.signals.push(signal.clone());

@@ -11,6 +11,7 @@ mod import;
 mod investigate;
 mod key;
 mod knowledge;
+mod log;
 mod output;
 mod serve;
 mod store;

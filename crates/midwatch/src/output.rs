@@ -14,7 +14,7 @@ macro_rules! out {
 pub(crate) use out;
 
 /// Whether a character makes what stands around it appear in another order, or on another line.
-fn turns(c: char) -> bool {
+pub fn turns(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

@@ -27,22 +27,6 @@ pub fn die_with_parent() -> Result<()> {
         .context("cannot be tied to the parent process")
 }
 
-/// Logs to standard error; `MIDWATCH_LOG` filters (`debug`, `midwatch_engine=debug`), default `info`.
-fn log_to_stderr() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MIDWATCH_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // It writes whole answers of models when it is asked for everything.
-    let filter = filter.add_directive("genai=warn".parse().expect("a constant directive"));
-    let ansi = std::env::var_os("NO_COLOR").is_none() && std::io::IsTerminal::is_terminal(&std::io::stderr());
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(ansi)
-        // Saying on standard error that standard error cannot be written would end the task that logs.
-        .log_internal_errors(false)
-        .try_init();
-}
-
 async fn open(config: &Config) -> Result<Arc<Engine>> {
     let policy = config.load_policy()?;
     let patterns = CriticalPatterns::new(&[])?;
@@ -85,7 +69,7 @@ async fn listen(address: SocketAddr) -> Result<TcpListener> {
 
 /// Runs the server until it is told to stop.
 pub async fn serve(path: &Path) -> Result<Exit> {
-    log_to_stderr();
+    crate::log::to_stderr();
     let config = Config::load(path)?;
     let (keys, senders) = (config.keys()?, config.senders()?);
     // The port first: a second server must fail before it touches the store.
@@ -166,7 +150,7 @@ async fn signal() -> Result<()> {
 
 /// One cycle on the configured source: 0 when it could be read and nothing is open, else 1.
 pub async fn once(path: &Path, json: bool) -> Result<Exit> {
-    log_to_stderr();
+    crate::log::to_stderr();
     let config = Config::load(path)?;
     let engine = open(&config).await?;
     engine.tick().await?;

@@ -237,6 +237,10 @@ pub enum Entry {
     ServiceRegistered {
         registration: Registration,
     },
+    /// On the config stream.
+    ServiceUnregistered {
+        service: ServiceName,
+    },
     /// On the silences stream: a silence as it is from now on; one that was ended has its end moved.
     SilenceSet {
         #[schema(value_type = Object)]
@@ -309,7 +313,10 @@ impl Entry {
             | Entry::SoakStarted { .. }
             | Entry::Resolved { .. }
             | Entry::Recurred { .. } => Role::Verifier,
-            Entry::Reported { .. } | Entry::Closed { .. } | Entry::ServiceRegistered { .. } => Role::Memory,
+            Entry::Reported { .. }
+            | Entry::Closed { .. }
+            | Entry::ServiceRegistered { .. }
+            | Entry::ServiceUnregistered { .. } => Role::Memory,
             Entry::SilenceSet { .. } => Role::Observer,
             Entry::Escalated { .. } | Entry::FalseAlarm { .. } => Role::Communicator,
         }
@@ -344,6 +351,7 @@ impl Entry {
             Entry::Reported { .. } => "reported",
             Entry::Closed { .. } => "closed",
             Entry::ServiceRegistered { .. } => "service_registered",
+            Entry::ServiceUnregistered { .. } => "service_unregistered",
             Entry::SilenceSet { .. } => "silence_set",
         }
     }

@@ -81,6 +81,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
         Entry::Closed { reason } => format!("Closed: {reason}"),
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
+        Entry::ServiceUnregistered { service } => format!("Service {service} is not watched any more"),
         Entry::SilenceSet { silence } => silenced(silence),
     }
 }

@@ -1,10 +1,12 @@
-//! `midwatch store verify`: every stream's chain, every head, and the database's own integrity.
+//! `midwatch store verify`: every stream's chain, every head, streams that are gone, and the database's
+//! own integrity.
 
 use crate::{StoreError, options, read, retention};
-use midwatch_model::journal::VerifiedJournal;
-use midwatch_model::{Signal, Timestamp};
+use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
+use midwatch_model::{IncidentId, Signal, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Row as _};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// One stream's answer.
@@ -63,18 +65,50 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
             .map(|row| row.get(0))
             .collect();
     let mut streams = Vec::with_capacity(names.len());
+    let mut named = placed_in(&mut db).await?;
     for stream in names {
         let (records, head) = read::load(&mut db, &stream).await?;
         let problem = match stream.parse() {
             Ok(id) => match VerifiedJournal::verify(id, &records, head) {
-                Ok(journal) => signal_not_taken_in(&mut db, &journal, forgotten_before).await?,
+                Ok(journal) => {
+                    named.extend(acted_with(&journal));
+                    signal_not_taken_in(&mut db, &journal, forgotten_before).await?
+                }
                 Err(error) => Some(error.to_string()),
             },
             Err(reason) => Some(reason),
         };
         streams.push(StreamReport { stream, records: records.len() as u64, problem });
     }
+    for (stream, by) in named {
+        if streams.iter().all(|known| known.stream != stream) {
+            let problem = Some(format!("{stream}: it is gone as a whole, but {by} speaks of it"));
+            streams.push(StreamReport { stream, records: 0, problem });
+        }
+    }
     Ok(VerifyReport { streams, database })
+}
+
+/// Streams of the incidents that the intake log has placed something in, and who says so.
+async fn placed_in(db: &mut SqliteConnection) -> Result<BTreeMap<String, String>, StoreError> {
+    let rows = sqlx::query("SELECT DISTINCT incident FROM standing WHERE incident IS NOT NULL")
+        .fetch_all(&mut *db)
+        .await?;
+    let stream = |id: String| StreamId::Incident(IncidentId::new(id)).to_string();
+    Ok(rows.iter().map(|row| (stream(row.get(0)), "the intake log".to_owned())).collect())
+}
+
+/// An intent stands on its incident's and on its target's stream: each of them names the other.
+fn acted_with(journal: &VerifiedJournal) -> impl Iterator<Item = (String, String)> {
+    let others = |entry: &Entry| match entry {
+        Entry::Intended { intent } => {
+            let incident = intent.incident.clone().map(StreamId::Incident);
+            Some([Some(StreamId::Service(intent.action.target().clone())), incident])
+        }
+        _ => None,
+    };
+    let others = journal.lines().iter().filter_map(move |line| others(&line.entry)).flatten().flatten();
+    others.map(|other| (other.to_string(), journal.stream().to_string()))
 }
 
 /// Every signal that a stream speaks of came in through the intake log, which keeps it until it is old enough.

@@ -41,7 +41,7 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 18] = [
+const WRITES: [(&str, Scope); 19] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
@@ -59,6 +59,7 @@ const WRITES: [(&str, Scope); 18] = [
     ("/api/v2/silences", Scope::Act),
     ("/api/v2/silence/{id}", Scope::Act),
     ("/api/v1/services", Scope::Admin),
+    ("/api/v1/services/{name}", Scope::Admin),
     ("/api/v1/lab/{*path}", Scope::Admin),
 ];
 

@@ -2,8 +2,8 @@
 
 use crate::{Api, error::ApiError};
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use midwatch_engine::Engine;
 use midwatch_model::journal::Registration;
@@ -43,6 +43,17 @@ pub(crate) async fn register(
     let Json(registration) = body?;
     api.engine.register(registration.clone()).await?;
     Ok((StatusCode::CREATED, Json(json!({ "registered": registration }))))
+}
+
+/// Takes a registered service off the list of what is watched; what was recorded of it stays.
+#[utoipa::path(delete, path = "/api/v1/services/{name}", tag = "services", params(("name" = String, Path)),
+    responses((status = 204), (status = 404), (status = 409), (status = 503)))]
+pub(crate) async fn unregister(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    api.engine.unregister(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// The service graph with the health of each node.

@@ -19,7 +19,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 54] = [
+const ROUTES: [(&str, &str, Option<Scope>); 55] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -45,6 +45,7 @@ const ROUTES: [(&str, &str, Option<Scope>); 54] = [
     ("GET", "/api/v1/workflow/audit", Some(Scope::Read)),
     ("GET", "/api/v1/services", Some(Scope::Read)),
     ("POST", "/api/v1/services", Some(Scope::Admin)),
+    ("DELETE", "/api/v1/services/{name}", Some(Scope::Admin)),
     ("GET", "/api/v1/graph", Some(Scope::Read)),
     ("GET", "/api/v1/changes", Some(Scope::Read)),
     ("POST", "/api/v1/changes", Some(Scope::Ingest)),

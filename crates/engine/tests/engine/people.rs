@@ -137,6 +137,26 @@ async fn a_registered_service_survives_the_server() {
 }
 
 #[tokio::test]
+async fn what_is_unregistered_stays_away_and_what_the_file_names_is_taken_out_there() {
+    let rig = Rig::start().await;
+    let stock =
+        Registration { name: "stock".into(), depends_on: vec!["payment".into()], ..Registration::default() };
+    rig.engine.register(stock.clone()).await.expect("registered");
+    rig.engine.unregister("stock").await.expect("unregistered");
+    rig.engine.unregister("stock").await.expect_err("it is gone");
+    let error = rig.engine.unregister("payment").await.expect_err("it would come back");
+    assert!(error.to_string().contains("configuration file"), "{error}");
+    assert!(!rig.world.watched().contains(&"stock".to_owned()));
+
+    let rig = rig.reopen().await;
+    let (services, graph) = rig.engine.services().await;
+    assert_eq!((services.len(), graph.callees(&"stock".into()).count()), (3, 0));
+    rig.engine.register(stock).await.expect("it may come back");
+    assert_eq!(rig.engine.services().await.0.len(), 4);
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_registration_that_cannot_be_used_is_refused_and_not_kept() {
     let rig = Rig::start().await;
     let with = |name: &str, health: Option<&str>, depends_on: &[&str]| Registration {

@@ -1,6 +1,11 @@
 //! Somebody changes the file behind the store's back.
 
 use crate::harness::{append, assert_clean, folder, incident, open};
+use midwatch_model::action::TargetState;
+use midwatch_model::decision::Principal;
+use midwatch_model::journal::{Entry, Intent, Line, StreamId};
+use midwatch_model::{Action, ActionKey, PlanHash, Timestamp};
+use midwatch_store::{Append, Commit};
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use std::path::Path;
 
@@ -100,6 +105,67 @@ async fn an_append_to_a_tampered_stream_does_not_hide_what_was_done() {
     store.close().await;
     drop(store);
     assert!(!midwatch_store::verify(&path).await.expect("a report").is_clean());
+}
+
+/// An intent of a person on a service, within an incident.
+fn intended() -> Entry {
+    let before = TargetState {
+        version: "v1".into(),
+        previous_version: None,
+        replicas: 1,
+        ready_replicas: 1,
+        max_replicas: 2,
+        pool_size: 1,
+        circuit_open: false,
+        generation: 1,
+    };
+    let intent = Intent {
+        key: ActionKey::new("act-1"),
+        incident: Some("b".into()),
+        plan: PlanHash::new("p"),
+        step: 0,
+        principal: Principal::Human("ann".into()),
+        action: Action::Restart { target: "web".into() },
+        undo: None,
+        undoes: None,
+        before,
+        deadline: Timestamp::UNIX_EPOCH,
+    };
+    Entry::Intended { intent }
+}
+
+#[tokio::test]
+async fn a_stream_that_is_gone_as_a_whole_is_missed_by_those_that_speak_of_it() {
+    let (_dir, path) = folder();
+    filled(&path).await;
+    execute(&path, "INSERT INTO standing (id, received_ms, incident) VALUES ('sig-1', 0, 'a')").await;
+    let store = open(&path).await;
+    let lines = vec![Line::new(Timestamp::UNIX_EPOCH, intended())];
+    let service = StreamId::Service("web".into());
+    let both = [(incident("b"), 4), (service, 0)];
+    let appends = both
+        .into_iter()
+        .map(|(stream, expected)| Append { stream, expected, lines: lines.clone() })
+        .collect();
+    store.commit(Commit { appends, ..Commit::default() }).await.expect("a commit");
+    store.close().await;
+    drop(store);
+    assert_clean(&path).await;
+    for gone in [
+        "DELETE FROM records WHERE stream IN ('incident/a', 'service/web')",
+        "DELETE FROM heads WHERE stream IN ('incident/a', 'service/web')",
+    ] {
+        execute(&path, gone).await;
+    }
+    let report = midwatch_store::verify(&path).await.expect("a report");
+    let problems: Vec<_> = report.streams.iter().filter_map(|s| s.problem.as_deref()).collect();
+    assert_eq!(
+        problems,
+        [
+            "incident/a: it is gone as a whole, but the intake log speaks of it",
+            "service/web: it is gone as a whole, but incident/b speaks of it",
+        ]
+    );
 }
 
 #[tokio::test]
