@@ -289,6 +289,11 @@ pub enum NoReply {
     Unreachable { tries: u32 },
     #[error("the model's server answered {status}, asked {tries} times")]
     Status { status: u16, tries: u32 },
+    #[error(
+        "the model's server refused the question ({status}); if it cannot stream answers with calls of tools, set \
+         `stream = false` in [llm]"
+    )]
+    StreamRefused { status: u16 },
     #[error("the model's server sent what is no answer: {why}")]
     Garbled { why: String },
     #[error("the record has no answer to this question: it was made of other data or by another version")]
