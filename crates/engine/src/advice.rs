@@ -1,5 +1,7 @@
 //! Second opinions on open incidents, beside the loop: one incident at a time, each once, a storm as one.
 //!
+//! A question is put on record before it is asked: what was paid for is counted even if midwatch ends before the answer.
+//!
 //! Must never: delay a verdict, or change one. What a model thinks is put down beside it; plan and gate do not read it.
 
 use crate::agent::{Assisted, Brain, fallback_sentence, investigate};
@@ -7,10 +9,12 @@ use crate::{Engine, EngineError};
 use midwatch_diagnosis::agent::{Document, Limits};
 use midwatch_diagnosis::investigate::VerdictKind;
 use midwatch_incident::Incident;
-use midwatch_model::IncidentId;
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::llm::{Advice, Opinion};
-use std::sync::Arc;
+use midwatch_model::{IncidentId, Timestamp, after};
+use midwatch_store::IncidentRow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -21,12 +25,75 @@ const PAST_MAX: usize = 5;
 /// Open incidents that are looked through for one without an opinion.
 const OPEN_MAX: u32 = 200;
 
+/// Times that an incident is tried if something goes wrong, and the seconds before the second try; each wait is four times
+/// the one before.
+const TRIES_MAX: u32 = 4;
+const RETRY_S: f64 = 30.0;
+
 /// Who is asked, and how much at most.
 #[derive(Debug)]
 pub struct Advisor {
     pub brain: Brain,
     pub limits: Limits,
     pub deadline: Duration,
+    /// What is known of open incidents, so that a journal is read only when it has grown.
+    looks: Mutex<HashMap<String, Look>>,
+}
+
+/// What the last look at an incident found.
+#[derive(Clone, Copy, Debug)]
+enum Look {
+    /// Nothing to ask about at this length of its journal.
+    Waits { seq: u64 },
+    /// There is an opinion, or there will be none.
+    Done,
+    /// Something went wrong; it is tried again from then on.
+    Failed { tries: u32, due: Timestamp },
+}
+
+impl Advisor {
+    #[must_use]
+    pub fn new(brain: Brain, limits: Limits, deadline: Duration) -> Self {
+        Self { brain, limits, deadline, looks: Mutex::default() }
+    }
+
+    /// Whether a look at the incident could find something new.
+    fn is_worth_a_look(&self, row: &IncidentRow, now: Timestamp) -> bool {
+        match self.looks().get(&row.id) {
+            None => true,
+            Some(Look::Waits { seq }) => *seq != row.seq,
+            Some(Look::Done) => false,
+            Some(Look::Failed { tries, due }) => *tries < TRIES_MAX && *due <= now,
+        }
+    }
+
+    fn looks(&self) -> MutexGuard<'_, HashMap<String, Look>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn keep(&self, id: &IncidentId, look: Look) {
+        self.looks().insert(id.to_string(), look);
+    }
+
+    /// Only this incident waits; the others have their turn.
+    fn failed(&self, id: &IncidentId, now: Timestamp, error: &EngineError) {
+        let before = self.looks().get(id.as_str()).copied();
+        let tries = 1 + if let Some(Look::Failed { tries, .. }) = before { tries } else { 0 };
+        let wait_s = RETRY_S * 4.0_f64.powi(tries as i32 - 1);
+        self.keep(id, Look::Failed { tries, due: after(now, wait_s) });
+        if tries < TRIES_MAX {
+            tracing::warn!(incident.id = %id, %error, retry_s = wait_s, "a second opinion could not be had; it is tried again");
+        } else {
+            tracing::warn!(incident.id = %id, %error, tries, "a second opinion could not be had; it is not tried again");
+        }
+    }
+
+    /// What one investigation may use up. Without prices, nothing is known of its cost.
+    fn most(&self) -> (u64, f64) {
+        let limits = &self.limits;
+        let price = limits.prompt_price.max(limits.answer_price);
+        (limits.tokens_max, (limits.tokens_max as f64 * price / 1e6).min(limits.cost_max))
+    }
 }
 
 /// Asks for opinions until `stop` turns true.
@@ -40,11 +107,12 @@ pub async fn advise(engine: Arc<Engine>, advisor: Advisor, mut stop: watch::Rece
         }
         let round = tokio::select! {
             round = engine.seek_advice(&advisor) => round,
-            // A question that is under way changes nothing, and nobody waits for its answer any more.
+            // Nobody waits for an answer that is under way. That it was asked for is on record: after the next start it
+            // counts as spent.
             _ = stop.changed() => return,
         };
         if let Err(error) = round {
-            tracing::warn!(%error, "a second opinion could not be had; it is tried again");
+            tracing::warn!(%error, "open incidents could not be listed for a second opinion; it is tried again");
         }
     }
 }
@@ -53,24 +121,51 @@ impl Engine {
     /// Asks about one open incident that has a verdict, or should have, and no opinion yet; `None` if there is none.
     ///
     /// # Errors
-    /// When the store cannot be read or written.
+    /// When the incidents cannot be listed. What goes wrong with one of them is logged, and tried again later.
     pub async fn seek_advice(&self, advisor: &Advisor) -> Result<Option<IncidentId>, EngineError> {
-        for row in self.store.incidents(true, OPEN_MAX).await? {
-            let id = IncidentId::new(row.id);
-            let Some(journal) = self.store.read_intact(&StreamId::Incident(id.clone())).await? else {
-                continue;
-            };
-            if !wants_advice(&journal) {
+        let rows = self.store.incidents(true, OPEN_MAX).await?;
+        advisor.looks().retain(|id, _| rows.iter().any(|row| row.id == *id));
+        for row in rows {
+            if row.parent.is_some() || !advisor.is_worth_a_look(&row, self.now()) {
                 continue;
             }
-            let Some(bundle) = self.incident_bundle(&id).await? else { continue };
-            let known = self.consulted(self.past(&id).await?);
-            let opinion =
-                investigate(&bundle, &known, &advisor.brain, advisor.limits, advisor.deadline).await;
-            self.put_down(&id, advice(&opinion)).await?;
-            return Ok(Some(id));
+            let id = IncidentId::new(row.id);
+            match self.advise_on(&id, advisor).await {
+                Ok(Look::Done) => {
+                    advisor.keep(&id, Look::Done);
+                    return Ok(Some(id));
+                }
+                // As the row was: what came since is looked at next time.
+                Ok(Look::Waits { .. }) => advisor.keep(&id, Look::Waits { seq: row.seq }),
+                Ok(other) => advisor.keep(&id, other),
+                Err(error) => advisor.failed(&id, self.now(), &error),
+            }
         }
         Ok(None)
+    }
+
+    /// Asks about one incident, if it wants that.
+    async fn advise_on(&self, id: &IncidentId, advisor: &Advisor) -> Result<Look, EngineError> {
+        let waits = Look::Waits { seq: 0 };
+        let Some(journal) = self.store.read_intact(&StreamId::Incident(id.clone())).await? else {
+            return Ok(waits);
+        };
+        match Wish::of(&journal) {
+            Wish::None => return Ok(waits),
+            Wish::Interrupted { tokens_max, cost_max } => {
+                self.put_down(id, interrupted(tokens_max, cost_max)).await?;
+                return Ok(Look::Done);
+            }
+            Wish::Opinion => {}
+        }
+        let Some(bundle) = self.incident_bundle(id).await? else { return Ok(waits) };
+        let known = self.consulted(self.past(id).await?);
+        let (tokens_max, cost_max) = advisor.most();
+        // Before anything is paid for.
+        self.tell(id, |_| Ok(vec![Entry::AdviceSought { tokens_max, cost_max }])).await?;
+        let opinion = investigate(&bundle, &known, &advisor.brain, advisor.limits, advisor.deadline).await;
+        self.put_down(id, advice(&opinion)).await?;
+        Ok(Look::Done)
     }
 
     /// The incidents that ended last, newest first.
@@ -87,12 +182,41 @@ impl Engine {
     }
 }
 
-/// Whether the incident was looked into, nobody was asked yet, and it is not part of another that is.
-fn wants_advice(journal: &VerifiedJournal) -> bool {
-    let asked = journal.lines().iter().any(|line| matches!(line.entry, Entry::Advised { .. }));
-    let Some(incident) = Incident::fold(journal.lines()) else { return false };
-    let looked_into = incident.first_verdict_at.is_some() || incident.escalated.is_some();
-    !asked && looked_into && incident.parent.is_none() && incident.resolved_at.is_none()
+/// What an incident's journal asks for.
+enum Wish {
+    /// It has an opinion, is not looked into yet, is over, or is part of another that is asked about.
+    None,
+    Opinion,
+    /// A model was asked, and what came of it is not on record.
+    Interrupted {
+        tokens_max: u64,
+        cost_max: f64,
+    },
+}
+
+impl Wish {
+    fn of(journal: &VerifiedJournal) -> Self {
+        let asked = journal.lines().iter().rev().find_map(|line| match &line.entry {
+            Entry::Advised { .. } => Some(Wish::None),
+            Entry::AdviceSought { tokens_max, cost_max } => {
+                Some(Wish::Interrupted { tokens_max: *tokens_max, cost_max: *cost_max })
+            }
+            _ => None,
+        });
+        let Some(incident) = Incident::fold(journal.lines()) else { return Wish::None };
+        let looked_into = incident.first_verdict_at.is_some() || incident.escalated.is_some();
+        let wants = looked_into && incident.parent.is_none() && incident.resolved_at.is_none();
+        asked.unwrap_or(if wants { Wish::Opinion } else { Wish::None })
+    }
+}
+
+/// What stands for an opinion that never came: it is not asked for again, since it may have been paid for.
+fn interrupted(tokens: u64, cost: f64) -> Advice {
+    let summary = format!(
+        "A language model was asked, and midwatch ended before the answer was on record. It is not asked again; the most \
+         that this may have cost counts as spent: {tokens} tokens, ${cost:.4}."
+    );
+    Advice { opinion: Opinion::NotUsed, summary, provider: String::new(), tokens, cost, calls: Vec::new() }
 }
 
 fn advice(opinion: &Assisted) -> Advice {
@@ -130,4 +254,52 @@ fn words(conclusion: &midwatch_diagnosis::agent::Conclusion, differs: bool) -> (
         return (Opinion::Differs, text);
     }
     (Opinion::Agrees, format!("A language model looked, too, and changed nothing: {what}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: &str, seq: u64) -> IncidentRow {
+        IncidentRow {
+            id: id.to_owned(),
+            state: "diagnosed".to_owned(),
+            open: true,
+            service: "payment".to_owned(),
+            cause: None,
+            opened_at: Timestamp::UNIX_EPOCH,
+            parent: None,
+            seq,
+            summary: String::new(),
+        }
+    }
+
+    fn advisor() -> Advisor {
+        Advisor::new(Brain::Record(Vec::new()), Limits::default(), Duration::from_secs(1))
+    }
+
+    #[test]
+    fn a_journal_is_read_again_only_when_it_has_grown() {
+        let (advisor, now) = (advisor(), Timestamp::UNIX_EPOCH);
+        let id = IncidentId::new("a");
+        assert!(advisor.is_worth_a_look(&row("a", 3), now), "nobody looked yet");
+        advisor.keep(&id, Look::Waits { seq: 3 });
+        assert!(!advisor.is_worth_a_look(&row("a", 3), now));
+        assert!(advisor.is_worth_a_look(&row("a", 4), now), "it has grown");
+        advisor.keep(&id, Look::Done);
+        assert!(!advisor.is_worth_a_look(&row("a", 9), now));
+    }
+
+    #[test]
+    fn what_fails_waits_longer_each_time_holds_up_nobody_and_is_given_up() {
+        let (advisor, id, now) = (advisor(), IncidentId::new("a"), Timestamp::UNIX_EPOCH);
+        for (tries, wait_s) in [(1, 30.0), (2, 120.0), (3, 480.0)] {
+            advisor.failed(&id, now, &EngineError::Unfit("a test".to_owned()));
+            assert!(!advisor.is_worth_a_look(&row("a", 4), after(now, wait_s - 1.0)), "try {tries}");
+            assert!(advisor.is_worth_a_look(&row("a", 4), after(now, wait_s)), "try {tries}");
+            assert!(advisor.is_worth_a_look(&row("b", 4), now), "another has its turn");
+        }
+        advisor.failed(&id, now, &EngineError::Unfit("a test".to_owned()));
+        assert!(!advisor.is_worth_a_look(&row("a", 4), after(now, 1e6)), "given up");
+    }
 }

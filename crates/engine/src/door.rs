@@ -213,7 +213,7 @@ impl Engine {
             return Ok(ReceivedChanges { replayed: true, ..ReceivedChanges::default() });
         }
         let accepted: Vec<String> = changes.iter().map(|change| change.id.clone()).collect();
-        let told = |change| ToldChange { change, received_at: now };
+        let told = |change: Change| ToldChange { change: change.redacted(), received_at: now };
         let changes = changes.into_iter().map(told).collect();
         let commit = Commit { changes, seen: keys.seen(now), ..Commit::default() };
         self.store.commit(commit).await.map_err(EngineError::from)?;
@@ -233,6 +233,8 @@ impl Engine {
         since: Timestamp,
         limit: u32,
     ) -> Result<Vec<Change>, EngineError> {
-        Ok(self.store.changes(services, since, limit).await?)
+        // Those of an older version lie in the store as they came.
+        let changes = self.store.changes(services, since, limit).await?;
+        Ok(changes.into_iter().map(Change::redacted).collect())
     }
 }

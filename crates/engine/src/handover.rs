@@ -14,7 +14,7 @@ use midwatch_diagnosis::bundle::{
 };
 use midwatch_incident::Incident;
 use midwatch_model::journal::StreamId;
-use midwatch_model::redact::redact;
+use midwatch_model::redact::{redact, redact_field};
 use midwatch_model::{Change, ChangeKind, IncidentId, Metric, ServiceName, Signal, Timestamp, after};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,7 +125,11 @@ fn alert(signal: &Signal) -> BundleAlert {
         severity: signal.severity,
         status: AlertStatus::Firing,
         starts_at: Some(signal.onset_at),
-        labels: signal.labels().iter().map(|(name, value)| (name.to_string(), clean(value))).collect(),
+        labels: signal
+            .labels()
+            .iter()
+            .map(|(name, value)| (name.to_string(), redact_field(name, value).into_owned()))
+            .collect(),
         class: Some(signal.class),
         id: Some(signal.id.to_string()),
     }

@@ -15,8 +15,10 @@ use crate::{Engine, EngineError};
 use midwatch_connectors::{QdrantConfig, VectorIndex};
 use midwatch_knowledge::{Collection, Document, DocumentError, Hit, Library, Query, read_document, shipped};
 use midwatch_model::Timestamp;
+use midwatch_model::redact::{masks, redact};
 use midwatch_store::{Commit, KnowledgeRows, Store, StoredDocument};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,6 +133,14 @@ pub struct Listed {
     pub id: String,
     pub title: String,
     pub origin: Origin,
+    /// Places that looked like secrets and were masked when it was added.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub blanked: usize,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What is in the library, and whether meaning counts.
@@ -210,7 +220,8 @@ impl Knowledge {
             documents.iter().map(|d| ((d.collection, d.id.clone()), Origin::Shipped)).collect();
         for stored in self.store.documents().await? {
             // Read again as it was written: what a later version wants of a document, an older one did not check.
-            match read_document(&stored.name, &stored.markdown) {
+            // And without the secrets that an older one did not know.
+            match read_document(&stored.name, &redact(&stored.markdown)) {
                 Ok(document) => {
                     origins.insert((document.collection, document.id.clone()), origin(&stored));
                     documents.push(document);
@@ -290,8 +301,11 @@ impl Engine {
                 "{DOCUMENTS_MAX} documents at once are enough; bring the rest after"
             )));
         }
-        let read = |one: &Written| read_document(&one.name, &one.text);
-        let (documents, wrong): (Vec<_>, Vec<_>) = written.iter().map(read).partition(Result::is_ok);
+        // What is found goes into prompts and onto screens: a secret never gets in.
+        let texts: Vec<Cow<'_, str>> = written.iter().map(|one| redact(&one.text)).collect();
+        let read = |(one, text): (&Written, &Cow<'_, str>)| read_document(&one.name, text);
+        let (documents, wrong): (Vec<_>, Vec<_>) =
+            written.iter().zip(&texts).map(read).partition(Result::is_ok);
         if !wrong.is_empty() {
             let wrong: Vec<String> =
                 wrong.into_iter().filter_map(Result::err).map(|e| e.to_string()).collect();
@@ -299,25 +313,26 @@ impl Engine {
         }
         let documents: Vec<Document> = documents.into_iter().flatten().collect();
         let mut rows = KnowledgeRows::default();
-        for (document, written) in documents.iter().zip(written) {
+        for ((document, written), text) in documents.iter().zip(written).zip(&texts) {
             rows.documents.push(StoredDocument {
                 collection: document.collection.name().to_owned(),
                 id: document.id.clone(),
                 name: written.name.clone(),
-                markdown: written.text.clone(),
+                markdown: text.clone().into_owned(),
                 added_by: by.to_owned(),
                 added_at: self.now(),
             });
         }
         self.store.commit(Commit { knowledge: rows, ..Commit::default() }).await?;
         self.knowledge.reload().await?;
-        let added = |document: &Document| Listed {
+        let added = |(document, (written, text)): (&Document, (&Written, &Cow<'_, str>))| Listed {
             collection: document.collection,
             id: document.id.clone(),
             title: document.title.clone(),
             origin: Origin::Added { by: by.to_owned(), at: self.now() },
+            blanked: masks(text).saturating_sub(masks(&written.text)),
         };
-        Ok(documents.iter().map(added).collect())
+        Ok(documents.iter().zip(written.iter().zip(&texts)).map(added).collect())
     }
 
     /// Takes a document away that somebody added or that was learnt.
@@ -349,6 +364,7 @@ impl Engine {
             id: document.id.clone(),
             title: document.title.clone(),
             origin: origin_of(&shelf, document),
+            blanked: 0,
         };
         let mut all: Vec<Listed> = shelf.library.documents().iter().map(listed).collect();
         all.sort_by(|a, b| (a.collection, &a.id).cmp(&(b.collection, &b.id)));

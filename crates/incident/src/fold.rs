@@ -197,6 +197,7 @@ impl Incident {
         match &line.entry {
             // What a model thinks changes no state.
             Entry::Opened { .. }
+            | Entry::AdviceSought { .. }
             | Entry::Advised { .. }
             | Entry::ServiceRegistered { .. }
             | Entry::ServiceUnregistered { .. }

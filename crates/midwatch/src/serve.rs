@@ -119,11 +119,8 @@ pub async fn serve(path: &Path) -> Result<Exit> {
 /// Whoever is asked for a second opinion, if anybody is.
 fn advisor(config: &Config) -> Result<Option<Advisor>> {
     let llm = Llm::new(&config.llm).map_err(|error| Usage(error.to_string()))?;
-    Ok(llm.map(|llm| Advisor {
-        brain: Brain::Model(Box::new(llm)),
-        limits: limits(&config.llm),
-        deadline: Duration::from_secs_f64(config.llm.deadline_s),
-    }))
+    let deadline = Duration::from_secs_f64(config.llm.deadline_s);
+    Ok(llm.map(|llm| Advisor::new(Brain::Model(Box::new(llm)), limits(&config.llm), deadline)))
 }
 
 fn ended_by_itself(ended: Option<Result<(), JoinError>>) -> anyhow::Error {

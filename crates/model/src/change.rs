@@ -1,5 +1,6 @@
 //! Changes: what somebody or something did to a service.
 
+use crate::redact::redact;
 use crate::{ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -65,5 +66,24 @@ impl Change {
     #[must_use]
     pub fn named(&self) -> Self {
         Self { content: None, ..self.clone() }
+    }
+
+    /// The change without secrets in what somebody else wrote: titles, versions, addresses and diffs hold tokens, too.
+    #[must_use]
+    pub fn redacted(self) -> Self {
+        let clean = |text: &String| redact(text).into_owned();
+        let content = self.content.map(|content| ChangeContent {
+            files: content.files.iter().map(clean).collect(),
+            diff: clean(&content.diff),
+        });
+        Self {
+            from: clean(&self.from),
+            to: clean(&self.to),
+            by: clean(&self.by),
+            title: clean(&self.title),
+            url: clean(&self.url),
+            content,
+            ..self
+        }
     }
 }

@@ -222,6 +222,13 @@ pub enum Entry {
         by: String,
         reason: String,
     },
+    /// A language model is about to be asked. Without an opinion after it, midwatch ended meanwhile, and the most that
+    /// this may cost counts as spent.
+    AdviceSought {
+        tokens_max: u64,
+        /// US dollars.
+        cost_max: f64,
+    },
     /// A language model was asked for its opinion.
     Advised {
         advice: Advice,
@@ -299,7 +306,7 @@ impl Entry {
     pub fn role(&self) -> Role {
         match self {
             Entry::Opened { .. } | Entry::SignalJoined { .. } | Entry::Linked { .. } => Role::Observer,
-            Entry::Diagnosed { .. } | Entry::Advised { .. } => Role::Analyzer,
+            Entry::Diagnosed { .. } | Entry::AdviceSought { .. } | Entry::Advised { .. } => Role::Analyzer,
             Entry::Planned { .. } | Entry::StepSkipped { .. } => Role::Planner,
             Entry::Gated { .. }
             | Entry::ApprovalRequested { .. }
@@ -330,6 +337,7 @@ impl Entry {
             Entry::SignalJoined { .. } => "signal_joined",
             Entry::Linked { .. } => "linked",
             Entry::Diagnosed { .. } => "diagnosed",
+            Entry::AdviceSought { .. } => "advice_sought",
             Entry::Advised { .. } => "advised",
             Entry::Planned { .. } => "planned",
             Entry::Gated { .. } => "gated",

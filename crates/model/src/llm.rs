@@ -4,7 +4,7 @@
 //! other way to make one.
 
 use crate::evidence::hex;
-use crate::redact::redact;
+use crate::redact::{redact, redact_field};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -224,9 +224,18 @@ pub fn redacted_json(value: &Value) -> Value {
         Value::String(text) => Value::String(redact(text).into_owned()),
         Value::Array(all) => Value::Array(all.iter().map(redacted_json).collect()),
         Value::Object(fields) => {
-            Value::Object(fields.iter().map(|(name, value)| (name.clone(), redacted_json(value))).collect())
+            let field = |(name, value): (&String, &Value)| (name.clone(), redacted_field(name, value));
+            Value::Object(fields.iter().map(field).collect())
         }
         other => other.clone(),
+    }
+}
+
+/// What stands under a name such as `password` is a secret, whatever it looks like.
+fn redacted_field(name: &str, value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact_field(name, text).into_owned()),
+        other => redacted_json(other),
     }
 }
 
@@ -280,6 +289,11 @@ pub enum NoReply {
     Unreachable { tries: u32 },
     #[error("the model's server answered {status}, asked {tries} times")]
     Status { status: u16, tries: u32 },
+    #[error(
+        "the model's server refused the question ({status}); if it cannot stream answers with calls of tools, set \
+         `stream = false` in [llm]"
+    )]
+    StreamRefused { status: u16 },
     #[error("the model's server sent what is no answer: {why}")]
     Garbled { why: String },
     #[error("the record has no answer to this question: it was made of other data or by another version")]

@@ -1,12 +1,19 @@
 //! The one place where secrets are taken out of text before it leaves the process: into a log line, an error, a journal
 //! excerpt, a message or a prompt.
 //!
-//! What is looked for: shapes that vendors give their keys, private keys, values beside names such as `password`, long
-//! runs that look random; each also encoded as base64, split over lines, or with invisible characters in between.
+//! What is looked for: shapes that vendors give their keys and private keys (`rules.rs`), values beside names such as
+//! `password` (`named.rs`), passwords in addresses (`place.rs`) and among arguments (`command.rs`), long runs that look
+//! random; each also encoded as base64, split over lines, or with invisible characters in between.
 
+mod command;
 mod encoded;
+mod name;
+mod named;
+mod place;
 mod rules;
+mod sign;
 mod split;
+mod value;
 
 use std::borrow::Cow;
 
@@ -20,13 +27,23 @@ pub fn prepare() {
 /// Text with whatever looks like a secret masked, and characters that nobody sees left out.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
-    if !could_hold_one(text) {
-        return Cow::Borrowed(text);
-    }
     let seen = visible(text);
     let joined = then(seen, split::masked);
     let plain = then(joined, rules::masked);
     then(plain, encoded::masked)
+}
+
+/// The text under a name, such as the value of a label: masked if the name says that it is a secret.
+#[must_use]
+pub fn redact_field<'a>(name: &str, text: &'a str) -> Cow<'a, str> {
+    let is_secret = name::tells_of_secret(name) && !text.is_empty() && !value::is_placeholder(text);
+    if is_secret { Cow::Borrowed(MASK) } else { redact(text) }
+}
+
+/// How many places of a text are masked, for whoever is told what was left out.
+#[must_use]
+pub fn masks(text: &str) -> usize {
+    text.matches(MASK).count()
 }
 
 /// Applies the next way of looking; what it leaves alone is not copied.
@@ -35,21 +52,6 @@ fn then<'a>(text: Cow<'a, str>, masked: fn(&str) -> Option<String>) -> Cow<'a, s
         Some(changed) => Cow::Owned(changed),
         None => text,
     }
-}
-
-/// Every secret is either long or has a sign beside it: most short lines are done here.
-fn could_hold_one(text: &str) -> bool {
-    let mut run = 0;
-    text.chars().any(|c| {
-        run = if c.is_ascii_alphanumeric() || "_-+/.".contains(c) { run + 1 } else { 0 };
-        run >= 12 || matches!(c, ':' | '=' | '%') || !c.is_ascii() || (run == 8 && mentions(text))
-    })
-}
-
-/// Whether a word is there that secrets are told with in prose.
-fn mentions(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    ["pass", "secret", "token", "bearer", "basic"].iter().any(|word| lower.contains(word))
 }
 
 /// Characters that take no space: they split words for a pattern and for nobody else.
@@ -67,68 +69,4 @@ fn visible(text: &str) -> Cow<'_, str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(text: &str, expected: &str) {
-        assert_eq!(redact(text), expected, "of {text}");
-        assert_eq!(redact(expected), expected, "a second time");
-    }
-
-    #[test]
-    fn secrets_are_masked_and_the_rest_stays() {
-        for (text, expected) in [
-            ("password=hunter22 user=bo", "password=[redacted] user=bo"),
-            (r#"{"api_key": "abc123def"}"#, r#"{"api_key": "[redacted]"}"#),
-            ("postgres://app:s3cret@db/x", "postgres://app:[redacted]@db/x"),
-            ("Authorization: Bearer abcdefghijkl", "Authorization: Bearer [redacted]"),
-            ("AKIAABCDEFGHIJKLMNOP", "[redacted]"),
-            ("DB_PASSWORD=hunter22", "DB_PASSWORD=[redacted]"),
-            ("the password is Tr0ub4dor", "the password is [redacted]"),
-            ("--token abc123def run", "--token [redacted] run"),
-            ("p\u{200b}assword=hunter22", "password=[redacted]"),
-            ("Cookie: session=a1b2c3d4; x=1", "Cookie: [redacted]"),
-        ] {
-            check(text, expected);
-        }
-    }
-
-    #[test]
-    fn what_is_no_secret_stays() {
-        for text in [
-            "upstream payment-service timed out",
-            "password authentication failed for user app",
-            "max_tokens: 4096, 12 tokens used",
-            "GET /api/v1/orders/2026/11/22/InvoiceDocument2026V2/Download/Original 200",
-            "commit 3f786850e387550fdab836ed7e6dc881de23001b deployed",
-            "trace 4bf92f3577b34da6a3ce929d0e0e4736, span 00f067aa0ba902b7",
-            "pod checkout-7d9f8b6c5-x2x9q: OOMKilled, exit code 137",
-            "auth: ok, session opened",
-            "send the API key as `Authorization: Bearer KEY`",
-            "io.grpc.netty.shaded.io.netty.channel.AbstractChannel$AnnotatedConnectException",
-        ] {
-            check(text, text);
-        }
-    }
-
-    #[test]
-    fn base64_is_opened_twice_deep() {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let once = STANDARD.encode("password=hunter22 and more");
-        let twice = STANDARD.encode(&once);
-        for text in [once, twice] {
-            check(&format!("body {text} end"), "body [redacted] end");
-        }
-        let harmless = STANDARD.encode("hello world, how are you");
-        check(&format!("body {harmless} end"), &format!("body {harmless} end"));
-    }
-
-    #[test]
-    fn lines_that_split_a_secret_do_not_hide_it() {
-        let token = "ghp_abcdefghijklmnopqrstuvwxyz0123456789";
-        let split = format!("token is {}\n   {} end", &token[..20], &token[20..]);
-        let masked = redact(&split);
-        assert!(!masked.contains("abcdefghij") && !masked.contains("xyz01"), "{masked}");
-        assert!(masked.ends_with("end"), "{masked}");
-    }
-}
+mod tests;

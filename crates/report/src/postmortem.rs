@@ -86,7 +86,9 @@ fn model_costs(input: &PostmortemInput<'_>) -> String {
         _ => None,
     });
     let (calls, tokens, cost) = asked.fold((0, 0, 0.0), |(calls, tokens, cost), advice| {
-        (calls + advice.calls.len(), tokens + advice.tokens, cost + advice.cost)
+        // Of calls that a crash interrupted, only what they may have cost is known.
+        let made = advice.calls.len().max(usize::from(advice.tokens > 0));
+        (calls + made, tokens + advice.tokens, cost + advice.cost)
     });
     if calls == 0 {
         return String::new();

@@ -77,6 +77,9 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Recurred { reason } => format!("The trouble is back: {reason}"),
         Entry::Escalated { reason } => format!("Handed to a person: {reason}"),
         Entry::FalseAlarm { by, reason } => format!("{by} marked it a false alarm: {reason}"),
+        Entry::AdviceSought { tokens_max, cost_max } => {
+            format!("A language model is asked for its opinion: at most {tokens_max} tokens, ${cost_max:.4}")
+        }
         Entry::Advised { advice } => advice.summary.clone(),
         Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
         Entry::Closed { reason } => format!("Closed: {reason}"),

@@ -96,7 +96,8 @@ impl Llm {
             // What took so long once would take as long again.
             Failed::Final(NoReply::Timeout { seconds: timeout.as_secs(), tries })
         })?;
-        let mut reply = answered.map_err(|error| failed(&error, timeout, tries))?;
+        let mut reply =
+            answered.map_err(|error| with_hint(failed(&error, timeout, tries), self.config.stream))?;
         reply.usage = self.priced(counted(&reply, ask));
         Ok(reply)
     }
@@ -118,6 +119,16 @@ fn counted(reply: &Reply, ask: &Ask) -> Usage {
         reply.calls.iter().map(|call| call.name.len() + call.arguments.to_string().len()).sum();
     let answer = (reply.text.len() + arguments) as u64 / BYTES_PER_TOKEN;
     Usage { prompt_tokens: ask.prompt_tokens_max(), answer_tokens: usage.answer_tokens.max(answer), ..usage }
+}
+
+/// A refusal of the question itself: of a server that takes it without `stream`, that is the reason.
+fn with_hint(failed: Failed, stream: bool) -> Failed {
+    match failed {
+        Failed::Final(NoReply::Status { status: status @ (400 | 405 | 406 | 415 | 422), .. }) if stream => {
+            Failed::Final(NoReply::StreamRefused { status })
+        }
+        other => other,
+    }
 }
 
 fn failed(error: &wire::Failure, timeout: Duration, tries: u32) -> Failed {

@@ -8,6 +8,7 @@ use super::mechanism::Found;
 use super::scene::Scene;
 use super::templates::Template;
 use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind, time_text};
+use midwatch_model::redact::redact;
 
 /// Clocks, scrapes and rate windows blur an onset by so much.
 const BLUR_MS: Ms = 2 * 60 * 1000;
@@ -189,7 +190,8 @@ impl Trouble<'_> {
             kind: record.kind,
             component,
             at: record.at,
-            title: content.title.clone(),
+            // Before anything else reads it: it is quoted in answers, explanations and prompts.
+            title: redact(&content.title).into_owned(),
             suspicion: credit * place * recent(record.at, onset, slow),
             found,
         }

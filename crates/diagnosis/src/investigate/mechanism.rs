@@ -2,6 +2,7 @@
 
 use super::diff::Diff;
 use super::effect::{Effect, Effects};
+use midwatch_model::redact::redact;
 
 mod growth;
 mod quantity;
@@ -261,5 +262,5 @@ fn only<'a>(here: &'a [String], there: &[String], words: &[&str]) -> Option<&'a 
 }
 
 fn one(mechanism: Mechanism, strength: f64, line: &str) -> Found {
-    Found { mechanism, strength, line: line.chars().take(120).collect() }
+    Found { mechanism, strength, line: redact(line).chars().take(120).collect() }
 }

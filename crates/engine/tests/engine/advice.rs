@@ -2,6 +2,7 @@
 
 use crate::harness::{Rig, restart};
 use crate::opinion::reply;
+use midwatch_connectors::{Llm, LlmConfig, LlmProvider};
 use midwatch_diagnosis::agent::{Agent, Limits, Observation, Shelf, Step};
 use midwatch_engine::Advisor;
 use midwatch_engine::agent::Brain;
@@ -12,7 +13,7 @@ use serde_json::json;
 use std::time::Duration;
 
 fn advisor(calls: Vec<CallRecord>) -> Advisor {
-    Advisor { brain: Brain::Record(calls), limits: Limits::default(), deadline: Duration::from_secs(60) }
+    Advisor::new(Brain::Record(calls), Limits::default(), Duration::from_secs(60))
 }
 
 async fn diagnosed(rig: &Rig) -> Incident {
@@ -102,4 +103,38 @@ async fn a_model_that_fails_or_blames_another_changes_nothing_that_is_done() {
         assert_eq!(rig.world.applied(), [restart()], "{blames:?}");
         rig.assert_sound().await;
     }
+}
+
+#[tokio::test]
+async fn what_was_asked_before_a_crash_counts_as_spent_and_is_not_asked_again() {
+    let rig = Rig::start().await;
+    rig.break_payment();
+    let incident = diagnosed(&rig).await;
+    let deaf = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let key = rig.store_path().with_extension("key");
+    std::fs::write(&key, "made-up").expect("a file");
+    let config = LlmConfig {
+        provider: LlmProvider::Openai,
+        model: Some("m".into()),
+        url: Some(format!("http://{}/v1/", deaf.local_addr().expect("an address"))),
+        key_file: Some(key),
+        ..LlmConfig::default()
+    };
+    let llm = Llm::new(&config).expect("a configuration").expect("a model");
+    let limits = Limits { prompt_price: 1.0, answer_price: 2.0, ..Limits::default() };
+    let asks = Advisor::new(Brain::Model(Box::new(llm)), limits, Duration::from_secs(60));
+    // The end comes when the question has been sent.
+    tokio::select! {
+        answered = rig.engine.seek_advice(&asks) => panic!("nobody answers, but {answered:?}"),
+        _ = deaf.accept() => {}
+    }
+    let rig = rig.reopen().await;
+    assert_eq!(advice(&rig, &incident).await, []);
+    let again = advisor(Vec::new());
+    assert_eq!(rig.engine.seek_advice(&again).await.expect("a record"), Some(incident.id.clone()));
+    assert_eq!(rig.engine.seek_advice(&again).await.expect("nothing more"), None);
+    let found = advice(&rig, &incident).await;
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].opinion, found[0].tokens, found[0].cost), (Opinion::NotUsed, 150_000, 0.3));
+    assert!(found[0].summary.contains("counts as spent: 150000 tokens, $0.3000"), "{}", found[0].summary);
 }

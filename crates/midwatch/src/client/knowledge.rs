@@ -16,8 +16,9 @@ const LINES_SHOWN: usize = 12;
 /// Hits of each collection where a person asks all three at once: they fit on a screen.
 const HITS_OF_EACH: usize = 3;
 
-/// Documents that are brought with one request: few enough that it stays far below the largest body.
-const BROUGHT_AT_ONCE: usize = 20;
+/// Documents that are added at once, and their bytes: what the server takes in one request, with room for what is around them.
+const DOCUMENTS_MAX: usize = 1000;
+const REQUEST_BYTES_MAX: usize = 7 << 20;
 
 pub async fn run(args: &ClientArgs, command: KnowledgeCommand) -> Result<Exit> {
     let client = Client::new(args)?;
@@ -185,17 +186,36 @@ async fn add(client: &Client, as_json: bool, paths: &[PathBuf], by: Option<Strin
         return Err(Usage("there is no Markdown file (*.md) in what was given".into()).into());
     }
     let documents = read_all(&files)?;
-    let (by, mut added) = (me(by), Vec::new());
-    for some in documents.chunks(BROUGHT_AT_ONCE) {
-        let body = json!({ "by": by, "documents": some });
-        let answer = client.post("/api/v1/knowledge", &body).await?;
-        added.extend(answer["added"].as_array().cloned().unwrap_or_default());
-    }
+    one_request(&documents)?;
+    let body = json!({ "by": me(by), "documents": documents });
+    let answer = client.post("/api/v1/knowledge", &body).await?;
+    let added = answer["added"].as_array().cloned().unwrap_or_default();
     said(as_json, &json!({ "added": added }), |_| {
         for one in &added {
             out!("added {}/{}: {}", text(one, "collection"), text(one, "id"), text(one, "title"));
+            match one["blanked"].as_u64() {
+                Some(1) => out!("  1 place in it looked like a secret and was blanked"),
+                Some(count) => out!("  {count} places in it looked like secrets and were blanked"),
+                None => {}
+            }
         }
     })
+}
+
+/// All documents come in one request, so that all are taken or none.
+fn one_request(documents: &[Value]) -> Result<()> {
+    let bytes: usize = documents.iter().map(|document| document.to_string().len()).sum();
+    if documents.len() <= DOCUMENTS_MAX && bytes <= REQUEST_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Usage(format!(
+        "these are {} documents of {} KiB together; at most {DOCUMENTS_MAX} of {} KiB are added at once, all or none: \
+         name some of the files or folders first, and the rest after",
+        documents.len(),
+        bytes >> 10,
+        REQUEST_BYTES_MAX >> 10,
+    ))
+    .into())
 }
 
 /// Every file is looked at before the first one is brought, and everything that is wrong is said at once.
@@ -234,6 +254,11 @@ fn markdown_files(path: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut below: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     below.sort();
     for path in below {
+        // What is linked lies somewhere else, and nobody named that.
+        if path.is_symlink() {
+            eprintln!("{} is a link and left out; name what it points to if you mean it", path.display());
+            continue;
+        }
         let is_markdown = path
             .extension()
             .is_some_and(|e| e.eq_ignore_ascii_case("md") || e.eq_ignore_ascii_case("markdown"));

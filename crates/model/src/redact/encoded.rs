@@ -37,6 +37,15 @@ pub fn hides_one(run: &str) -> bool {
     hides(run, DEPTH_MAX)
 }
 
+/// Whether a value is `user:password` in base64, as HTTP's basic authentication sends it.
+pub fn is_login(value: &str) -> bool {
+    value.len() >= 4
+        && opened(value).is_some_and(|login| {
+            let parts = login.split_once(':');
+            parts.is_some_and(|(_, password)| !password.is_empty())
+        })
+}
+
 fn hides(run: &str, depth: usize) -> bool {
     depth > 0
         && opened(run).is_some_and(|inner| {

@@ -1,6 +1,6 @@
 //! Secrets that are broken by the end of a line.
 
-use super::{MASK, rules};
+use super::rules;
 use regex::Regex;
 use std::sync::LazyLock;
 
@@ -27,11 +27,11 @@ pub fn masked(text: &str) -> Option<String> {
                 // The first pattern is that of the vendors: it says by itself what it is.
                 number == 0 || rules::is_random(found.as_str()) || super::encoded::hides_one(found.as_str());
             if is_split && shown {
-                ranges.push((from, to));
+                ranges.push(from..to);
             }
         }
     }
-    (!ranges.is_empty()).then(|| cut(text, ranges))
+    (!ranges.is_empty()).then(|| rules::cut(text, ranges))
 }
 
 /// The text without its breaks, and where each byte of it was.
@@ -44,18 +44,4 @@ fn join(text: &str, breaks: &[(usize, usize)]) -> (String, Vec<usize>) {
         from = *end;
     }
     (joined, at)
-}
-
-fn cut(text: &str, mut ranges: Vec<(usize, usize)>) -> String {
-    ranges.sort_unstable();
-    let (mut masked, mut from) = (String::with_capacity(text.len()), 0);
-    for (start, end) in ranges {
-        if start >= from {
-            masked.push_str(&text[from..start]);
-            masked.push_str(MASK);
-        }
-        from = from.max(end);
-    }
-    masked.push_str(&text[from..]);
-    masked
 }

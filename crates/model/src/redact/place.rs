@@ -1,0 +1,148 @@
+//! Secrets that are known by where they stand: in front of the `@` of an address, in a line of `.pgpass`.
+
+use super::sign::sign;
+use super::value::is_placeholder;
+use std::ops::Range;
+
+/// Where there are secrets in addresses.
+pub fn find(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b':' | b'%' => {
+                found.extend(scheme_end(bytes, at).and_then(|(after, coded)| login(text, after, coded)))
+            }
+            b'@' => found.extend(without_scheme(text, at)),
+            _ => {}
+        }
+    }
+    for line in lines(text) {
+        found.extend(pgpass(text, line));
+    }
+    found
+}
+
+/// Behind `://`, also as JSON (`:\/\/`) and URLs (`%3A%2F%2F`) write it.
+fn scheme_end(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
+    let colon = sign(bytes, at).filter(|sign| sign.is == b':')?;
+    let mut next = at + colon.len;
+    for _ in 0..2 {
+        next += usize::from(bytes.get(next) == Some(&b'\\'));
+        next += sign(bytes, next).filter(|sign| sign.is == b'/' && sign.coded == colon.coded)?.len;
+    }
+    (at > 0 && bytes[at - 1].is_ascii_alphanumeric()).then_some((next, colon.coded))
+}
+
+/// The secret of `user:secret@host`; of `secret@host`, if it looks like one.
+fn login(text: &str, from: usize, coded: bool) -> Option<Range<usize>> {
+    let token = token(text, from);
+    if coded {
+        let (colon, at) = (token.find("%3A").or_else(|| token.find("%3a"))?, token.rfind("%40")?);
+        return (colon + 3 < at && !is_placeholder(&token[colon + 3..at]))
+            .then_some(from + colon + 3..from + at);
+    }
+    let authority = &token[..token.find(['/', '?', '#', '\\']).unwrap_or(token.len())];
+    let at = authority.rfind('@').or_else(|| beyond(token, authority))?;
+    let login = &token[..at];
+    let secret = match login.find(':') {
+        Some(colon) => colon + 1..at,
+        None => {
+            let is_random = login.len() >= 20 && login.bytes().any(|byte| byte.is_ascii_digit());
+            is_random.then_some(0..at)?
+        }
+    };
+    (!is_placeholder(&login[secret.clone()])).then_some(from + secret.start..from + secret.end)
+}
+
+/// The `@` of a password with a slash in it; `https://host:8080/a@b` has none.
+fn beyond(token: &str, authority: &str) -> Option<usize> {
+    let (user, rest) = authority.split_once(':')?;
+    let is_port = rest.is_empty() || rest.bytes().all(|byte| byte.is_ascii_digit());
+    (!is_port && !user.starts_with('[') && !user.contains('.')).then(|| token.rfind('@'))?
+}
+
+/// Bytes of an address that are looked at.
+const ADDRESS_BYTES_MAX: usize = 4 * 1024;
+
+/// As far as an address goes.
+fn token(text: &str, from: usize) -> &str {
+    let rest = &text.as_bytes()[from..];
+    let rest = &rest[..rest.len().min(ADDRESS_BYTES_MAX)];
+    let ends = |at: &usize| {
+        let byte = rest[*at];
+        let is_sign = byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>');
+        is_sign || rest[*at..].starts_with(b"://")
+    };
+    let mut end = (0..rest.len()).find(ends).unwrap_or(rest.len());
+    while !text.is_char_boundary(from + end) {
+        end -= 1;
+    }
+    &text[from..from + end]
+}
+
+/// `user:secret@tcp(host)` and `user:secret@host:5432/database`.
+fn without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
+    let after = &text[at + 1..];
+    let is_go =
+        ["tcp(", "tcp6(", "unix(", "udp(", "cloudsql("].iter().any(|network| after.starts_with(network));
+    if !is_go && !is_host_port_path(after) {
+        return None;
+    }
+    let from = text.as_bytes()[..at]
+        .iter()
+        .rev()
+        .take(LOGIN_BYTES_MAX)
+        .take_while(|byte| !ends_login(**byte))
+        .count();
+    let login = text.get(at - from..at)?;
+    if login.contains("://") {
+        return None;
+    }
+    let thin = login.find("thin:").and_then(|thin| Some(thin + login[thin..].find('/')?));
+    let colon = thin.or_else(|| login.find(':'))?;
+    let secret = colon + 1..login.len();
+    (!is_placeholder(&login[secret.clone()])).then_some(at - from + secret.start..at)
+}
+
+/// Bytes of a user and a password in front of an `@` at most.
+const LOGIN_BYTES_MAX: usize = 512;
+
+fn ends_login(byte: u8) -> bool {
+    byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b'(')
+}
+
+fn is_host_port_path(text: &str) -> bool {
+    let host = text
+        .bytes()
+        .take(255)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+        .count();
+    let Some(port) = text[host..].strip_prefix(':') else { return false };
+    let digits = port.bytes().take(6).take_while(u8::is_ascii_digit).count();
+    host > 0 && (2..=5).contains(&digits) && matches!(port.as_bytes().get(digits), Some(b'/' | b':'))
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    text.split('\n').map(move |line| {
+        let range = from..from + line.len();
+        from += line.len() + 1;
+        range
+    })
+}
+
+/// `host:5432:database:user:secret`, alone in its line.
+fn pgpass(text: &str, line: Range<usize>) -> Option<Range<usize>> {
+    let content = &text[line.clone()];
+    let trimmed = content.trim();
+    let mut fields = trimmed.splitn(5, ':');
+    let (host, port, database, user) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let secret = fields.next()?;
+    let is_port =
+        port == "*" || ((2..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
+    let whole = [host, database, user, secret].iter().all(|field| !field.is_empty())
+        && !trimmed.contains(char::is_whitespace);
+    let end = line.start + content.trim_end().len();
+    (is_port && whole && !is_placeholder(secret)).then_some(end - secret.len()..end)
+}
