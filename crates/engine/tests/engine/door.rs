@@ -280,3 +280,20 @@ async fn a_deployment_that_was_told_before_the_onset_is_part_of_the_verdict() {
     // DiagnosisConfig's window is an hour.
     assert_eq!(verdict_change("payment", 7200.0).await, None, "a deployment of long ago");
 }
+
+#[tokio::test]
+async fn a_change_that_was_told_with_a_secret_is_listed_and_handed_over_without_it() {
+    let rig = Rig::start().await;
+    let mut told = deploy(rig.now(), "payment");
+    told["title"] = json!("set DB_PASS=Tr0ub4dor");
+    told["diff"] =
+        json!("--- a/x.env\n+++ b/x.env\n@@ -1 +1 @@\n-API_TOKEN=old5ecret\n+API_TOKEN=Tr0ub4dor\n");
+    told["files_changed"] = json!(["x.env"]);
+    tell_change(&rig, None, &told).await.expect("taken");
+    let listed = rig.engine.changes(&[], after(rig.now(), -DAY_S), 10).await.expect("a store");
+    let text = serde_json::to_string(&listed).expect("plain data");
+    assert!(text.contains("set DB_PASS=[redacted]") && !text.contains("Tr0ub4dor"), "{text}");
+    assert!(!text.contains("old5ecret"), "{text}");
+    let stored = rig.engine.store.changes(&[], after(rig.now(), -DAY_S), 10).await.expect("a store");
+    assert_eq!(stored, listed, "it is not kept, either");
+}

@@ -188,3 +188,16 @@ async fn documents_that_are_added_at_once_are_all_there() {
     let listed = rig.engine.list_knowledge();
     assert_eq!(listed.iter().filter(|one| one.id.starts_with("page-")).count(), 20);
 }
+
+#[tokio::test]
+async fn a_page_with_a_secret_is_added_without_it_and_the_answer_says_in_how_many_places() {
+    let rig = rig().await;
+    let page =
+        "# Zebra\n\n## Do\nRun `mysql -u root -pTr0ub4dor` on the zebra, with ZEBRA_TOKEN=Tr0ub4dor set.\n";
+    let added = rig.engine.add_knowledge(&[written("zebra.md", page)], "ana").await.expect("added");
+    assert_eq!(added[0].blanked, 2);
+    let rig = rig.reopen().await;
+    let answer = search(&rig, Collection::Runbooks, "zebra").await;
+    let text = &answer.hits[0].text;
+    assert!(text.contains("mysql -u root -p[redacted]") && !text.contains("Tr0ub4dor"), "{text}");
+}

@@ -87,17 +87,18 @@ fn argument(text: &[u8], mut at: usize) -> Option<(Range<usize>, usize)> {
         at += 1;
     }
     let open = sign(text, at)?;
-    if is_quote(open) {
+    // A backtick ends a command that is quoted in Markdown.
+    if is_quote(open) && open.is != b'`' {
         let (range, next) = quoted(text, at, open);
         return Some((range, next));
     }
-    if matches!(text[at], b'|' | b';' | b'&' | b'\n' | b'\r' | b'>' | b'<' | b'\\' | b')' | b'}') {
+    if matches!(text[at], b'|' | b';' | b'&' | b'\n' | b'\r' | b'>' | b'<' | b'\\' | b')' | b'}' | b'`') {
         return None;
     }
     let stops = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'`' | b'|' | b'\\' | b';');
     let mut end = text[at..].iter().position(stops).map_or(text.len(), |length| at + length);
     // `-p'…'` and `-u "admin:…"` in one word.
-    if let Some(open) = sign(text, end).filter(|open| is_quote(*open) && end > at) {
+    if let Some(open) = sign(text, end).filter(|open| is_quote(*open) && open.is != b'`' && end > at) {
         let (range, next) = quoted(text, end, open);
         end = range.end;
         return Some((at..end, next));

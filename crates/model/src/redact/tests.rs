@@ -290,6 +290,7 @@ fn what_is_around_a_secret_stays() {
         ("--token abc123def run", "--token [redacted] run"),
         ("p\u{200b}assword=hunter22", "password=[redacted]"),
         ("Cookie: session=a1b2c3d4; x=1", "Cookie: [redacted]"),
+        ("run `mysql -phunter22` on db", "run `mysql -p[redacted]` on db"),
         ("mysql -u root -phunter22 shop", "mysql -u root -p[redacted] shop"),
         (r#"{"msg":"{\"password\":\"x y\",\"a\":1}"}"#, r#"{"msg":"{\"password\":\"[redacted]\",\"a\":1}"}"#),
         ("a=1&token=abc&b=2", "a=1&token=[redacted]&b=2"),
