@@ -9,6 +9,7 @@ use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident,
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::StreamId;
+use midwatch_model::redact::redact;
 use midwatch_model::{
     Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph, ServiceName, Signal,
     Timestamp, Verdict, after, promql, seconds_between,
@@ -397,7 +398,7 @@ fn probe_view(probe: &Probe) -> ProbeView {
             id: "ev-0".into(),
             source: EvidenceSource::HealthProbe,
             service: probe.service.clone(),
-            query: format!("GET {}", probe.url),
+            query: redact(&format!("GET {}", probe.url)).into_owned(),
             from: probe.at,
             to: probe.at,
             digest: Evidence::digest_of(probe.detail.as_bytes()),

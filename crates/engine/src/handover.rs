@@ -246,7 +246,7 @@ fn tools(facts: &Facts) -> Vec<ToolAnswer> {
     });
     let probes = facts.probes.iter().map(|probe| ToolAnswer {
         tool: "health_probe".into(),
-        arguments: json!({ "service": probe.service, "url": probe.url }),
+        arguments: json!({ "service": probe.service, "url": clean(&probe.url) }),
         answer: json!({
             "healthy": probe.healthy, "status": probe.status, "detail": clean(&probe.detail), "at": probe.at,
         }),

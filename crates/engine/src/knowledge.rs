@@ -229,8 +229,9 @@ impl Knowledge {
                 Err(error) => tracing::warn!(%error, "a document is left out; add it again"),
             }
         }
-        let mut library = Library::new(documents);
-        vectors::recall(&self.store, &mut library).await?;
+        let library = Library::new(documents);
+        vectors::recall(&self.store, &library).await?;
+        vectors::forget(&self.store, &library).await?;
         self.put(Shelf { library, origins });
         self.index_is_current.store(false, Ordering::SeqCst);
         Ok(())

@@ -121,8 +121,8 @@ fn measure(pages: Vec<Page>, questions: &[Question], model: Option<&Embedder>) -
         tags: Vec::new(),
         facts: None,
     };
-    let mut library = Library::new(pages.into_iter().map(document));
-    let cost = model.map(|model| embed(&mut library, model)).transpose()?;
+    let library = Library::new(pages.into_iter().map(document));
+    let cost = model.map(|model| embed(&library, model)).transpose()?;
     let began = Instant::now();
     let vector = |question: &Question| model.map(|model| model.embed(&question.text)).transpose();
     let asked: Vec<Option<Vec<f32>>> = questions.iter().map(vector).collect::<Result<_, _>>()?;
@@ -147,7 +147,7 @@ struct Cost {
     index_bytes: usize,
 }
 
-fn embed(library: &mut Library, model: &Embedder) -> Result<Cost> {
+fn embed(library: &Library, model: &Embedder) -> Result<Cost> {
     let texts = library.without_vector();
     let began = Instant::now();
     let vectors = texts.iter().map(|text| Ok((text.clone(), Arc::from(model.embed(text)?))));

@@ -3,7 +3,7 @@
 use crate::embed::cosine;
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Longest text that becomes one vector, characters: about as much as the model reads at once (256 tokens). A longer section
 /// has several windows, so that its end is found as well as its beginning.
@@ -15,7 +15,8 @@ pub(crate) struct Window {
     pub passage: usize,
     /// What is embedded: the title, the heading, and some lines.
     pub text: Arc<str>,
-    pub vector: Option<Arc<[f32]>>,
+    /// Comes when it is made; who searches meanwhile does without.
+    pub vector: OnceLock<Arc<[f32]>>,
 }
 
 /// The windows of all passages, given as title, heading and text.
@@ -24,7 +25,7 @@ pub(crate) fn windows<'a>(passages: impl Iterator<Item = (&'a str, &'a str, &'a 
     for (passage, (title, heading, text)) in passages.enumerate() {
         let about = if heading.is_empty() { title.to_owned() } else { format!("{title}. {heading}") };
         for part in parts(text) {
-            all.push(Window { passage, text: format!("{about}. {part}").into(), vector: None });
+            all.push(Window { passage, text: format!("{about}. {part}").into(), vector: OnceLock::new() });
         }
     }
     all
@@ -69,7 +70,7 @@ impl Nearness {
     pub(crate) fn of(windows: &[Window], compared: Compared<'_>) -> Self {
         let near_to = |window: &Window| match compared {
             Compared::Not => None,
-            Compared::Here(asked) => window.vector.as_ref().map(|vector| cosine(vector, asked)),
+            Compared::Here(asked) => window.vector.get().map(|vector| cosine(vector, asked)),
             Compared::Elsewhere(near) => near.get(&window.text).copied(),
         };
         let mut near: Vec<Option<f32>> = Vec::new();
@@ -119,7 +120,7 @@ mod tests {
         let window = |passage: usize, vector: Option<[f32; 2]>| Window {
             passage,
             text: "".into(),
-            vector: vector.map(|v| Arc::from(v.as_slice())),
+            vector: vector.map(|v| Arc::from(v.as_slice())).map_or_else(OnceLock::new, OnceLock::from),
         };
         let all = [window(0, Some([0.0, 1.0])), window(0, Some([1.0, 0.0])), window(1, None)];
         let near = Nearness::of(&all, Compared::Here(&[1.0, 0.0]));

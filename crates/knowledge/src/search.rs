@@ -151,19 +151,19 @@ impl Library {
     /// Texts that have no vector yet; each is embedded as it is.
     #[must_use]
     pub fn without_vector(&self) -> Vec<Arc<str>> {
-        self.windows.iter().filter(|w| w.vector.is_none()).map(|w| w.text.clone()).collect()
+        self.windows.iter().filter(|w| w.vector.get().is_none()).map(|w| w.text.clone()).collect()
     }
 
     /// All texts that can have a vector, with those that have one.
     pub fn with_vectors(&self) -> impl Iterator<Item = (&Arc<str>, Option<&Arc<[f32]>>)> {
-        self.windows.iter().map(|window| (&window.text, window.vector.as_ref()))
+        self.windows.iter().map(|window| (&window.text, window.vector.get()))
     }
 
-    /// Gives vectors to the texts for which there are any.
-    pub fn set_vectors(&mut self, vectors: &HashMap<Arc<str>, Arc<[f32]>>) {
-        for window in &mut self.windows {
+    /// Gives vectors to the texts for which there are any and which have none: a text has one vector for ever.
+    pub fn set_vectors(&self, vectors: &HashMap<Arc<str>, Arc<[f32]>>) {
+        for window in &self.windows {
             if let Some(vector) = vectors.get(&window.text) {
-                window.vector = Some(vector.clone());
+                window.vector.get_or_init(|| vector.clone());
             }
         }
     }
@@ -171,7 +171,7 @@ impl Library {
     /// Texts that have a vector, all texts, and the bytes that the vectors take.
     #[must_use]
     pub fn vectors(&self) -> (usize, usize, usize) {
-        let with = || self.windows.iter().filter_map(|window| window.vector.as_deref());
+        let with = || self.windows.iter().filter_map(|window| window.vector.get().map(|vector| &**vector));
         (with().count(), self.windows.len(), with().map(std::mem::size_of_val).sum())
     }
 

@@ -1,6 +1,7 @@
 //! What a receiver is told: the message of Alertmanager's webhook, version 4, so that whoever understands that one
 //! understands this one.
 
+use midwatch_model::redact::{redact, redact_field};
 use midwatch_model::{Alert, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,11 @@ impl MessageAlert {
     }
 }
 
+/// Without what looks like a secret: whoever sent an alert wrote it for midwatch, not for every receiver.
+fn clean(labels: &Labels) -> Labels {
+    labels.iter().map(|(name, value)| (name.to_owned(), redact_field(name, value).into_owned())).collect()
+}
+
 /// The message about `alerts`, of which at most `max` (0 for all) are named.
 #[must_use]
 pub fn message(
@@ -88,6 +94,11 @@ pub fn message(
     max: usize,
     external_url: &str,
 ) -> Message {
+    for alert in &mut alerts {
+        alert.labels = clean(&alert.labels);
+        alert.annotations = clean(&alert.annotations);
+        alert.generator_url = redact(&alert.generator_url).into_owned();
+    }
     let firing = alerts.iter().any(|alert| alert.status == AlertStatus::Firing);
     let common_labels = common(alerts.iter().map(|alert| &alert.labels));
     let common_annotations = common(alerts.iter().map(|alert| &alert.annotations));
@@ -95,11 +106,11 @@ pub fn message(
     alerts.truncate(alerts.len() - left_out);
     Message {
         version: "4".into(),
-        group_key,
+        group_key: redact(&group_key).into_owned(),
         truncated_alerts: left_out as u64,
         status: if firing { AlertStatus::Firing } else { AlertStatus::Resolved },
         receiver: receiver.to_owned(),
-        group_labels,
+        group_labels: clean(&group_labels),
         common_labels,
         common_annotations,
         external_url: external_url.to_owned(),
@@ -138,6 +149,23 @@ mod tests {
         let alerts = alerts.iter().map(|alert| MessageAlert::of(alert, now)).collect();
         let message = message("ops", "{}:{}".into(), Labels::new(), alerts, max, "http://here");
         serde_json::to_value(message).expect("plain")
+    }
+
+    #[test]
+    fn a_message_holds_no_secret_of_an_alert() {
+        let secret = "hunter2Xq81vvZ";
+        let mut alert = alert(&[("job", "db"), ("password", secret)], 200);
+        alert.annotations.insert("summary", format!("login with password={secret} failed"));
+        alert.generator_url = format!("http://prom/graph?token={secret}&g0.expr=up");
+        let told = MessageAlert::of(&alert, Timestamp::from_second(100).expect("a time"));
+        let group: Labels = [("password".to_owned(), secret.to_owned())].into_iter().collect();
+        let key = format!("{{}}:{{password=\"{secret}\"}}");
+        let message = message("ops", key, group, vec![told], 0, "http://here");
+        let text = serde_json::to_string(&message).expect("plain");
+        assert!(!text.contains(secret), "{text}");
+        assert_eq!(message.alerts[0].labels.get("job"), Some("db"));
+        assert!(message.alerts[0].generator_url.ends_with("g0.expr=up"), "{text}");
+        assert_eq!(message.alerts[0].fingerprint, alert.fingerprint().to_string(), "who it is stays");
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub use headline::{IncidentTelling, incident_headline};
 
 use crate::lineage::{LineageStep, why};
 use midwatch_model::journal::Line;
+use midwatch_model::redact::redact;
 use midwatch_model::{Alert, HandlingStep, Timestamp};
 
 /// How it went to tell a receiver.
@@ -125,7 +126,7 @@ pub fn way(input: &WayInput) -> Way {
     }
     steps.sort_by_key(|step| step.at);
     let (paged, headline) = headline::of(input);
-    Way { headline, paged, steps }
+    Way { headline: redact(&headline).into_owned(), paged, steps: clean(steps) }
 }
 
 fn telling_steps(told: &Told, whose: &str, now: Timestamp) -> Vec<(Timestamp, HandlingStep, String)> {
@@ -147,6 +148,14 @@ pub fn with_telling(mut steps: Vec<LineageStep>, told: &[Told], now: Timestamp) 
     let telling = told.iter().flat_map(|told| telling_steps(told, "", now));
     steps.extend(telling.map(|(at, step, detail)| LineageStep::new(at, None, step, detail)));
     steps.sort_by_key(|step| step.at);
+    clean(steps)
+}
+
+/// Steps quote what others wrote and answered.
+fn clean(mut steps: Vec<LineageStep>) -> Vec<LineageStep> {
+    for step in &mut steps {
+        step.detail = redact(&step.detail).into_owned();
+    }
     steps
 }
 

@@ -40,8 +40,8 @@ pub struct KnowledgeRows {
     pub reviews: Vec<Review>,
     /// Digest of a text and its model, and the vector as little-endian numbers of 32 bits.
     pub vectors: Vec<([u8; 32], Vec<u8>)>,
-    /// Whether all other vectors are thrown away first.
-    pub replace_vectors: bool,
+    /// Digests of vectors that are forgotten.
+    pub removed_vectors: Vec<[u8; 32]>,
 }
 
 pub(crate) async fn write(db: &mut SqliteConnection, commit: &Commit) -> Result<(), sqlx::Error> {
@@ -69,8 +69,11 @@ pub(crate) async fn write(db: &mut SqliteConnection, commit: &Commit) -> Result<
         .execute(&mut *db)
         .await?;
     }
-    if rows.replace_vectors {
-        sqlx::query("DELETE FROM knowledge_vectors").execute(&mut *db).await?;
+    for digest in &rows.removed_vectors {
+        sqlx::query("DELETE FROM knowledge_vectors WHERE digest = ?")
+            .bind(&digest[..])
+            .execute(&mut *db)
+            .await?;
     }
     for (digest, vector) in &rows.vectors {
         sqlx::query("INSERT OR REPLACE INTO knowledge_vectors (digest, vector) VALUES (?, ?)")
@@ -145,6 +148,15 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// The digests of all texts that have a vector.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn vector_digests(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let rows = sqlx::query("SELECT digest FROM knowledge_vectors").fetch_all(&self.readers).await?;
+        Ok(rows.iter().filter_map(|row| row.get::<Vec<u8>, _>("digest").try_into().ok()).collect())
     }
 
     /// Closed incidents that nobody has reviewed yet, the last one first, as ids.

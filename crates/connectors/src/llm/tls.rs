@@ -18,6 +18,8 @@ pub fn client(timeout: Duration) -> Result<reqwest_llm::Client, ConnectorError> 
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(timeout)
+        // A small answer that unpacks into a large one is nothing that a model says.
+        .no_gzip()
         .user_agent(concat!("midwatch/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| ConnectorError::Config { field: "llm".to_owned(), problem: error.to_string() })

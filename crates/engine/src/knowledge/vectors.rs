@@ -8,7 +8,7 @@ use midwatch_knowledge::{Compared, Library, MODEL_FILES};
 use midwatch_model::Timestamp;
 use midwatch_store::{Commit, KnowledgeRows, Store};
 use sha2::{Digest as _, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
@@ -32,13 +32,27 @@ fn numbers(bytes: &[u8]) -> Option<Arc<[f32]>> {
 }
 
 /// Gives a library the vectors that the store has.
-pub(super) async fn recall(store: &Store, library: &mut Library) -> Result<(), EngineError> {
+pub(super) async fn recall(store: &Store, library: &Library) -> Result<(), EngineError> {
     let texts: HashMap<[u8; 32], Arc<str>> =
         library.without_vector().into_iter().map(|text| (digest(&text), text)).collect();
     let digests: Vec<[u8; 32]> = texts.keys().copied().collect();
     let found = store.vectors(&digests).await?;
     let vector = |(digest, bytes): ([u8; 32], Vec<u8>)| Some((texts.get(&digest)?.clone(), numbers(&bytes)?));
     library.set_vectors(&found.into_iter().filter_map(vector).collect());
+    Ok(())
+}
+
+/// Takes vectors out of the store that are of no text any more: documents that were removed or replaced, another model.
+pub(super) async fn forget(store: &Store, library: &Library) -> Result<(), EngineError> {
+    let texts: HashSet<[u8; 32]> = library.with_vectors().map(|(text, _)| digest(text)).collect();
+    let mut removed_vectors = store.vector_digests().await?;
+    removed_vectors.retain(|digest| !texts.contains(digest));
+    if removed_vectors.is_empty() {
+        return Ok(());
+    }
+    tracing::debug!(vectors = removed_vectors.len(), "vectors of texts that are gone are forgotten");
+    let knowledge = KnowledgeRows { removed_vectors, ..KnowledgeRows::default() };
+    store.commit(Commit { knowledge, ..Commit::default() }).await?;
     Ok(())
 }
 
@@ -178,10 +192,7 @@ async fn embed(model: Arc<dyn Embed>, texts: Vec<Arc<str>>) -> Result<Vectors, M
 impl Knowledge {
     /// Puts vectors into the library as it is now; documents may have come and gone meanwhile.
     fn give(&self, vectors: &Vectors) {
-        let mut shelf = self.shelf.write().unwrap_or_else(PoisonError::into_inner);
-        let mut library = shelf.library.clone();
-        library.set_vectors(vectors);
-        *shelf = Arc::new(super::Shelf { library, origins: shelf.origins.clone() });
+        self.shelf().library.set_vectors(vectors);
         self.index_is_current.store(false, Ordering::SeqCst);
     }
 }

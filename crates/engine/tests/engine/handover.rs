@@ -33,3 +33,20 @@ async fn what_was_before_the_watch_began_comes_from_the_source_of_metrics() {
     assert!(!series.values.contains(&9999.0), "what was seen is not asked for a second time");
     assert!(series.at.is_sorted());
 }
+
+#[tokio::test]
+async fn neither_an_export_nor_evidence_holds_the_secret_of_a_health_address() {
+    let secret = "hunter2Xq81vvZ";
+    let health = format!("http://payment/health?token={secret}");
+    let rig = Rig::with(|config| config.services[2].health = Some(health), "").await;
+    rig.break_payment();
+    let incident = rig.until("diagnosed", |incident| incident.first_verdict_at.is_some()).await;
+    let probed = |line: &str| line.contains("http://payment/health");
+    let lines = rig.lines(&incident.id).await;
+    let journal: String =
+        lines.iter().map(|line| serde_json::to_string(&line.entry).expect("plain data")).collect();
+    assert!(probed(&journal) && !journal.contains(secret), "{journal}");
+    let files = rig.engine.incident_files(&incident.id).await.expect("a store").expect("an incident");
+    assert!(files.values().any(|text| probed(text)), "{files:?}");
+    assert!(!files.values().any(|text| text.contains(secret)), "{files:?}");
+}

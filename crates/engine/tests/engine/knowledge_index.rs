@@ -82,6 +82,8 @@ async fn check(index: Option<Arc<dyn VectorIndex>>) {
     // What was taken away is not found, and a restart changes nothing.
     rig.engine.remove_knowledge(Collection::Runbooks, "volume").await.expect("removed");
     assert_eq!(ids(&search(&rig, "disk", None).await), ["tls"]);
+    // Of what was replaced or taken away, nothing is kept.
+    assert_eq!(rig.engine.store.vector_digests().await.expect("digests").len(), 2);
     let mut rig = rig.reopen().await;
     prepared(&mut rig, index.as_ref());
     assert_eq!(ids(&search(&rig, "disk", None).await), ["tls"]);

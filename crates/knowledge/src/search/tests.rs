@@ -88,7 +88,7 @@ fn a_service_is_found_by_its_exact_name_and_else_by_what_it_is() {
 
 /// A library in which each text is near to what the function says.
 fn with_vectors(vector: impl Fn(&str) -> [f32; 2]) -> Library {
-    let mut library = library();
+    let library = library();
     let vectors = library.without_vector().into_iter().map(|text| {
         let vector = Arc::from(vector(&text).as_slice());
         (text, vector)

@@ -275,6 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn what_a_receiver_answered_is_told_without_its_secrets() {
+        let secret = "hunter2Xq81vvZ";
+        let mut failed = told(Telling::Failed, "first");
+        failed.answer = format!("401: password={secret} is wrong");
+        let alert = alert();
+        let input = WayInput {
+            id: "alt-1",
+            received_at: at(0),
+            alert: Some(&alert),
+            times: 1,
+            reading: "service a".into(),
+            steps: Vec::new(),
+            incident: None,
+            lines: &[],
+            told: vec![failed],
+            incident_told: Vec::new(),
+            incident_route: IncidentRoute::Routed,
+            can_be_told: true,
+            damped: None,
+            now: at(30),
+        };
+        let way = way(&input);
+        let text = format!("{way:?}");
+        assert!(text.contains("is wrong") && !text.contains(secret), "{text}");
+    }
+
+    #[test]
     fn one_sentence_says_whether_it_paged_and_why() {
         let first = "first notification of the group";
         check(
