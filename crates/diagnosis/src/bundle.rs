@@ -64,7 +64,7 @@ impl BundleText {
 }
 
 /// Everything that is known of an incident.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Bundle {
     pub incident: Incident,
     pub metrics: Metrics,

@@ -4,9 +4,9 @@
 //!
 //! Must never: delay a verdict, or change one. What a model thinks is put down beside it; plan and gate do not read it.
 
-use crate::agent::{Assisted, Brain, fallback_sentence, investigate};
+use crate::agent::{Assisted, Brain, Subject, fallback_sentence, investigate};
 use crate::{Engine, EngineError};
-use midwatch_diagnosis::agent::{Document, Limits};
+use midwatch_diagnosis::agent::{Document, Limits, Struck};
 use midwatch_diagnosis::investigate::VerdictKind;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
@@ -21,6 +21,9 @@ use tokio::time::MissedTickBehavior;
 
 /// Past incidents that are told of.
 const PAST_MAX: usize = 5;
+
+/// Claims that did not stand which are told of in one opinion.
+const STRUCK_TOLD_MAX: usize = 3;
 
 /// Open incidents that are looked through for one without an opinion.
 const OPEN_MAX: u32 = 200;
@@ -187,7 +190,9 @@ impl Engine {
         let (tokens_max, cost_max) = advisor.most();
         // Before anything is paid for.
         self.tell(id, |_| Ok(vec![Entry::AdviceSought { tokens_max, cost_max }])).await?;
-        let opinion = investigate(&bundle, &known, &advisor.brain, advisor.limits, advisor.deadline).await;
+        let subject = Subject::Live(self, id);
+        let (brain, limits, deadline) = (&advisor.brain, advisor.limits, advisor.deadline);
+        let opinion = investigate(subject, &bundle, &known, brain, limits, deadline).await;
         self.put_down(id, advice(&opinion)).await?;
         Ok(Look::Done)
     }
@@ -249,7 +254,7 @@ fn interrupted(tokens: u64, cost: f64) -> Advice {
 fn advice(opinion: &Assisted) -> Advice {
     let (conclusion, account) = (&opinion.conclusion, opinion.conclusion.answer.llm.as_ref());
     let (opinion_is, summary) = match (&conclusion.fell_back, conclusion.differs) {
-        (Some(why), _) => (Opinion::NotUsed, fallback_sentence(why)),
+        (Some(why), _) => (Opinion::NotUsed, fallback_sentence(why) + &struck(&conclusion.struck)),
         (None, differs) => words(conclusion, differs),
     };
     Advice {
@@ -260,6 +265,12 @@ fn advice(opinion: &Assisted) -> Advice {
         cost: account.map_or(0.0, |account| account.cost),
         calls: opinion.calls.clone(),
     }
+}
+
+/// What did not stand, for whoever wonders why.
+fn struck(claims: &[(String, Struck)]) -> String {
+    let one = |(component, why): &(String, Struck)| format!(" Struck: a claim about {component}: {why}.");
+    claims.iter().take(STRUCK_TOLD_MAX).map(one).collect()
 }
 
 fn words(conclusion: &midwatch_diagnosis::agent::Conclusion, differs: bool) -> (Opinion, String) {

@@ -3,11 +3,15 @@
 //!
 //! Must never: delay or change the deterministic verdict that the gate sees.
 
+use crate::Engine;
 use midwatch_connectors::{Llm, LlmConfig};
-use midwatch_diagnosis::agent::{Agent, Conclusion, Knowledge, Limits, Observation, Step, Why, told};
+use midwatch_diagnosis::agent::{
+    Agent, Conclusion, Knowledge, Limits, Observation, Recheck, Step, Why, told,
+};
 use midwatch_diagnosis::bundle::Bundle;
 use midwatch_diagnosis::investigate::Answer;
 use midwatch_diagnosis::investigate::answer::Llm as Account;
+use midwatch_model::IncidentId;
 use midwatch_model::llm::{Ask, CallRecord, NoReply, Reply, Tier, redacted_json};
 use midwatch_model::redact::redact;
 use std::time::Duration;
@@ -19,6 +23,29 @@ pub enum Brain {
     Model(Box<Llm>),
     /// Calls on record, by the hash of their prompts: the same answers to the same questions, offline.
     Record(Vec<CallRecord>),
+}
+
+/// What is looked into, and so what a verdict is checked on.
+#[derive(Clone, Copy)]
+pub enum Subject<'a> {
+    /// Files, which do not change.
+    Folder,
+    /// An open incident: what the model claims must still be so when it has answered.
+    Live(&'a Engine, &'a IncidentId),
+}
+
+impl Subject<'_> {
+    async fn again(self) -> Recheck {
+        let Subject::Live(engine, id) = self else { return Recheck::SameBundle };
+        match engine.incident_bundle(id).await {
+            Ok(Some(bundle)) => Recheck::Fresh(Box::new(bundle)),
+            Ok(None) => Recheck::Unavailable,
+            Err(error) => {
+                tracing::warn!(incident.id = %id, %error, "a model's verdict cannot be checked on fresh data");
+                Recheck::Unavailable
+            }
+        }
+    }
 }
 
 /// An investigation with a model.
@@ -44,6 +71,7 @@ pub fn limits(config: &LlmConfig) -> Limits {
 
 /// Investigates. Whatever fails, the deterministic answer comes, with the reason.
 pub async fn investigate(
+    subject: Subject<'_>,
     bundle: &Bundle,
     knowledge: &dyn Knowledge,
     brain: &Brain,
@@ -59,6 +87,7 @@ pub async fn investigate(
             Step::Query(queries) => {
                 Observation::Found(queries.iter().map(|query| agent.look_up(query)).collect())
             }
+            Step::Recheck => Observation::Rechecked(subject.again().await),
             Step::Ask(ask) => {
                 let record = answered(brain, &ask, until, deadline).await;
                 let answer = record.answer.clone();

@@ -3,6 +3,7 @@
 use super::book::Book;
 use super::knowledge::Knowledge;
 use super::look;
+use super::recheck::Fresh;
 use super::submission::Claim;
 use crate::bundle::Bundle;
 use crate::investigate::view::View;
@@ -24,6 +25,8 @@ pub enum Struck {
     UnknownEvidence,
     /// Asked again, a cited query answers otherwise.
     NotReproduced,
+    /// What it cites did show something abnormal of the component, and in fresh data it is over.
+    NoLongerShown,
     /// What it cites shows nothing abnormal of the component but what somebody wrote.
     NotSupported,
     /// The change is not on record before the trouble.
@@ -40,6 +43,7 @@ impl fmt::Display for Struck {
             Struck::NoEvidence => "it cites no evidence",
             Struck::UnknownEvidence => "it cites evidence that does not exist",
             Struck::NotReproduced => "asked again, a cited query answers otherwise",
+            Struck::NoLongerShown => "at the check, fresh data no longer shows what it cites",
             Struck::NotSupported => {
                 "what it cites shows nothing abnormal of the component by numbers or state"
             }
@@ -58,6 +62,8 @@ pub(super) struct Court<'a> {
     pub view: &'a View,
     pub knowledge: &'a dyn Knowledge,
     pub book: &'a Book,
+    /// The incident as it is by now, where that can be asked for.
+    pub fresh: Option<&'a Fresh<'a>>,
     /// The deterministic answer.
     pub answer: &'a Answer,
     /// Its evidence, found once more.
@@ -79,8 +85,13 @@ impl Court<'_> {
         for id in claim.evidence.iter().chain(&claim.against).collect::<BTreeSet<_>>() {
             self.reproduce(id)?;
         }
-        if !claim.evidence.iter().any(|id| self.shows(id, &claim.component)) {
+        let shows: Vec<&String> =
+            claim.evidence.iter().filter(|id| self.shows(id, &claim.component)).collect();
+        if shows.is_empty() {
             return Err(Struck::NotSupported);
+        }
+        if !shows.into_iter().any(|id| self.still_shows(id, &claim.component)) {
+            return Err(Struck::NoLongerShown);
         }
         claim.change.as_ref().map_or(Ok(()), |change| self.hear_change(change, claim))
     }
@@ -113,16 +124,28 @@ impl Court<'_> {
             )
     }
 
-    fn hear_change(&self, change: &str, claim: &Claim) -> Result<(), Struck> {
-        let known = self.view.suspects.iter().find(|suspect| suspect.id == change);
-        let known = known.ok_or(Struck::UnknownChange)?;
-        let place = known.component.as_ref().is_none_or(|component| *component == claim.component);
-        let cited = claim.evidence.iter().any(|id| self.tells_of(id, change));
-        if place && cited && known.suspicion >= SUSPECT_MIN && !self.view.other {
-            Ok(())
-        } else {
-            Err(Struck::ChangeCannot)
+    /// Whether it does so in fresh data, too; where there is none, nothing speaks against it.
+    fn still_shows(&self, id: &str, component: &str) -> bool {
+        let Some(fresh) = self.fresh else { return true };
+        if let Some((piece, _)) = self.book.get(id) {
+            return fresh.shows(&piece.query, component);
         }
+        self.answer.evidence.iter().find(|e| e.id == id).is_some_and(|filed| fresh.bears_out(filed))
+    }
+
+    /// A change that does not look like the cause any more once more is known of the trouble is none.
+    fn hear_change(&self, change: &str, claim: &Claim) -> Result<(), Struck> {
+        let cited = claim.evidence.iter().any(|id| self.tells_of(id, change));
+        let views = [Some(self.view), self.fresh.map(Fresh::view)];
+        for view in views.into_iter().flatten() {
+            let known = view.suspects.iter().find(|suspect| suspect.id == change);
+            let known = known.ok_or(Struck::UnknownChange)?;
+            let place = known.component.as_ref().is_none_or(|component| *component == claim.component);
+            if !place || !cited || known.suspicion < SUSPECT_MIN || view.other {
+                return Err(Struck::ChangeCannot);
+            }
+        }
+        Ok(())
     }
 
     fn tells_of(&self, id: &str, change: &str) -> bool {

@@ -10,12 +10,9 @@ use super::quote;
 use crate::bundle::{Bundle, Ms, time_text};
 use crate::investigate::Window;
 use crate::investigate::tools::LOGS;
-use crate::investigate::view::{SeenSeries, View};
+use crate::investigate::view::{NOTABLE, SeenSeries, View};
 use midwatch_model::EvidenceSource;
 use serde_json::{Value, json};
-
-/// Surprise from which a series shows something.
-pub(super) const NOTABLE: f64 = 3.0;
 
 /// Entries of a list at most: a model that needs more asks for less.
 const ENTRIES_MAX: usize = 12;

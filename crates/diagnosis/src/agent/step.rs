@@ -5,6 +5,7 @@ use super::budget::{Limits, Spent};
 use super::check::{Court, Struck};
 use super::knowledge::Knowledge;
 use super::query::Query;
+use super::recheck::{Fresh, Recheck};
 use super::submission::Submission;
 use super::tool::{Tool, specs};
 use super::{look, merge, prompt};
@@ -34,6 +35,8 @@ pub enum Observation {
     Begin,
     /// Answers to the questions of the last step, in their order.
     Found(Vec<Piece>),
+    /// What the verdict is to be checked on.
+    Rechecked(Recheck),
     Replied(Reply),
     NoReply(NoReply),
 }
@@ -43,6 +46,8 @@ pub enum Observation {
 pub enum Step {
     /// Look these up: [`Agent::look_up`].
     Query(Vec<Query>),
+    /// A verdict is there: take the incident once more, if it can have changed.
+    Recheck,
     /// Ask the model.
     Ask(Ask),
     Conclude(Box<Conclusion>),
@@ -56,6 +61,8 @@ pub enum Why {
     OverBudget,
     /// It asked in circles, or said nothing that could be read.
     NothingNew,
+    /// The incident could not be taken once more, so that its verdict could not be checked.
+    NotChecked,
     /// None of its claims stood the check.
     NothingStands,
     /// The driver did not do what the step before said.
@@ -68,6 +75,9 @@ impl fmt::Display for Why {
             Why::NoReply(why) => write!(f, "{why}"),
             Why::OverBudget => write!(f, "the limits of one incident were reached, see [llm]"),
             Why::NothingNew => write!(f, "the model asked in circles or said nothing that can be read"),
+            Why::NotChecked => {
+                write!(f, "its verdict could not be checked, since fresh data could not be had")
+            }
             Why::NothingStands => write!(f, "nothing that the model claimed stood the check"),
             Why::OutOfStep => write!(f, "the investigation lost its thread"),
         }
@@ -109,6 +119,8 @@ pub struct Agent<'a> {
     questions: Vec<Query>,
     calls_named: usize,
     fruitless: u32,
+    /// The verdict that waits for its check.
+    submitted: Option<Submission>,
     /// Only a verdict is taken any more.
     last_word: bool,
 }
@@ -131,6 +143,7 @@ impl<'a> Agent<'a> {
             questions: Vec::new(),
             calls_named: 0,
             fruitless: 0,
+            submitted: None,
             last_word: false,
         }
     }
@@ -163,6 +176,7 @@ impl<'a> Agent<'a> {
             Observation::NoReply(why) => self.fall_back(Why::NoReply(why), Vec::new()),
             Observation::Replied(reply) => self.take_reply(&reply),
             Observation::Found(pieces) => self.take_pieces(pieces),
+            Observation::Rechecked(data) => self.check_on(&data),
         }
     }
 
@@ -206,7 +220,7 @@ impl<'a> Agent<'a> {
             if reply.stop != Stop::Cut
                 && let Ok(submission) = Submission::read(&call.arguments)
             {
-                return self.judge(&submission);
+                return self.submit(submission);
             }
         }
         if self.last_word {
@@ -301,13 +315,37 @@ impl<'a> Agent<'a> {
         self.ask()
     }
 
+    /// Without a claim there is nothing to check.
+    fn submit(&mut self, submission: Submission) -> Step {
+        if submission.hypotheses.is_empty() {
+            return self.judge(&submission, None);
+        }
+        self.submitted = Some(submission);
+        Step::Recheck
+    }
+
+    fn check_on(&mut self, data: &Recheck) -> Step {
+        let Some(submission) = self.submitted.take() else {
+            return self.fall_back(Why::OutOfStep, Vec::new());
+        };
+        match data {
+            Recheck::SameBundle => self.judge(&submission, None),
+            Recheck::Fresh(bundle) => {
+                let fresh = Fresh::new((self.bundle, &self.view), bundle, self.knowledge);
+                self.judge(&submission, Some(&fresh))
+            }
+            Recheck::Unavailable => self.fall_back(Why::NotChecked, Vec::new()),
+        }
+    }
+
     /// Hears each claim and merges what stands.
-    fn judge(&self, submission: &Submission) -> Step {
+    fn judge(&self, submission: &Submission, fresh: Option<&Fresh<'_>>) -> Step {
         let court = Court {
             bundle: self.bundle,
             view: &self.view,
             knowledge: self.knowledge,
             book: &self.book,
+            fresh,
             answer: &self.answer,
             again: OnceCell::new(),
         };

@@ -4,7 +4,7 @@ use super::answer::About;
 use super::book::{Book, number, of, one_line, window};
 use super::changes::{self, Suspect};
 use super::class::Class;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, NOTABLE};
 use super::effect::{self, Effect, Effects};
 use super::rank::Candidate;
 use super::scene::Scene;
@@ -12,9 +12,6 @@ use super::templates::Template;
 use super::tools::{self, Finding, State};
 use crate::bundle::{Bundle, Ms, time_text};
 use midwatch_model::EvidenceSource;
-
-/// Surprise from which a series is evidence.
-pub const NOTABLE: f64 = 3.0;
 
 /// Pieces of one kind about one component that are cited at most.
 const CITED_MAX: usize = 3;

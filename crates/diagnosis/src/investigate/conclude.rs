@@ -1,10 +1,11 @@
 //! The verdict: a root cause, no fault, or neither with the next best query.
 
 use super::answer::{Answer, Ranked, Remediation, VerdictKind};
-use super::argue::{Facts, NOTABLE};
+use super::argue::Facts;
 use super::book::Book;
 use super::changes::{Other, Suspect};
 use super::class::Class;
+use super::deviation::NOTABLE;
 use super::effect::Effect;
 use super::rank::Candidate;
 use crate::bundle::AlertStatus;

@@ -32,6 +32,9 @@ const DRIFT_SAMPLES_MIN: usize = 3;
 /// Share of its level by which a series that never moved must move to be one spread away.
 const CONSTANT_SHARE: f64 = 0.01;
 
+/// Surprise from which a series, or a single sample of it, shows something.
+pub const NOTABLE: f64 = 3.0;
+
 /// Normal samples without which nothing is known of what is normal.
 const NORMAL_MIN: usize = 5;
 
@@ -52,6 +55,8 @@ pub struct Deviation {
     pub score: f64,
     /// When it left its normal.
     pub onset: Option<Ms>,
+    /// The last sample of the incident that is a surprise by itself.
+    pub last_seen: Option<Ms>,
 }
 
 /// Every series that has both normal samples and samples of the incident, and is its component's own: what several
@@ -83,6 +88,8 @@ fn of(index: usize, metric: &str, split: &Split, window: &Window) -> Option<Devi
     let acute = split.incident_at.partition_point(|at| *at < window.detected_at - ACUTE_MS);
     let acute = &surprise[acute.min(surprise.len() - 1)..];
     let worst = furthest(&split.incident, &normal);
+    let reference = reference(acute, &before);
+    let last_seen = surprise.iter().rposition(|surprise| surprise - reference >= NOTABLE);
     Some(Deviation {
         series: index,
         meaning,
@@ -90,8 +97,9 @@ fn of(index: usize, metric: &str, split: &Split, window: &Window) -> Option<Devi
         spread,
         worst,
         rose: worst > centre,
-        score: (top(acute) - reference(acute, &before)).max(0.0),
+        score: (top(acute) - reference).max(0.0),
         onset: onset::find(&before, &surprise).map(|at| split.incident_at[at]),
+        last_seen: last_seen.map(|at| split.incident_at[at]),
     })
 }
 

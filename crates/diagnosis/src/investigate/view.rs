@@ -1,5 +1,6 @@
 //! What an investigation saw, part by part, for whoever asks further and whoever checks what was claimed.
 
+pub(crate) use super::deviation::NOTABLE;
 use super::{changes, deviation, rank, scene, templates, tools, window};
 use crate::bundle::{Bundle, Ms};
 
@@ -29,6 +30,8 @@ pub(crate) struct SeenSeries {
     /// Surprise in nats.
     pub score: f64,
     pub onset: Option<Ms>,
+    /// Its last sample that is a surprise by itself.
+    pub last_seen: Option<Ms>,
 }
 
 /// A change that came before the trouble.
@@ -89,5 +92,6 @@ fn seen(bundle: &Bundle, found: &deviation::Deviation) -> SeenSeries {
         worst: found.worst,
         score: found.score,
         onset: found.onset,
+        last_seen: found.last_seen,
     }
 }

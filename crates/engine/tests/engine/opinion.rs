@@ -1,6 +1,6 @@
 //! Investigations with a scripted model over incidents whose text somebody else wrote.
 
-use midwatch_diagnosis::agent::{Agent, Conclusion, Document, Limits, Observation, Shelf, Step};
+use midwatch_diagnosis::agent::{Agent, Conclusion, Document, Limits, Observation, Recheck, Shelf, Step};
 use midwatch_diagnosis::bundle::{Bundle, BundleText};
 use midwatch_model::llm::{Ask, Reply, Stop, ToolCall, Usage};
 use serde_json::{Value, json};
@@ -176,6 +176,7 @@ pub fn run(bundle: &Bundle, shelf: &Shelf, script: &dyn Fn(usize, &Ask) -> Reply
         observation = match agent.step(observation) {
             Step::Conclude(conclusion) => return (*conclusion, asks),
             Step::Query(queries) => Observation::Found(queries.iter().map(|q| agent.look_up(q)).collect()),
+            Step::Recheck => Observation::Rechecked(Recheck::SameBundle),
             Step::Ask(ask) => {
                 let answer = script(asks.len(), &ask);
                 asks.push(ask);

@@ -8,7 +8,7 @@ use midwatch_connectors::{Llm, LlmConfig};
 use midwatch_diagnosis::agent::{Limits, told};
 use midwatch_diagnosis::bundle::Bundle;
 use midwatch_engine::Consulted;
-use midwatch_engine::agent::{Assisted, Brain, Told, fallback_sentence, investigate, limits, tell};
+use midwatch_engine::agent::{Assisted, Brain, Subject, Told, fallback_sentence, investigate, limits, tell};
 use midwatch_model::llm::{CallRecord, Tier};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub async fn ask(bundle: &Bundle, args: &ModelArgs) -> Result<Option<(Assisted, 
     let limits = if args.replay.is_some() { unlimited() } else { limits(&config) };
     let deadline = Duration::from_secs_f64(config.deadline_s);
     let known = Consulted::shipped()?;
-    let mut opinion = investigate(bundle, &known, &brain, limits, deadline).await;
+    let mut opinion = investigate(Subject::Folder, bundle, &known, &brain, limits, deadline).await;
     let mut words = Vec::new();
     for tier in told::TIERS.into_iter().filter(|_| args.words) {
         words.push(tell(tier, bundle, &known, &brain, limits, deadline, &mut opinion).await);

@@ -1,7 +1,7 @@
 //! What of a model's verdict stands.
 
-use super::script::{claim, clear, id_of, open, reply, run, verdict};
-use midwatch_diagnosis::agent::{Conclusion, DOUBTFUL_MAX, Limits, Struck, Why};
+use super::script::{claim, clear, id_of, open, reply, run, run_on, until, verdict};
+use midwatch_diagnosis::agent::{Conclusion, DOUBTFUL_MAX, Limits, Recheck, Struck, Why};
 use midwatch_diagnosis::bundle::Bundle;
 use midwatch_diagnosis::investigate::{VerdictKind, investigate};
 use midwatch_model::ActionKind;
@@ -105,4 +105,33 @@ fn a_verdict_cites_what_was_given_at_the_start_too() {
     assert_eq!((end.fell_back, end.struck, asks.len()), (None, vec![], 1));
     assert!(end.answer.ranked[0].confidence >= best.confidence);
     assert!(end.answer.ranked[0].confidence <= DOUBTFUL_MAX.max(best.confidence));
+}
+
+#[test]
+fn a_claim_stands_only_if_data_that_the_model_did_not_see_bears_it_out() {
+    let (asked, ended, lasts) = (until(65, 65), until(72, 65), until(72, 72));
+    let cited = investigate(&asked).answer.ranked[0].evidence.clone();
+    assert_eq!(investigate(&asked).answer.ranked[0].component, "db");
+    let by_tool = |round: usize, ask: &_| {
+        Ok(if round == 0 {
+            reply(&[("query_metrics", json!({"component": "db"}))])
+        } else {
+            verdict("db", &[&id_of(ask, "query_metrics")])
+        })
+    };
+    let at_once = |_: usize, _: &_| Ok(verdict("db", &[&cited[0]]));
+    let over = vec![("db".to_owned(), Struck::NoLongerShown)];
+    let too_little = until(67, 65);
+    for (name, data, fell_back, struck) in [
+        ("the same", Recheck::SameBundle, None, vec![]),
+        ("still so", Recheck::Fresh(Box::new(lasts)), None, vec![]),
+        ("too little to say", Recheck::Fresh(Box::new(too_little)), None, vec![]),
+        ("over", Recheck::Fresh(Box::new(ended)), Some(Why::NothingStands), over),
+        ("not to be had", Recheck::Unavailable, Some(Why::NotChecked), vec![]),
+    ] {
+        let by_tool = run_on(&asked, &data, Limits::default(), &by_tool).0;
+        assert_eq!((&by_tool.fell_back, &by_tool.struck), (&fell_back, &struck), "{name}, by a tool");
+        let at_once = run_on(&asked, &data, Limits::default(), &at_once).0;
+        assert_eq!((&at_once.fell_back, &at_once.struck), (&fell_back, &struck), "{name}, at once");
+    }
 }

@@ -1,6 +1,6 @@
 //! A model that does what a script says, and the incident that it is asked about.
 
-use midwatch_diagnosis::agent::{Agent, Conclusion, Limits, Observation, Shelf, Step};
+use midwatch_diagnosis::agent::{Agent, Conclusion, Limits, Observation, Recheck, Shelf, Step};
 use midwatch_diagnosis::bundle::{Bundle, BundleText};
 use midwatch_model::llm::{Ask, NoReply, Reply, Stop, ToolCall, Usage};
 use serde_json::{Value, json};
@@ -14,6 +14,16 @@ const STEPS_MAX: usize = 200;
 
 /// Runs an investigation; gives back how it ended and everything that was asked.
 pub fn run(bundle: &Bundle, limits: Limits, script: &Script<'_>) -> (Conclusion, Vec<Ask>) {
+    run_on(bundle, &Recheck::SameBundle, limits, script)
+}
+
+/// The same, with the verdict checked on other data.
+pub fn run_on(
+    bundle: &Bundle,
+    check: &Recheck,
+    limits: Limits,
+    script: &Script<'_>,
+) -> (Conclusion, Vec<Ask>) {
     let shelf = Shelf::default();
     let mut agent = Agent::new(bundle, &shelf, limits);
     let (mut observation, mut asks) = (Observation::Begin, Vec::new());
@@ -23,6 +33,7 @@ pub fn run(bundle: &Bundle, limits: Limits, script: &Script<'_>) -> (Conclusion,
             Step::Query(queries) => {
                 Observation::Found(queries.iter().map(|query| agent.look_up(query)).collect())
             }
+            Step::Recheck => Observation::Rechecked(check.clone()),
             Step::Ask(ask) => {
                 let answer = script(asks.len(), &ask);
                 asks.push(ask);
@@ -73,10 +84,20 @@ pub fn clear() -> Bundle {
     with(&|name, minute| if minute >= 60 && name != "ads" && name != "cache" { 50.0 } else { 0.0 })
 }
 
+/// The same as it looks after so many minutes, if the trouble ended in a minute.
+pub fn until(minutes: i64, end: i64) -> Bundle {
+    let bad = |name: &str, minute| name != "ads" && name != "cache" && (60..end).contains(&minute);
+    long(minutes, &|name, minute| if bad(name, minute) { 50.0 } else { 0.0 })
+}
+
 pub fn with(rise: &dyn Fn(&str, i64) -> f64) -> Bundle {
+    long(65, rise)
+}
+
+fn long(minutes: i64, rise: &dyn Fn(&str, i64) -> f64) -> Bundle {
     let mut metrics = "timestamp,service,metric,value\n".to_owned();
     let mut logs = String::new();
-    for minute in 0..65_i64 {
+    for minute in 0..minutes {
         for (number, name) in ["web", "cart", "db", "cache", "ads"].into_iter().enumerate() {
             let noise = ((number as i64 * 7919 + minute * 104_729) % 1000) as f64 / 1000.0;
             let _ =
