@@ -6,6 +6,7 @@
 pub mod features;
 pub mod graph;
 pub mod history;
+pub mod network;
 pub mod random;
 pub mod simulate;
 pub mod window;
