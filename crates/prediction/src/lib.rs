@@ -8,5 +8,7 @@ pub mod graph;
 pub mod history;
 pub mod network;
 pub mod random;
+pub mod score;
 pub mod simulate;
+pub mod train;
 pub mod window;

@@ -7,7 +7,7 @@ mod batch;
 mod lstm;
 mod spread;
 
-pub use batch::{Batch, Example, Labels};
+pub use batch::{Batch, Breach, Example, Labels};
 
 use crate::features::FEATURES;
 use crate::random::Random;
