@@ -3,9 +3,11 @@
 //! Owns: features, the temporal graph network and its rivals, training, the simulator that training needs, cascade paths
 //! and time to exhaustion. Must never: read a clock, a file or a random device. Bytes, times and seeds are inputs.
 
+pub mod cascade;
 pub mod features;
 pub mod graph;
 pub mod history;
+pub mod model;
 pub mod network;
 pub mod random;
 pub mod score;

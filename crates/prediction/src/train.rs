@@ -3,7 +3,7 @@
 //! Owns: steps, epochs, the learning rate, when to stop, which weights were the best, and what is written down so that a run
 //! that was stopped ends as if it had not been. Must never: write a file or look at a clock; whoever drives it does.
 
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod loss;
 mod optimiser;
 
