@@ -50,6 +50,7 @@ const EDGES: [(&str, &[&str]); 21] = [
             "incident",
             "knowledge",
             "diagnosis",
+            "prediction",
             "decision",
             "verification",
             "report",
@@ -62,9 +63,9 @@ const EDGES: [(&str, &[&str]); 21] = [
             "eval",
         ],
     ),
-    ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "store"]),
+    ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "prediction", "store"]),
     // Scores what stages make of labelled data; nothing that runs may know the labels.
-    ("midwatch-eval", &["model", "series", "signal", "incident", "knowledge", "diagnosis"]),
+    ("midwatch-eval", &["model", "series", "signal", "incident", "knowledge", "diagnosis", "prediction"]),
     ("xtask", &[]),
 ];
 

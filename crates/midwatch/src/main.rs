@@ -15,6 +15,7 @@ mod log;
 mod output;
 mod serve;
 mod store;
+mod train;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -4,12 +4,14 @@
 //! and time to exhaustion. Must never: read a clock, a file or a random device. Bytes, times and seeds are inputs.
 
 pub mod cascade;
+pub mod chart;
 pub mod features;
 pub mod graph;
 pub mod history;
 pub mod model;
 pub mod network;
 pub mod random;
+pub mod rivals;
 pub mod score;
 pub mod simulate;
 pub mod train;

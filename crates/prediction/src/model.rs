@@ -9,7 +9,7 @@ mod file;
 
 pub use calibrate::{Calibration, Platt};
 pub use explain::Moved;
-pub use file::{Meta, ModelError, Rival};
+pub use file::{Meta, ModelError, Rival, Serves};
 
 use crate::cascade::{self, Step};
 use crate::network::{Batch, Example, Network};
