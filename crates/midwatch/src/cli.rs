@@ -6,7 +6,7 @@ mod train;
 
 pub use eval::EvalCommand;
 pub use knowledge::{KnowledgeCommand, ModelCommand};
-pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
+pub use train::{KindArg, TrainArgs, TrainCommand};
 
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};

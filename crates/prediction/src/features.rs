@@ -39,21 +39,28 @@ impl Featured {
     /// The features of every service at every second tick.
     #[must_use]
     pub fn of(window: &Window) -> Self {
-        let services = window.services.len();
+        let services: Vec<(&[Reading], &Normal)> =
+            window.normals.iter().enumerate().map(|(service, normal)| (window.of(service), normal)).collect();
+        let ticks: Vec<usize> = (0..SNAPSHOTS).map(|snapshot| 2 * snapshot + 1).collect();
+        Self::at_ticks(&services, &ticks)
+    }
+
+    /// The features of services, each with its readings and what is usual, at some ticks.
+    #[must_use]
+    pub fn at_ticks(services: &[(&[Reading], &Normal)], ticks: &[usize]) -> Self {
         let mut featured = Self {
-            values: Vec::with_capacity(services * SNAPSHOTS),
-            seen: Vec::with_capacity(services * SNAPSHOTS),
-            coverage: vec![0.0; services],
-            services,
+            values: Vec::with_capacity(services.len() * ticks.len()),
+            seen: Vec::with_capacity(services.len() * ticks.len()),
+            coverage: vec![0.0; services.len()],
+            services: services.len(),
         };
-        for snapshot in 0..SNAPSHOTS {
-            for service in 0..services {
-                let tick = 2 * snapshot + 1;
-                let last = &window.of(service)[(tick + 1).saturating_sub(SAMPLES)..=tick];
-                let (values, known) = features(last, &window.normals[service]);
+        for tick in ticks {
+            for (service, (readings, normal)) in services.iter().enumerate() {
+                let last = &readings[(tick + 1).saturating_sub(SAMPLES)..=*tick];
+                let (values, known) = features(last, normal);
                 featured.values.push(values);
                 featured.seen.push(known > 0);
-                featured.coverage[service] += known as f32 / (QUANTITIES * SNAPSHOTS) as f32;
+                featured.coverage[service] += known as f32 / (QUANTITIES * ticks.len()) as f32;
             }
         }
         featured

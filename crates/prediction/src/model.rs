@@ -113,16 +113,9 @@ impl Model {
         window.check()?;
         let example = self.example(window);
         let asked = self.ask(&example)?;
-        let horizon_minutes = f64::from(self.meta.horizon_ticks) * f64::from(window.tick_s) / 60.0;
+        let horizon_minutes = self.horizon_minutes(window);
         let coverage = &example.featured.coverage;
-        let outlook = |(logits, covered): (&Vec<f32>, &f32)| {
-            if *covered < COVERAGE_MIN {
-                return Outlook::NotEnoughData { coverage: *covered };
-            }
-            let platt = self.meta.calibration.services;
-            Outlook::Foreseen(foreseen(logits, platt, horizon_minutes, f64::from(*covered)))
-        };
-        let outlooks: Vec<Outlook> = asked.services.iter().zip(coverage).map(outlook).collect();
+        let outlooks = self.outlooks_of(&asked, coverage, horizon_minutes);
         let seen = coverage.iter().sum::<f32>() / coverage.len() as f32;
         let path = cascade::path(window, &outlooks, &asked.embeddings);
         let named = window.services.iter().zip(outlooks);
@@ -134,6 +127,33 @@ impl Model {
                 .collect(),
             path,
         })
+    }
+
+    fn horizon_minutes(&self, window: &Window) -> f64 {
+        f64::from(self.meta.horizon_ticks) * f64::from(window.tick_s) / 60.0
+    }
+
+    fn outlooks_of(&self, asked: &Asked, coverage: &[f32], horizon_minutes: f64) -> Vec<Outlook> {
+        let outlook = |(logits, covered): (&Vec<f32>, &f32)| {
+            if *covered < COVERAGE_MIN {
+                return Outlook::NotEnoughData { coverage: *covered };
+            }
+            let platt = self.meta.calibration.services;
+            Outlook::Foreseen(foreseen(logits, platt, horizon_minutes, f64::from(*covered)))
+        };
+        asked.services.iter().zip(coverage).map(outlook).collect()
+    }
+
+    /// What is foreseen of each service, and what each looks like to the network: what [`cascade::next`] reads.
+    ///
+    /// # Errors
+    /// The window cannot be judged; why.
+    pub fn outlooks(&self, window: &Window) -> Result<(Vec<Outlook>, Vec<Vec<f32>>), ForecastError> {
+        window.check()?;
+        let example = self.example(window);
+        let asked = self.ask(&example)?;
+        let outlooks = self.outlooks_of(&asked, &example.featured.coverage, self.horizon_minutes(window));
+        Ok((outlooks, asked.embeddings))
     }
 
     fn example(&self, window: &Window) -> Example {

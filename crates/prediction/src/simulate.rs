@@ -106,7 +106,7 @@ fn window(plan: &Plan, index: usize, story: Story, attempt: u64) -> Option<(Wind
     let everyday = Everyday::random(&mut random, world.nodes.len(), ticks);
     let stress = story::stress(story, &world, &mut random, QUIET_TICKS, plan.horizon_ticks.into());
     let life = live(&world, stress, &everyday, ticks, &mut random);
-    let objectives = story::Objectives::of(&life, &mut random);
+    let objectives = story::Objectives::of(&life);
     let end = story::choose(story, &life, &objectives, stress.as_ref(), horizon, &mut random)?;
     Some(story::cut(story, &world, &life, &objectives, end, horizon, &mut random))
 }

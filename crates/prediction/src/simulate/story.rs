@@ -9,6 +9,15 @@ use crate::window::{Link, NOTHING_READ, Normal, Outcome, Quantity, Story, TICK_S
 /// A service breaches when it is beyond its objective in this many of the last five ticks.
 const BREACH_OF_FIVE: usize = 3;
 
+/// The objective of each service, by what is usual there: a network sees services by what is usual there, too.
+const LATENCY_FACTOR: f32 = 3.0;
+const LATENCY_MS: f32 = 20.0;
+const ERRORS: f32 = 0.05;
+
+/// Share of the time from its start to the breach for which a cause is at work already when the window ends. A cause that has only
+/// begun shows nothing: nobody could foresee by it.
+const AT_WORK: f64 = 0.3;
+
 /// What every service promises, and when it did not keep it.
 pub struct Objectives {
     pub normals: Vec<Normal>,
@@ -20,7 +29,7 @@ pub struct Objectives {
 
 impl Objectives {
     /// Objectives of a factor above what is usual; whether they were kept.
-    pub fn of(life: &Life, random: &mut Random) -> Self {
+    pub fn of(life: &Life) -> Self {
         let services = life.readings.first().map_or(0, Vec::len);
         let quiet = &life.readings[SETTLING_TICKS..QUIET_TICKS];
         let normal = |service: usize| Normal::of(quiet.iter().map(move |tick| &tick[service]));
@@ -28,8 +37,8 @@ impl Objectives {
         let mut objectives = Self { normals, in_breach: vec![], nearness: vec![] };
         for service in 0..services {
             let usual = objectives.normals[service].mean;
-            let latency = usual[Quantity::LatencyP99 as usize] * random.between(2.5, 4.0) as f32 + 20.0;
-            let errors = usual[Quantity::ErrorRate as usize] + random.scaled(0.02, 0.08) as f32;
+            let latency = usual[Quantity::LatencyP99 as usize] * LATENCY_FACTOR + LATENCY_MS;
+            let errors = usual[Quantity::ErrorRate as usize] + ERRORS;
             let near = |tick: &Vec<crate::window::Reading>| {
                 let reading = tick[service];
                 let late = reading[Quantity::LatencyP99 as usize] / latency;
@@ -166,7 +175,8 @@ fn before(
     let breach = if random.chance(0.25) { begins[random.below(begins.len())] } else { first };
     let lead = random.count(lead.0, lead.1);
     let end = breach.checked_sub(lead)?;
-    (end > stress.start + 5 && end < last && end >= QUIET_TICKS).then_some(end)
+    let at_work = (AT_WORK * breach.saturating_sub(stress.start) as f64).max(10.0) as usize;
+    (end > stress.start + at_work && end < last && end >= QUIET_TICKS).then_some(end)
 }
 
 /// Cuts the window that ends at a tick, with what happens after it.
