@@ -6,7 +6,7 @@ mod train;
 
 pub use eval::EvalCommand;
 pub use knowledge::{KnowledgeCommand, ModelCommand};
-pub use train::{KindArg, TrainArgs, TrainCommand};
+pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
 
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};
@@ -123,6 +123,8 @@ pub enum Command {
     },
     /// Train the model that foresees failures, or make the windows for that (docs/foresight.md).
     Train(TrainArgs),
+    /// Foresee failures from a recorded window; no server is asked.
+    Predict(PredictArgs),
     /// Planned time in which nothing is opened and nobody is paged.
     Maintenance {
         #[command(flatten)]
@@ -470,6 +472,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         }
         Command::Eval { command } => crate::investigate::eval(command),
         Command::Train(args) => crate::train::run(args).await,
+        Command::Predict(args) => crate::predict::run(&args),
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
         Command::Knowledge { command: KnowledgeCommand::Model { command }, .. } => {

@@ -13,6 +13,7 @@ mod key;
 mod knowledge;
 mod log;
 mod output;
+mod predict;
 mod serve;
 mod store;
 mod train;

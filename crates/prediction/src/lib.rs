@@ -3,6 +3,7 @@
 //! Owns: features, the temporal graph network and its rivals, training, the simulator that training needs, cascade paths
 //! and time to exhaustion. Must never: read a clock, a file or a random device. Bytes, times and seeds are inputs.
 
+pub mod capacity;
 pub mod cascade;
 pub mod chart;
 pub mod features;

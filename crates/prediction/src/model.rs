@@ -6,6 +6,7 @@
 mod calibrate;
 mod explain;
 mod file;
+mod shipped;
 
 pub use calibrate::{Calibration, Platt};
 pub use explain::Moved;
