@@ -150,7 +150,7 @@ fn start(kind: Kind, name: &str, shape: &[usize], random: &mut Random) -> Vec<f3
         let forget = |unit: usize| name.starts_with("lstm") && (HIDDEN..2 * HIDDEN).contains(&unit);
         return (0..count).map(|unit| f32::from(u8::from(forget(unit)))).collect();
     }
-    let gain = if name.ends_with("gcn1.weight") || name.starts_with("gcn") { 6.0 } else { 3.0 };
+    let gain = if name.starts_with("gcn") { 6.0 } else { 3.0 };
     let bound = (gain / shape[0] as f64).sqrt();
     (0..count).map(|_| random.between(-bound, bound) as f32).collect()
 }

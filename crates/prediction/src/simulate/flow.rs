@@ -4,7 +4,7 @@
 //! refuses; what fails is tried again, which is more load. No cascade is written down anywhere.
 
 use super::stress::{Cause, Everyday, Stress};
-use super::world::{Fallback, Node, World};
+use super::world::{Call, Fallback, Node, World};
 use crate::random::Random;
 use crate::window::Reading;
 
@@ -107,7 +107,7 @@ impl<'a> Flow<'a> {
     }
 
     /// A call as it is now: latencies are spread, so that some attempts time out before the mean does.
-    fn seen(&self, call: &super::world::Call) -> Seen {
+    fn seen(&self, call: &Call) -> Seen {
         let callee = &self.states[call.to];
         let lateness = (callee.latency_ms / call.timeout_ms).max(1e-6).ln();
         let late = 1.0 / (1.0 + (-4.0 * lateness).exp());
@@ -123,7 +123,7 @@ impl<'a> Flow<'a> {
         let mut state = self.states[service].clone();
         state.arrived = arrived;
         self.breathe(service, &mut state);
-        let replicas = self.replicas(service, &state);
+        let replicas = self.replicas(service);
         let deploying =
             self.everyday.deploys.iter().any(|(at, of)| *of == service && (*at..at + 6).contains(&self.tick));
         let serving = (replicas - state.starting.0 - if deploying { 0.5 } else { 0.0 }).max(0.2);
@@ -179,7 +179,7 @@ impl<'a> Flow<'a> {
         }
     }
 
-    fn replicas(&self, service: usize, _: &State) -> f64 {
+    fn replicas(&self, service: usize) -> f64 {
         let node = &self.world.nodes[service];
         let lost = self.hurt(service, Cause::Lost);
         (node.replicas - (node.replicas * lost).floor()).max(if lost > 0.9 { 0.3 } else { 1.0 })
@@ -219,7 +219,7 @@ impl<'a> Flow<'a> {
             * (node.spread * (1.0 - queued) + 1.3 * queued)
             * noise(0.8 / requests.sqrt() + 0.04);
         let failed = state.fail + (state.fail * (1.0 - state.fail) / requests).sqrt() * random.normal();
-        let replicas = self.replicas(service, state) - state.starting.0;
+        let replicas = self.replicas(service) - state.starting.0;
         let restarts = state.kills.iter().filter(|at| self.tick.saturating_sub(**at) < TOLD_TICKS).count();
         [
             p50,
@@ -237,7 +237,7 @@ impl<'a> Flow<'a> {
     /// Calls per second, share that fails and mean milliseconds of every call, callers in order.
     pub fn calls(&self) -> Vec<[f32; 3]> {
         let of = |(node, state): (&Node, &State)| -> Vec<[f32; 3]> {
-            let call = |call: &super::world::Call| {
+            let call = |call: &Call| {
                 let seen = self.seen(call);
                 let rate = state.served * call.per_request * seen.attempts;
                 [rate, seen.fail, seen.ms / seen.attempts.max(1.0)].map(|value| value as f32)

@@ -1,6 +1,6 @@
 //! Many windows with what happened after them, in one file of tensors.
 
-use super::{Link, Normal, Outcome, QUANTITIES, Reading, Story, WINDOW_TICKS, WINDOW_VERSION, Window};
+use super::{Link, Normal, Outcome, QUANTITIES, Story, WINDOW_TICKS, WINDOW_VERSION, Window};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
@@ -127,23 +127,13 @@ struct Parts {
     breaches: std::vec::IntoIter<i32>,
 }
 
-fn reading(from: &mut std::vec::IntoIter<f32>) -> Option<Reading> {
-    from.next_chunk_of()
-}
-
-/// What `Iterator::next_chunk` will be once it is stable.
-trait NextChunk {
-    fn next_chunk_of<const N: usize>(&mut self) -> Option<[f32; N]>;
-}
-
-impl NextChunk for std::vec::IntoIter<f32> {
-    fn next_chunk_of<const N: usize>(&mut self) -> Option<[f32; N]> {
-        let mut chunk = [0.0; N];
-        for value in &mut chunk {
-            *value = self.next()?;
-        }
-        Some(chunk)
+/// The next numbers of a tensor, if there are as many.
+fn next<const N: usize>(from: &mut std::vec::IntoIter<f32>) -> Option<[f32; N]> {
+    let mut taken = [0.0; N];
+    for value in &mut taken {
+        *value = from.next()?;
     }
+    Some(taken)
 }
 
 impl Parts {
@@ -161,15 +151,15 @@ impl Parts {
         for _ in 0..services {
             window
                 .normals
-                .push(Normal { mean: reading(&mut self.normals)?, std: reading(&mut self.normals)? });
+                .push(Normal { mean: next(&mut self.normals)?, std: next(&mut self.normals)? });
             for _ in 0..WINDOW_TICKS {
-                window.readings.push(reading(&mut self.readings)?);
+                window.readings.push(next(&mut self.readings)?);
             }
             outcome.breach_in.push(u32::try_from(self.breaches.next()?).ok());
             outcome.in_breach.push(self.breaches.next()? == 1);
         }
         for _ in 0..links {
-            let [from, to, rate, errors, latency_ms] = self.links.next_chunk_of()?;
+            let [from, to, rate, errors, latency_ms] = next(&mut self.links)?;
             window.links.push(Link { from: from as u32, to: to as u32, rate, errors, latency_ms });
         }
         Some((window, outcome))

@@ -30,7 +30,7 @@ pub fn render(report: &Report) -> String {
         );
     }
     text.push_str(
-        "\n* AUC-ROC on blocks of the first day that were left out in turn; by this alone the one with ← is chosen.",
+        "\n* Mean AUC-ROC of blocks of the first day that were left out in turn; by this alone the one with ← is chosen.",
     );
     text
 }
