@@ -9,6 +9,7 @@ use midwatch_prediction::features::{FEATURE_VERSION, SNAPSHOTS};
 use midwatch_prediction::model::{Calibration, Meta, Model};
 use midwatch_prediction::network::{Kind, Network};
 use midwatch_prediction::rivals::{Candidate, ask, calibrate, choose, examples, persistence, split};
+use midwatch_prediction::simulate::Plan;
 use midwatch_prediction::train::{Epoch, Progress, Settings, Trainer};
 use midwatch_prediction::window::{WINDOW_VERSION, WindowSet};
 use std::path::{Path, PathBuf};
@@ -68,6 +69,22 @@ pub fn train(args: &TrainArgs, stop: &Stop) -> Result<Exit> {
     report::write_all(run.output, &model, &candidates, winner, &trained)?;
     out!("{}.\nThe model is in {}, the report in report.md there.", model.meta.why, run.output.display());
     Ok(DONE)
+}
+
+/// What makes the model again, if the windows are simulated on random graphs of the usual size.
+fn command(args: &TrainArgs, set: &WindowSet) -> String {
+    let usual = Plan::default();
+    let mut words =
+        vec![format!("midwatch train generate windows.safetensors --windows {}", set.windows.len())];
+    words.push(format!("--seed {}", set.seed));
+    if set.horizon_ticks != usual.horizon_ticks {
+        words.push(format!("--horizon-ticks {}", set.horizon_ticks));
+    }
+    words.push(format!("&& midwatch train windows.safetensors --seed {} --seeds {}", args.seed, args.seeds));
+    if let Some(epochs) = args.epochs {
+        words.push(format!("--epochs {epochs}"));
+    }
+    words.join(" ")
 }
 
 fn stem(kind: Kind, seed: u64) -> String {

@@ -149,9 +149,7 @@ impl Parts {
             tick_s: f32::from_bits(size[3] as u32),
         };
         for _ in 0..services {
-            window
-                .normals
-                .push(Normal { mean: next(&mut self.normals)?, std: next(&mut self.normals)? });
+            window.normals.push(Normal { mean: next(&mut self.normals)?, std: next(&mut self.normals)? });
             for _ in 0..WINDOW_TICKS {
                 window.readings.push(next(&mut self.readings)?);
             }
