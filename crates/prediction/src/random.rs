@@ -15,12 +15,12 @@ impl Random {
     pub fn of(seed: u64, parts: &[u64]) -> Self {
         let mut random = Self::new(seed);
         for part in parts {
-            random = Self::new(random.next() ^ part.wrapping_mul(0xD6E8_FEB8_6659_FD93));
+            random = Self::new(random.draw() ^ part.wrapping_mul(0xD6E8_FEB8_6659_FD93));
         }
         random
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -29,7 +29,7 @@ impl Random {
 
     /// Uniform in 0–1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.draw() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// Uniform between two numbers.
@@ -44,7 +44,7 @@ impl Random {
 
     /// One of `0..n`; 0 when there is nothing to choose from.
     pub fn below(&mut self, n: usize) -> usize {
-        if n == 0 { 0 } else { (self.next() % n as u64) as usize }
+        if n == 0 { 0 } else { (self.draw() % n as u64) as usize }
     }
 
     /// A whole number from `low` to `high`, both included.
@@ -81,7 +81,7 @@ mod tests {
         let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
         let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / drawn.len() as f64;
         assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
-        assert_eq!(Random::of(7, &[1, 2]).next(), Random::of(7, &[1, 2]).next());
-        assert_ne!(Random::of(7, &[1, 2]).next(), Random::of(7, &[2, 1]).next());
+        assert_eq!(Random::of(7, &[1, 2]).draw(), Random::of(7, &[1, 2]).draw());
+        assert_ne!(Random::of(7, &[1, 2]).draw(), Random::of(7, &[2, 1]).draw());
     }
 }

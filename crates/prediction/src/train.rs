@@ -216,7 +216,7 @@ fn labels<'a>(examples: &[&'a Example]) -> Vec<&'a Labels> {
 /// The share of the rate at a step: up over the first hundredth and a half, then down along a cosine (Loshchilov and Hutter 2017).
 fn cosine(step: usize, all: usize) -> f64 {
     let done = step as f64 / all.max(1) as f64;
-    let warm = (done / 0.015).min(1.0).max(0.05);
+    let warm = (done / 0.015).clamp(0.05, 1.0);
     warm * (0.02 + 0.98 * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
 }
 
