@@ -34,7 +34,11 @@ pub fn run() -> Result<Vec<Row>> {
         let what = format!("forecast of {services} services, temporal graph network");
         rows.push(Row::new(what, time(&graph, &window)?, asked));
         let kind = shipped.meta.kind.title();
-        rows.push(Row::new(format!("the same, the model that ships ({kind})"), time(&shipped, &window)?, asked));
+        rows.push(Row::new(
+            format!("the same, the model that ships ({kind})"),
+            time(&shipped, &window)?,
+            asked,
+        ));
     }
     rows.push(Row::new("largest memory of the process after that", memory(), NOTHING));
     rows.push(Row::new("training, temporal graph network, 9 services a window", training()?, NOTHING));
