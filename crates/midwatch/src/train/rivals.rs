@@ -56,8 +56,7 @@ pub fn train(args: &TrainArgs, stop: &Stop) -> Result<Exit> {
         }
     }
     candidates.push(Candidate { kind: None, seed: 0, answers: persistence(&set, &run.validation) });
-    let command =
-        "midwatch train generate windows.safetensors && midwatch train windows.safetensors".to_owned();
+    let command = command(args, &set);
     let (winner, why) = choose(&candidates)?;
     let about = About { data, horizon_ticks: set.horizon_ticks, trained_on: run.training.len(), command };
     for (candidate, one) in candidates.iter().zip(&trained) {
