@@ -11,6 +11,7 @@ mod lists;
 mod load;
 mod machine;
 mod numbers;
+mod predict;
 mod process;
 mod rolling;
 mod server;
@@ -28,11 +29,12 @@ struct Bench {
     run: fn() -> Result<Vec<Row>>,
 }
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 9] = [
     Bench { name: "rolling", by_default: true, run: rolling::run },
     Bench { name: "detectors", by_default: true, run: detectors::run },
     Bench { name: "journal", by_default: true, run: journal::run },
     Bench { name: "verdict", by_default: true, run: verdict::run },
+    Bench { name: "predict", by_default: true, run: predict::run },
     Bench { name: "lists", by_default: true, run: lists::run },
     Bench { name: "server", by_default: true, run: server::run },
     // Needs an Alertmanager, and some minutes.

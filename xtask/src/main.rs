@@ -18,10 +18,10 @@ cargo xtask <chore>
   test          set up what the tests need (programs, the embedding model), run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
-  eval WHAT     score a stage on labelled data (rca|logs|storms|retrieval|anomaly [DIR] --data DIR --json)
+  eval WHAT     score a stage on labelled data (rca|logs|storms|retrieval|anomaly|foresight [DIR] --data DIR --json)
   convert SET IN OUT
-                bring a third-party data set into midwatch's formats (petshop, nezha, rootcausebench, opensre, storms,
-                loghub, runbooks, nab)
+                bring a third-party data set into midwatch's formats (petshop, nezha, nezha-forecast, rootcausebench,
+                opensre, storms, loghub, runbooks, nab)
   soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)
   soak alertmanager|kills|fuzz [N] [SEED]
                 what the test command tries a few times, N times: cases beside a real Alertmanager (10000), kills under

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// The crates that each crate may know, besides itself. Direction: programs → api → engine → {stages, connectors,
 /// store} → model, series; and the two edges that make safety a matter of types: action → decision, connectors → action.
-const EDGES: [(&str, &[&str]); 20] = [
+const EDGES: [(&str, &[&str]); 21] = [
     ("midwatch-model", &[]),
     ("midwatch-series", &[]),
     ("midwatch-signal", &["model", "series"]),
     ("midwatch-incident", &["model", "series"]),
     ("midwatch-knowledge", &["model"]),
     ("midwatch-diagnosis", &["model", "series"]),
+    ("midwatch-prediction", &["model", "series"]),
     ("midwatch-decision", &["model", "series"]),
     ("midwatch-action", &["model", "series", "decision"]),
     ("midwatch-verification", &["model", "series"]),
@@ -49,6 +50,7 @@ const EDGES: [(&str, &[&str]); 20] = [
             "incident",
             "knowledge",
             "diagnosis",
+            "prediction",
             "decision",
             "verification",
             "report",
@@ -61,19 +63,20 @@ const EDGES: [(&str, &[&str]); 20] = [
             "eval",
         ],
     ),
-    ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "store"]),
+    ("midwatch-bench", &["model", "series", "signal", "incident", "diagnosis", "prediction", "store"]),
     // Scores what stages make of labelled data; nothing that runs may know the labels.
-    ("midwatch-eval", &["model", "series", "signal", "incident", "knowledge", "diagnosis"]),
+    ("midwatch-eval", &["model", "series", "signal", "incident", "knowledge", "diagnosis", "prediction"]),
     ("xtask", &[]),
 ];
 
 /// Stages are pure and synchronous: none of these may be among their dependencies.
 const IMPURE: [&str; 7] = ["tokio", "reqwest", "axum", "sqlx", "rand", "getrandom", "hyper"];
-const STAGES: [&str; 9] = [
+const STAGES: [&str; 10] = [
     "signal",
     "incident",
     "knowledge",
     "diagnosis",
+    "prediction",
     "decision",
     "action",
     "verification",

@@ -28,6 +28,9 @@ const STRUCK_TOLD_MAX: usize = 3;
 /// Open incidents that are looked through for one without an opinion.
 const OPEN_MAX: u32 = 200;
 
+/// Incidents that are over and of which it is remembered that they need no words: to read some twice does no harm.
+const ENDS_MAX: usize = 1000;
+
 /// Times that an incident is tried if something goes wrong, and the seconds before the second try; each wait is four times
 /// the one before.
 const TRIES_MAX: u32 = 4;
@@ -41,6 +44,8 @@ pub struct Advisor {
     pub deadline: Duration,
     /// What is known of open incidents, so that a journal is read only when it has grown.
     looks: Mutex<HashMap<String, Look>>,
+    /// Incidents that are over and need no words, by the length of their journal.
+    ends: Mutex<HashMap<String, u64>>,
 }
 
 /// What the last look at an incident found.
@@ -57,7 +62,7 @@ enum Look {
 impl Advisor {
     #[must_use]
     pub fn new(brain: Brain, limits: Limits, deadline: Duration) -> Self {
-        Self { brain, limits, deadline, looks: Mutex::default() }
+        Self { brain, limits, deadline, looks: Mutex::default(), ends: Mutex::default() }
     }
 
     /// Whether a look at the incident could find something new.
@@ -68,6 +73,23 @@ impl Advisor {
             Some(Look::Done) => false,
             Some(Look::Failed { tries, due }) => *tries < TRIES_MAX && *due <= now,
         }
+    }
+
+    /// Whether an incident that is over was not looked at yet.
+    pub(crate) fn is_new_end(&self, row: &IncidentRow) -> bool {
+        self.ends().get(&row.id) != Some(&row.seq)
+    }
+
+    pub(crate) fn keep_end(&self, row: &IncidentRow) {
+        let mut ends = self.ends();
+        if ends.len() >= ENDS_MAX {
+            ends.clear();
+        }
+        ends.insert(row.id.clone(), row.seq);
+    }
+
+    fn ends(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn looks(&self) -> MutexGuard<'_, HashMap<String, Look>> {
@@ -121,7 +143,8 @@ pub async fn advise(engine: Arc<Engine>, advisor: Advisor, mut stop: watch::Rece
 }
 
 impl Engine {
-    /// Asks about one open incident that has a verdict, or should have, and no opinion yet; `None` if there is none.
+    /// Asks about one open incident that has a verdict, or should have, and no opinion yet; else puts a postmortem into
+    /// words; `None` if there is nothing to ask.
     ///
     /// # Errors
     /// When the incidents cannot be listed. What goes wrong with one of them is logged, and tried again later.
@@ -144,7 +167,8 @@ impl Engine {
                 Err(error) => advisor.failed(&id, self.now(), &error),
             }
         }
-        Ok(None)
+        // Who still waits for an answer comes first.
+        self.word_postmortem(advisor).await
     }
 
     /// Asks about one incident, if it wants that.
@@ -174,17 +198,20 @@ impl Engine {
     }
 
     /// The incidents that ended last, newest first.
-    async fn past(&self, but: &IncidentId) -> Result<Vec<Document>, EngineError> {
+    pub(crate) async fn past(&self, but: &IncidentId) -> Result<Vec<Document>, EngineError> {
         let rows = self.store.incidents(false, OPEN_MAX).await?;
-        let is_over = |state: &str| matches!(state, "resolved" | "closed");
-        let ended =
-            rows.into_iter().filter(|row| row.id != but.as_str() && is_over(&row.state)).take(PAST_MAX);
+        let ended = rows.into_iter().filter(|row| row.id != but.as_str() && is_over(row)).take(PAST_MAX);
         Ok(ended.map(|row| Document { title: row.id.clone(), id: row.id, text: row.summary }).collect())
     }
 
     async fn put_down(&self, id: &IncidentId, advice: Advice) -> Result<(), EngineError> {
         self.tell(id, |_| Ok(vec![Entry::Advised { advice: advice.clone() }])).await
     }
+}
+
+/// Whether the trouble is over: it may still be watched for a while.
+pub(crate) fn is_over(row: &IncidentRow) -> bool {
+    matches!(row.state.as_str(), "resolved" | "closed")
 }
 
 /// What an incident's journal asks for.
@@ -202,7 +229,7 @@ enum Wish {
 impl Wish {
     fn of(journal: &VerifiedJournal) -> Self {
         let asked = journal.lines().iter().rev().find_map(|line| match &line.entry {
-            Entry::Advised { .. } => Some(Wish::None),
+            Entry::Advised { .. } | Entry::Worded { .. } => Some(Wish::None),
             Entry::AdviceSought { tokens_max, cost_max } => {
                 Some(Wish::Interrupted { tokens_max: *tokens_max, cost_max: *cost_max })
             }

@@ -151,7 +151,7 @@ pub async fn tell(
 }
 
 /// One call, as it stands on record; the machine sees exactly that, so that a replay goes the same way.
-async fn answered(brain: &Brain, ask: &Ask, until: Instant, deadline: Duration) -> CallRecord {
+pub(crate) async fn answered(brain: &Brain, ask: &Ask, until: Instant, deadline: Duration) -> CallRecord {
     let started = Instant::now();
     let (provider, answer) = match brain {
         Brain::Model(llm) => {

@@ -29,6 +29,7 @@ mod next;
 mod notify;
 mod observe;
 mod perform;
+mod prose;
 mod quiet;
 mod reconcile;
 mod registry;

@@ -6,6 +6,7 @@
 mod loghub;
 mod nab;
 mod nezha;
+mod nezha_forecast;
 mod opensre;
 mod petshop;
 mod rootcausebench;
@@ -25,6 +26,8 @@ pub enum Set {
     Petshop,
     /// IntelligentDDS/Nezha
     Nezha,
+    /// IntelligentDDS/Nezha, its minutes, to foresee when the front service gets slow
+    NezhaForecast,
     /// edgedelta/root-cause-bench
     #[value(name = "rootcausebench")]
     RootCauseBench,
@@ -48,6 +51,7 @@ pub fn run(set: Set, from: &Path, to: &Path) -> Result<String> {
     let made = match set {
         Set::Petshop => petshop::convert(from, to)?,
         Set::Nezha => nezha::convert(from, to)?,
+        Set::NezhaForecast => nezha_forecast::convert(from, to)?,
         Set::RootCauseBench => rootcausebench::convert(from, to)?,
         Set::Opensre => opensre::convert(from, to)?,
         Set::Loghub => loghub::convert(from, to)?,

@@ -30,6 +30,8 @@ enum Eval {
     Retrieval(RetrievalArgs),
     /// Anomalies of single series, by the profiles of the Numenta Anomaly Benchmark.
     Anomaly(FolderArgs),
+    /// Forecasts of failures: on a file of simulated windows, or on series of two days of a shop.
+    Foresight(ForesightArgs),
     /// Turns a third-party data set into incident bundles with a truth beside each.
     Convert(ConvertArgs),
 }
@@ -53,6 +55,15 @@ struct RetrievalArgs {
     /// A folder with the model.safetensors and the tokenizer.json of all-MiniLM-L6-v2.
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct ForesightArgs {
+    #[command(flatten)]
+    folder: FolderArgs,
+    /// For a file of windows: the folder of candidates that `midwatch train` wrote.
+    #[arg(long, value_name = "DIR")]
+    candidates: Option<PathBuf>,
 }
 
 #[derive(clap::Args)]
@@ -91,6 +102,11 @@ fn main() -> ExitCode {
             let score =
                 |dir: &Path, json: bool| midwatch_eval::retrieval::run(dir, args.model.as_deref(), json);
             say(on(&args.folder, convert::Set::Runbooks, "runbooks", score))
+        }
+        Eval::Foresight(args) => {
+            let score =
+                |dir: &Path, json: bool| midwatch_eval::foresight::run(dir, args.candidates.as_deref(), json);
+            say(on(&args.folder, convert::Set::NezhaForecast, "nezha-online-boutique", score))
         }
         Eval::Anomaly(args) => say(on(&args, convert::Set::Nab, "nab", midwatch_eval::anomaly::run)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),

@@ -199,6 +199,7 @@ impl Incident {
             Entry::Opened { .. }
             | Entry::AdviceSought { .. }
             | Entry::Advised { .. }
+            | Entry::Worded { .. }
             | Entry::ServiceRegistered { .. }
             | Entry::ServiceUnregistered { .. }
             | Entry::SilenceSet { .. } => {}

@@ -2,9 +2,11 @@
 
 mod eval;
 mod knowledge;
+mod train;
 
 pub use eval::EvalCommand;
 pub use knowledge::{KnowledgeCommand, ModelCommand};
+pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
 
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};
@@ -119,6 +121,10 @@ pub enum Command {
         #[command(subcommand)]
         command: EvalCommand,
     },
+    /// Train the model that foresees failures, or make the windows for that (docs/foresight.md).
+    Train(TrainArgs),
+    /// Foresee failures from a recorded window; no server is asked.
+    Predict(PredictArgs),
     /// Planned time in which nothing is opened and nobody is paged.
     Maintenance {
         #[command(flatten)]
@@ -465,6 +471,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             crate::investigate::run(&dir, json, explain, &model).await
         }
         Command::Eval { command } => crate::investigate::eval(command),
+        Command::Train(args) => crate::train::run(args).await,
+        Command::Predict(args) => crate::predict::run(&args),
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
         Command::Knowledge { command: KnowledgeCommand::Model { command }, .. } => {

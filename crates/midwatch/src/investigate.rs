@@ -45,6 +45,9 @@ pub fn eval(command: EvalCommand) -> Result<Exit> {
             midwatch_eval::retrieval::run(&dir, model.as_deref(), json)
         }
         EvalCommand::Anomaly { dir, json } => midwatch_eval::anomaly::run(&dir, json),
+        EvalCommand::Foresight { data, candidates, json } => {
+            midwatch_eval::foresight::run(&data, candidates.as_deref(), json)
+        }
         EvalCommand::Logs { dir, drain3, json } => midwatch_eval::logs::run(&dir, drain3, json),
     };
     let report = report.map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;

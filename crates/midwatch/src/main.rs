@@ -13,8 +13,10 @@ mod key;
 mod knowledge;
 mod log;
 mod output;
+mod predict;
 mod serve;
 mod store;
+mod train;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -7,7 +7,7 @@ use crate::action::TargetState;
 use crate::artifact::Role;
 use crate::decision::{Approval, GateRecord, Principal};
 use crate::evidence::hex;
-use crate::llm::Advice;
+use crate::llm::{Advice, Prose};
 use crate::silence::Silence;
 use crate::{
     Action, ActionKey, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId, Timestamp, Verdict,
@@ -233,6 +233,10 @@ pub enum Entry {
     Advised {
         advice: Advice,
     },
+    /// A language model was asked to put the postmortem into words.
+    Worded {
+        prose: Prose,
+    },
     Reported {
         path: String,
         digest: String,
@@ -306,7 +310,10 @@ impl Entry {
     pub fn role(&self) -> Role {
         match self {
             Entry::Opened { .. } | Entry::SignalJoined { .. } | Entry::Linked { .. } => Role::Observer,
-            Entry::Diagnosed { .. } | Entry::AdviceSought { .. } | Entry::Advised { .. } => Role::Analyzer,
+            Entry::Worded { .. }
+            | Entry::Diagnosed { .. }
+            | Entry::AdviceSought { .. }
+            | Entry::Advised { .. } => Role::Analyzer,
             Entry::Planned { .. } | Entry::StepSkipped { .. } => Role::Planner,
             Entry::Gated { .. }
             | Entry::ApprovalRequested { .. }
@@ -339,6 +346,7 @@ impl Entry {
             Entry::Diagnosed { .. } => "diagnosed",
             Entry::AdviceSought { .. } => "advice_sought",
             Entry::Advised { .. } => "advised",
+            Entry::Worded { .. } => "worded",
             Entry::Planned { .. } => "planned",
             Entry::Gated { .. } => "gated",
             Entry::ApprovalRequested { .. } => "approval_requested",

@@ -342,6 +342,20 @@ pub struct Advice {
     pub calls: Vec<CallRecord>,
 }
 
+/// A postmortem in a model's words, on record. People read it below the facts; nothing else does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Prose {
+    /// `None` where nothing came that can be used.
+    pub text: Option<String>,
+    /// Of the call; where a crash interrupted it, the most that it may have cost.
+    pub tokens: u64,
+    /// US dollars.
+    pub cost: f64,
+    /// `None` where a crash interrupted it.
+    #[schema(value_type = Option<Object>)]
+    pub call: Option<CallRecord>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

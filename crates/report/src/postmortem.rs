@@ -32,6 +32,7 @@ pub fn render(input: &PostmortemInput<'_>) -> String {
     let verdict = incident.verdict.as_ref();
     let _ = writeln!(text, "# {} — {}\n", incident.id, headline(verdict));
     text.push_str(&summary(input));
+    text.push_str(&prose(input.lines));
     text.push_str(&impact(input));
     text.push_str(&root_cause(verdict));
     text.push_str(&actions(incident));
@@ -81,15 +82,19 @@ fn summary(input: &PostmortemInput<'_>) -> String {
 
 /// What a language model cost, in all and per minute until recovery; nothing where none was asked.
 fn model_costs(input: &PostmortemInput<'_>) -> String {
-    let asked = input.lines.iter().filter_map(|line| match &line.entry {
-        Entry::Advised { advice } => Some(advice),
-        _ => None,
-    });
-    let (calls, tokens, cost) = asked.fold((0, 0, 0.0), |(calls, tokens, cost), advice| {
-        // Of calls that a crash interrupted, only what they may have cost is known.
-        let made = advice.calls.len().max(usize::from(advice.tokens > 0));
-        (calls + made, tokens + advice.tokens, cost + advice.cost)
-    });
+    // Of calls that a crash interrupted, only what they may have cost is known.
+    let made = |calls: usize, tokens: u64| calls.max(usize::from(tokens > 0));
+    let (mut calls, mut tokens, mut cost) = (0, 0, 0.0);
+    for line in input.lines {
+        let asked = match &line.entry {
+            Entry::Advised { advice } => {
+                (made(advice.calls.len(), advice.tokens), advice.tokens, advice.cost)
+            }
+            Entry::Worded { prose } => (made(1, prose.tokens), prose.tokens, prose.cost),
+            _ => continue,
+        };
+        (calls, tokens, cost) = (calls + asked.0, tokens + asked.1, cost + asked.2);
+    }
     if calls == 0 {
         return String::new();
     }
@@ -100,6 +105,33 @@ fn model_costs(input: &PostmortemInput<'_>) -> String {
     format!(
         "| Language model | {calls} {times}, {tokens} tokens, ${cost:.4}; ${per_minute:.4} per minute until recovery |\n"
     )
+}
+
+/// What a language model made of these facts; nothing where none was asked. It stays a quotation, and neither link nor
+/// markup of its own comes to life in it.
+fn prose(lines: &[Line]) -> String {
+    let said = lines.iter().rev().find_map(|line| match &line.entry {
+        Entry::Worded { prose } => Some((prose.text.as_deref()?, prose.call.as_ref()?)),
+        _ => None,
+    });
+    let Some((said, call)) = said else { return String::new() };
+    let mut text = String::from("## In other words\n\n");
+    for line in said.lines() {
+        let dead: String = line.chars().flat_map(dead).collect();
+        let _ = writeln!(text, "> {dead}");
+    }
+    let by = cell(&call.provider);
+    let _ = writeln!(
+        text,
+        "\n*By a language model ({by}), from this postmortem alone; nobody has checked it.*\n"
+    );
+    text
+}
+
+/// A character that Markdown would read as markup, as itself.
+fn dead(c: char) -> impl Iterator<Item = char> {
+    let is_markup = "\\`*_[]()#!<>|~:@".contains(c);
+    is_markup.then_some('\\').into_iter().chain(std::iter::once(c))
 }
 
 pub(crate) fn outcome(incident: &Incident) -> String {

@@ -81,6 +81,12 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             format!("A language model is asked for its opinion: at most {tokens_max} tokens, ${cost_max:.4}")
         }
         Entry::Advised { advice } => advice.summary.clone(),
+        Entry::Worded { prose } if prose.text.is_some() => {
+            "A language model put the postmortem into other words".to_owned()
+        }
+        Entry::Worded { .. } => {
+            "A language model had no words for the postmortem that can be used".to_owned()
+        }
         Entry::Reported { path, .. } => format!("Postmortem written to {path}"),
         Entry::Closed { reason } => format!("Closed: {reason}"),
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),

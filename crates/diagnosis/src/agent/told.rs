@@ -44,6 +44,33 @@ pub fn ask(tier: Tier, bundle: &Bundle, answer: &Answer, knowledge: &dyn Knowled
     Ask::new(tier, &format!("{task}\n\n{RULES}"), &turns, Vec::new(), tier.tokens_max())
 }
 
+/// Lines of a postmortem, and characters of each, that are told.
+const POSTMORTEM_LINES_MAX: usize = 150;
+const LINE_CHARS_MAX: usize = 400;
+
+/// Incidents before that a postmortem is compared with.
+const BEFORE_MAX: usize = 5;
+
+/// The question for a written postmortem in other words, beside the incidents that ended before it.
+#[must_use]
+pub fn ask_of_postmortem(markdown: &str, before: &[super::Document]) -> Ask {
+    let task = "Put this postmortem into other words for people who were not there: what happened, why, what was hit, what \
+                was done and what should change, in at most 200 words without headings. Say so if incidents before look alike.";
+    let lines = markdown.lines().filter(|line| !line.trim().is_empty()).take(POSTMORTEM_LINES_MAX);
+    let data = json!({
+        "postmortem": lines.map(|line| quote(line, LINE_CHARS_MAX)).collect::<Vec<_>>(),
+        "incidents_before": look::quoted(before, BEFORE_MAX),
+    });
+    let turns = [Turn::User { text: data.to_string() }];
+    Ask::new(
+        Tier::Postmortem,
+        &format!("{task}\n\n{RULES}"),
+        &turns,
+        Vec::new(),
+        Tier::Postmortem.tokens_max(),
+    )
+}
+
 fn data(tier: Tier, bundle: &Bundle, answer: &Answer, knowledge: &dyn Knowledge) -> Value {
     let alerts = bundle.incident.alerts.iter().take(5);
     let alerts: Vec<Value> = alerts

@@ -16,11 +16,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-fn advisor(calls: Vec<CallRecord>) -> Advisor {
+pub fn advisor(calls: Vec<CallRecord>) -> Advisor {
     Advisor::new(Brain::Record(calls), Limits::default(), Duration::from_secs(60))
 }
 
-async fn diagnosed(rig: &Rig) -> Incident {
+pub async fn diagnosed(rig: &Rig) -> Incident {
     loop {
         rig.tick().await;
         if let Some(incident) = rig.incidents().await.into_iter().find(|i| i.first_verdict_at.is_some()) {
@@ -39,7 +39,7 @@ async fn advice(rig: &Rig, incident: &Incident) -> Vec<Advice> {
 }
 
 /// What a model that says `last` in the second round would have on record for the incident as it stands.
-async fn recorded(rig: &Rig, incident: &Incident, last: impl Fn(&[String]) -> Reply) -> Vec<CallRecord> {
+pub async fn recorded(rig: &Rig, incident: &Incident, last: impl Fn(&[String]) -> Reply) -> Vec<CallRecord> {
     let bundle = rig.engine.incident_bundle(&incident.id).await.expect("a store").expect("an incident");
     let shelf = Shelf::default();
     let mut agent = Agent::new(&bundle, &shelf, Limits::default());

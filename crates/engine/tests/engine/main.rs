@@ -20,6 +20,7 @@ mod knowledge_index;
 mod modes;
 mod opinion;
 mod people;
+mod prose;
 mod rules;
 mod second;
 mod secrets;

@@ -163,9 +163,14 @@ fn wide(file: &Path, day: &mut Day, name: impl Fn(&str) -> Option<(String, Strin
 }
 
 /// `2022-08-22 03:51:19`, in UTC.
-fn seconds(text: &str) -> Option<i64> {
+pub(super) fn seconds(text: &str) -> Option<i64> {
     let time: DateTime = text.replace(' ', "T").parse().ok()?;
     time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp().as_second())
+}
+
+/// The minute that a time is nearest to: polls wander by some seconds.
+pub(super) fn minute(seconds: i64) -> i64 {
+    (seconds + 30).div_euclid(60) * 60
 }
 
 fn one(fault: &Injected, day: &Day, last_fault: i64) -> Result<Draft> {

@@ -30,6 +30,17 @@ pub enum EvalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Foresee failures: a file of windows (`midwatch train generate`) with --candidates, or a folder with train/ and test/, each with
+    /// series.csv (at, service, metric, value) and target.csv (at, value), and graph.csv (from, to).
+    Foresight {
+        data: PathBuf,
+        /// The folder of candidates that `midwatch train` wrote.
+        #[arg(long, value_name = "DIR")]
+        candidates: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
     Logs {
         dir: PathBuf,

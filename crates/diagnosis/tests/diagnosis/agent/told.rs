@@ -36,6 +36,16 @@ fn each_tier_asks_within_its_limits_and_for_its_own() {
 }
 
 #[test]
+fn a_postmortem_is_told_as_data_beside_the_incidents_before_it() {
+    let before = shelf().runbooks;
+    let ask = told::ask_of_postmortem("# inc-1\n\npassword=hunter22 <b>\n", &before);
+    let text = ask.text();
+    assert!(text.contains("# inc-1") && text.contains("look at locks"), "{text}");
+    assert!(!text.contains("hunter22") && !text.contains("<b>"), "{text}");
+    assert_eq!((ask.tier(), ask.tokens_max(), ask.tools().len()), (Tier::Postmortem, 3000, 0));
+}
+
+#[test]
 fn without_usable_words_ours_are_said() {
     let (bundle, shelf) = (clear(), shelf());
     let answer = investigate(&bundle).answer;

@@ -1,0 +1,136 @@
+//! Postmortems in a language model's words, once an incident is over: below the facts, as a quotation.
+//!
+//! Must never: be read by anything but people.
+
+use crate::advice::is_over;
+use crate::agent::{Brain, answered};
+use crate::{Advisor, Engine, EngineError, perform};
+use midwatch_diagnosis::agent::{Limits, told};
+use midwatch_incident::Incident;
+use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
+use midwatch_model::llm::{Ask, Prose, Tier};
+use midwatch_model::{IncidentId, Timestamp, seconds_between};
+use tokio::time::Instant;
+
+/// Incidents that are looked through for one that ended lately.
+const LATEST_MAX: u32 = 50;
+
+/// Seconds after its end in which an incident is put into words: later its postmortem has been read.
+const WITHIN_S: f64 = 3600.0;
+
+impl Engine {
+    /// Puts the postmortem of one incident that ended lately into words, if an opinion was asked on it; `None` if there is
+    /// none.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, or the postmortem cannot be.
+    pub(crate) async fn word_postmortem(&self, advisor: &Advisor) -> Result<Option<IncidentId>, EngineError> {
+        for row in self.store.incidents(false, LATEST_MAX).await? {
+            if !is_over(&row) || row.parent.is_some() || !advisor.is_new_end(&row) {
+                continue;
+            }
+            let id = IncidentId::new(row.id.clone());
+            let Some(journal) = self.store.read_intact(&StreamId::Incident(id.clone())).await? else {
+                continue;
+            };
+            let Some(incident) = Incident::fold(journal.lines()) else { continue };
+            let worded = match Wish::of(&journal, &incident, self.now()) {
+                Wish::None => false,
+                Wish::Interrupted { tokens_max, cost_max } => {
+                    let prose = Prose { text: None, tokens: tokens_max, cost: cost_max, call: None };
+                    self.tell(&id, |_| Ok(vec![Entry::Worded { prose: prose.clone() }])).await?;
+                    true
+                }
+                Wish::Words(report) => self.word(&id, &report, &journal, advisor).await?,
+            };
+            advisor.keep_end(&row);
+            if worded {
+                self.report_again(&id).await?;
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Asks, within what the incident's opinion has left; says whether anything was asked.
+    async fn word(
+        &self,
+        id: &IncidentId,
+        report: &str,
+        journal: &VerifiedJournal,
+        advisor: &Advisor,
+    ) -> Result<bool, EngineError> {
+        let failed = |source| EngineError::Report { path: report.to_owned(), source };
+        let markdown = tokio::fs::read_to_string(report).await.map_err(failed)?;
+        let ask = told::ask_of_postmortem(&markdown, &self.past(id).await?);
+        let (tokens, cost) = spent(journal);
+        if !advisor.limits.has_room(tokens, cost, &ask) {
+            return Ok(false);
+        }
+        let (tokens_max, cost_max) = most(&advisor.limits, &ask);
+        self.tell(id, |_| Ok(vec![Entry::AdviceSought { tokens_max, cost_max }])).await?;
+        let prose = prose(&advisor.brain, &ask, advisor.deadline).await;
+        self.tell(id, |_| Ok(vec![Entry::Worded { prose: prose.clone() }])).await?;
+        Ok(true)
+    }
+
+    async fn report_again(&self, id: &IncidentId) -> Result<(), EngineError> {
+        let journal = self.store.read(&StreamId::Incident(id.clone())).await?;
+        let Some(incident) = Incident::fold(journal.lines()) else { return Ok(()) };
+        perform::report(self, &journal, &incident).await.map(|_| ())
+    }
+}
+
+/// What the journal of an incident that is over asks for.
+enum Wish {
+    None,
+    /// A model was asked, and what came of it is not on record.
+    Interrupted {
+        tokens_max: u64,
+        cost_max: f64,
+    },
+    /// By the file of the postmortem.
+    Words(String),
+}
+
+impl Wish {
+    fn of(journal: &VerifiedJournal, incident: &Incident, now: Timestamp) -> Self {
+        let asked = journal.lines().iter().rev().find_map(|line| match &line.entry {
+            Entry::Worded { .. } => Some(Wish::None),
+            Entry::AdviceSought { tokens_max, cost_max } => {
+                Some(Wish::Interrupted { tokens_max: *tokens_max, cost_max: *cost_max })
+            }
+            // What failed then would fail again.
+            Entry::Advised { advice } => {
+                let answered = advice.calls.iter().any(|call| call.answer.is_ok());
+                let lately = incident.resolved_at.is_some_and(|at| seconds_between(at, now) <= WITHIN_S);
+                let report = incident.report.clone().filter(|_| answered && lately);
+                Some(report.map_or(Wish::None, Wish::Words))
+            }
+            _ => None,
+        });
+        asked.unwrap_or(Wish::None)
+    }
+}
+
+/// Tokens and money that opinions on an incident took.
+fn spent(journal: &VerifiedJournal) -> (u64, f64) {
+    let opinions = journal.lines().iter().filter_map(|line| match &line.entry {
+        Entry::Advised { advice } => Some((advice.tokens, advice.cost)),
+        _ => None,
+    });
+    opinions.fold((0, 0.0), |(tokens, cost), opinion| (tokens + opinion.0, cost + opinion.1))
+}
+
+/// What a question may cost.
+fn most(limits: &Limits, ask: &Ask) -> (u64, f64) {
+    let (prompt, answer) = (ask.prompt_tokens_max(), u64::from(ask.tokens_max()));
+    let cost = (prompt as f64 * limits.prompt_price + answer as f64 * limits.answer_price) / 1e6;
+    (prompt + answer, cost)
+}
+
+async fn prose(brain: &Brain, ask: &Ask, deadline: std::time::Duration) -> Prose {
+    let call = answered(brain, ask, Instant::now() + deadline, deadline).await;
+    let text = call.answer.as_ref().ok().and_then(|reply| told::read(Tier::Postmortem, reply));
+    Prose { text, tokens: call.usage.tokens(), cost: call.usage.cost, call: Some(call) }
+}
