@@ -229,9 +229,9 @@ mod tests {
 
     fn candidate(kind: Option<Kind>, seed: u64, logit: f32) -> Candidate {
         let told = |window: usize| {
-            let failed = window % 2 == 0;
+            let failed = window.is_multiple_of(2);
             // Every tenth is the other way round: no logit is sure for good reason.
-            let sign = if failed == (window % 10 != 0) { 1.0 } else { -1.0 };
+            let sign = if failed != window.is_multiple_of(10) { 1.0 } else { -1.0 };
             let truth = if failed { Breach::After(0.5) } else { Breach::Never };
             Told { window, logit: sign * logit + (window % 7) as f32, after: 0.25, truth }
         };
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn what_is_no_better_than_persistence_does_not_serve() {
         let error =
-            choose(&[candidate(None, 0, 5.0), candidate(Some(Kind::Mlp), 1, 1.0)]).err().expect("a refusal");
+            choose(&[candidate(None, 0, 5.0), candidate(Some(Kind::Mlp), 1, 1.0)]).expect_err("a refusal");
         assert!(error.to_string().contains("train longer"), "{error}");
         assert!(matches!(choose(&[candidate(None, 0, 5.0)]), Err(NobodyServes::Nobody)));
     }
