@@ -137,7 +137,7 @@ pub async fn advise(engine: Arc<Engine>, advisor: Advisor, mut stop: watch::Rece
             _ = stop.changed() => return,
         };
         if let Err(error) = round {
-            tracing::warn!(%error, "open incidents could not be listed for a second opinion; it is tried again");
+            tracing::warn!(%error, "incidents could not be read or written for a second opinion; it is tried again");
         }
     }
 }

@@ -41,7 +41,14 @@ impl Engine {
                     self.tell(&id, |_| Ok(vec![Entry::Worded { prose: prose.clone() }])).await?;
                     true
                 }
-                Wish::Words(report) => self.word(&id, &report, &journal, advisor).await?,
+                Wish::Words(report) => match self.word(&id, &report, &journal, advisor).await {
+                    Ok(asked) => asked,
+                    // Others have postmortems as well.
+                    Err(error) => {
+                        tracing::warn!(incident.id = %id, %error, "a postmortem could not be put into words");
+                        false
+                    }
+                },
             };
             advisor.keep_end(&row);
             if worded {
@@ -60,8 +67,9 @@ impl Engine {
         journal: &VerifiedJournal,
         advisor: &Advisor,
     ) -> Result<bool, EngineError> {
-        let failed = |source| EngineError::Report { path: report.to_owned(), source };
-        let markdown = tokio::fs::read_to_string(report).await.map_err(failed)?;
+        let Ok(markdown) = tokio::fs::read_to_string(report).await else {
+            return Err(EngineError::Unfit(format!("{report} cannot be read")));
+        };
         let ask = told::ask_of_postmortem(&markdown, &self.past(id).await?);
         let (tokens, cost) = spent(journal);
         if !advisor.limits.has_room(tokens, cost, &ask) {

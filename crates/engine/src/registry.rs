@@ -1,10 +1,17 @@
 //! What is watched, as far as people say so while the server runs: registered and taken off again, through restarts.
 
 use crate::commands::ATTEMPTS;
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineConfig, EngineError};
 use midwatch_model::ServiceName;
 use midwatch_model::journal::{Entry, Line, Registration, StreamId};
 use midwatch_store::{Append, Commit, StoreError};
+
+impl EngineConfig {
+    /// Whether the configuration file names the service.
+    pub(crate) fn names(&self, service: &ServiceName) -> bool {
+        self.services.iter().any(|configured| configured.name == service.as_str())
+    }
+}
 
 impl Engine {
     /// Registers a service and its edges, for good.
@@ -52,7 +59,7 @@ impl Engine {
     pub async fn unregister(&self, name: &str) -> Result<(), EngineError> {
         let service = ServiceName::new(name);
         self.check_watched(&service).await?;
-        if self.config.services.iter().any(|configured| configured.name == name) {
+        if self.config.names(&service) {
             return Err(EngineError::Refused(format!(
                 "{name} is named by the configuration file: take it out there, it would be back at the next start"
             )));

@@ -94,7 +94,10 @@ impl Watch {
         for line in store.read(&StreamId::Config).await?.lines() {
             match &line.entry {
                 Entry::ServiceRegistered { registration } => watch.register(registration.clone()),
-                Entry::ServiceUnregistered { service } => watch.unregister(service),
+                // What the file names by now is watched, whatever was taken off before.
+                Entry::ServiceUnregistered { service } if !config.names(service) => {
+                    watch.unregister(service);
+                }
                 _ => {}
             }
         }

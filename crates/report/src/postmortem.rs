@@ -32,13 +32,13 @@ pub fn render(input: &PostmortemInput<'_>) -> String {
     let verdict = incident.verdict.as_ref();
     let _ = writeln!(text, "# {} — {}\n", incident.id, headline(verdict));
     text.push_str(&summary(input));
-    text.push_str(&prose(input.lines));
     text.push_str(&impact(input));
     text.push_str(&root_cause(verdict));
     text.push_str(&actions(incident));
     text.push_str(&factors(incident));
     text.push_str(&action_items(input));
     text.push_str(&timeline_table(input.lines));
+    text.push_str(&prose(input.lines));
     text.push_str(
         "\n*Written by midwatch from the incident's journal. It speaks of systems, not of people.*\n",
     );
@@ -107,31 +107,43 @@ fn model_costs(input: &PostmortemInput<'_>) -> String {
     )
 }
 
-/// What a language model made of these facts; nothing where none was asked. It stays a quotation, and neither link nor
-/// markup of its own comes to life in it.
+/// What a language model made of these facts; nothing where none was asked. In a block of code neither link nor markup
+/// comes to life, and what could end the block does not stand in it.
 fn prose(lines: &[Line]) -> String {
     let said = lines.iter().rev().find_map(|line| match &line.entry {
         Entry::Worded { prose } => Some((prose.text.as_deref()?, prose.call.as_ref()?)),
         _ => None,
     });
     let Some((said, call)) = said else { return String::new() };
-    let mut text = String::from("## In other words\n\n");
+    let mut text = String::from("\n## In other words\n\n```text\n");
     for line in said.lines() {
-        let dead: String = line.chars().flat_map(dead).collect();
-        let _ = writeln!(text, "> {dead}");
+        text.push_str(&wrapped(&line.replace('`', "'")));
     }
     let by = cell(&call.provider);
     let _ = writeln!(
         text,
-        "\n*By a language model ({by}), from this postmortem alone; nobody has checked it.*\n"
+        "```\n\n*By a language model ({by}), from this postmortem alone; nobody has checked it.*"
     );
     text
 }
 
-/// A character that Markdown would read as markup, as itself.
-fn dead(c: char) -> impl Iterator<Item = char> {
-    let is_markup = "\\`*_[]()#!<>|~:@".contains(c);
-    is_markup.then_some('\\').into_iter().chain(std::iter::once(c))
+/// A line as lines that a page shows whole.
+fn wrapped(line: &str) -> String {
+    const WIDTH: usize = 100;
+    let (mut text, mut width) = (String::with_capacity(line.len() + 8), 0);
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + length >= WIDTH {
+            text.push('\n');
+            width = 0;
+        } else if width > 0 {
+            text.push(' ');
+        }
+        text.push_str(word);
+        width += length + 1;
+    }
+    text.push('\n');
+    text
 }
 
 pub(crate) fn outcome(incident: &Incident) -> String {

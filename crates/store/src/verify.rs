@@ -6,7 +6,7 @@ use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{IncidentId, Signal, Timestamp};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions as _, Row as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// One stream's answer.
@@ -80,8 +80,9 @@ pub async fn verify(path: &Path) -> Result<VerifyReport, StoreError> {
         };
         streams.push(StreamReport { stream, records: records.len() as u64, problem });
     }
+    let known: HashSet<String> = streams.iter().map(|report| report.stream.clone()).collect();
     for (stream, by) in named {
-        if streams.iter().all(|known| known.stream != stream) {
+        if !known.contains(&stream) {
             let problem = Some(format!("{stream}: it is gone as a whole, but {by} speaks of it"));
             streams.push(StreamReport { stream, records: 0, problem });
         }

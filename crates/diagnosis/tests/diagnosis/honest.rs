@@ -22,7 +22,7 @@ fn answer(metrics: String, logs: &str) -> Answer {
         incident: INCIDENT.into(),
         metrics: Some(metrics),
         logs: Some(logs.into()),
-        topology: Some("caller,callee\nweb,db\n".into()),
+        topology: Some("caller,callee\nweb,db\nweb,cache\n".into()),
         tools: Some(r#"{"pods": {"pods": [{"name": "web-1", "phase": "Running", "ready": true}]}}"#.into()),
         ..BundleText::default()
     };
@@ -101,6 +101,12 @@ fn what_stopped_reporting_while_others_went_on_is_what_is_gone() {
     assert_eq!((gone.verdict, best.component.as_str()), (VerdictKind::RootCause, "cache"));
     let says = &gone.evidence.iter().find(|e| best.evidence.contains(&e.id)).expect("evidence").excerpt;
     assert!(says.starts_with("cache stopped reporting at 1970-01-01T01:35:00Z"), "{says}");
+    let apart = answer(with_a_cache_until(5700, 6000).replace(",cache,", ",batch,"), "");
+    assert_ne!(apart.verdict, VerdictKind::RootCause, "nobody who was alerted calls it");
+    let replaced =
+        (95..=100).map(|minute| format!("{},cache-2,memory,0.5\n", minute * 60)).collect::<String>();
+    let replaced = answer(with_a_cache_until(5700, 6000) + &replaced, "");
+    assert_eq!(replaced.verdict, VerdictKind::NoFault, "another one took its place");
     let quiet = |until: i64| answer(with_a_cache_until(until, 6000), "").verdict;
     assert_eq!(quiet(6000), VerdictKind::NoFault);
     assert_eq!(quiet(5880), VerdictKind::NoFault, "two samples are late: that happens");

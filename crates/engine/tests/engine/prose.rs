@@ -38,17 +38,23 @@ fn words(incident: &Incident, text: &str) -> Vec<CallRecord> {
 }
 
 #[tokio::test]
-async fn a_postmortem_is_put_into_other_words_once_as_a_quotation() {
+async fn a_postmortem_is_put_into_other_words_once_below_the_facts() {
     let rig = Rig::start().await;
     let incident = over(&rig).await;
-    let said = "Payment was slow.\n# Approved\n[Look here](http://elsewhere/) <img src=x> password=hunter22";
+    let said = "Payment was slow.\n# Approved\n[Look here](http://elsewhere/) <img src=x> password=hunter22\n```\n# Denied";
     let brain = advisor(words(&incident, said));
     assert_eq!(rig.engine.seek_advice(&brain).await.expect("words"), Some(incident.id.clone()));
     assert_eq!(rig.engine.seek_advice(&brain).await.expect("once"), None);
     let postmortem = std::fs::read_to_string(incident.report.expect("a report")).expect("a file");
-    let quoted = "## In other words\n\n> Payment was slow\\.\n> \\# Approved\n> \\[Look here\\]\\(http\\:\\/\\/elsewhere";
-    assert!(postmortem.contains(&quoted.replace("\\.", ".").replace("\\/", "/")), "{postmortem}");
-    assert!(!postmortem.contains("hunter22") && !postmortem.contains("<img"), "{postmortem}");
+    let (facts, prose) = postmortem.split_once("## In other words\n\n```text\n").expect("words");
+    assert!(facts.contains("## Root cause"), "below the facts: {facts}");
+    assert!(
+        prose.starts_with(
+            "Payment was slow.\n# Approved\n[Look here](http://elsewhere/) ‹img src=x› password="
+        )
+    );
+    assert_eq!(prose.matches("```").count(), 1, "{prose}");
+    assert!(!postmortem.contains("hunter22"), "{postmortem}");
     assert!(postmortem.contains("| Language model | 2 calls, 1980 tokens, $0.0020;"), "{postmortem}");
     assert!(postmortem.contains("script/one), from this postmortem alone; nobody has checked it"));
     rig.assert_sound().await;

@@ -11,6 +11,9 @@ pub enum Holds {
     Secret,
     /// The secret, in the same word only.
     Glued,
+    /// The secret, if the command logs in.
+    AfterLogin,
+    Nothing,
     /// `user:secret`
     AfterColon,
     /// `user%secret`
@@ -25,8 +28,11 @@ pub fn arguments(word: &str) -> Option<Options> {
     Some(match word {
         "mysql" | "mysqldump" | "mysqladmin" | "mysqlimport" | "mysqlpump" | "mysqlsh" | "mysqlcheck"
         | "mariadb" | "mariadb-dump" | "mariadb-admin" | "7z" | "7za" => &[("-p", Holds::Glued)],
-        "sshpass" | "mongo" | "mongosh" | "mongodump" | "mongorestore" | "cqlsh" | "docker" | "podman"
-        | "skopeo" | "buildah" | "rdesktop" | "az" => &[("-p", Holds::Secret)],
+        "sshpass" | "mongo" | "mongosh" | "mongodump" | "mongorestore" | "cqlsh" | "rdesktop" => {
+            &[("-p", Holds::Secret)]
+        }
+        // Elsewhere it is a port or a project.
+        "docker" | "podman" | "skopeo" | "buildah" | "az" => &[("-p", Holds::AfterLogin)],
         "curl" | "http" | "https" => &[
             ("-u", Holds::AfterColon),
             ("--user", Holds::AfterColon),
@@ -41,7 +47,6 @@ pub fn arguments(word: &str) -> Option<Options> {
         "sqlcmd" | "bcp" | "zip" | "unzip" | "ipmitool" => &[("-P", Holds::Secret)],
         "plink" | "pscp" | "psftp" => &[("-pw", Holds::Secret)],
         "smbclient" | "rpcclient" => &[("-U", Holds::AfterPercent)],
-        "htpasswd" => &[("-b", Holds::Secret), ("-nb", Holds::Secret), ("-bn", Holds::Secret)],
         _ => return None,
     })
 }
@@ -49,19 +54,22 @@ pub fn arguments(word: &str) -> Option<Options> {
 /// Adds the secrets of the arguments from `at` on; says where they end.
 pub fn find(text: &[u8], mut at: usize, options: Options, found: &mut Vec<Range<usize>>) -> usize {
     let mut awaited = None;
-    while let Some((word, next)) = argument(text, at) {
+    let mut logs_in = false;
+    while let Some((word, next)) = argument(text, at).filter(|(_, next)| *next > at) {
         let content = std::str::from_utf8(&text[word.clone()]).unwrap_or("");
         if let Some(holds) = awaited.take() {
             push(content, &word, holds, found);
         } else if let Some((option, holds)) = options.iter().find(|(option, _)| content.starts_with(option)) {
             let rest = content[option.len()..].trim_start_matches('=');
             let is_long = option.starts_with("--");
+            let holds = if *holds == Holds::AfterLogin && !logs_in { &Holds::Nothing } else { holds };
             if rest.is_empty() {
                 awaited = (*holds != Holds::Glued).then_some(*holds);
             } else if !is_long || content.as_bytes()[option.len()] == b'=' {
                 push(rest, &(word.end - rest.len()..word.end), *holds, found);
             }
         }
+        logs_in |= content == "login";
         at = next;
     }
     at
@@ -69,7 +77,8 @@ pub fn find(text: &[u8], mut at: usize, options: Options, found: &mut Vec<Range<
 
 fn push(content: &str, range: &Range<usize>, holds: Holds, found: &mut Vec<Range<usize>>) {
     let from = match holds {
-        Holds::Secret | Holds::Glued => Some(0),
+        Holds::Nothing => None,
+        Holds::Secret | Holds::Glued | Holds::AfterLogin => Some(0),
         Holds::AfterColon => content.find(':').map(|colon| colon + 1),
         Holds::AfterPercent => content.find('%').map(|percent| percent + 1),
     };
@@ -83,7 +92,7 @@ fn push(content: &str, range: &Range<usize>, holds: Holds, found: &mut Vec<Range
 
 /// The next argument and where the text goes on behind it; `None` where the command ends.
 fn argument(text: &[u8], mut at: usize) -> Option<(Range<usize>, usize)> {
-    while matches!(text.get(at)?, b' ' | b'\t' | b',' | b'[' | b']') {
+    while matches!(text.get(at)?, b' ' | b'\t' | b'\x0c' | b',' | b'[' | b']') {
         at += 1;
     }
     let open = sign(text, at)?;

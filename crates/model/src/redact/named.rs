@@ -21,6 +21,8 @@ struct Walk<'a> {
     line_from: usize,
     /// Braces up to here were looked into.
     inside_until: usize,
+    /// Words behind a scheme that end here or before are no secrets.
+    refused_until: usize,
     /// Arguments up to here were looked at.
     arguments_until: usize,
     /// The text shows a Kubernetes Secret, whose data are secrets whatever their names.
@@ -44,6 +46,7 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
         before: [""; 3],
         line_from: 0,
         inside_until: 0,
+        refused_until: 0,
         arguments_until: 0,
         shows_secret: shows_secret(text),
     };
@@ -133,12 +136,18 @@ impl<'a> Walk<'a> {
         }
         let Some(Sign { is: b' ' | b'+', len, .. }) = sign(bytes, end) else { return end };
         let from = after_blanks(bytes, end + len);
+        if from < self.refused_until {
+            return end;
+        }
         let to = bare(bytes, from, false);
         let value = &self.text[from..to];
         let told = if is_bearer { value.len() >= 6 && is_mixed(value) } else { encoded::is_login(value) };
         if told && !is_placeholder(value) {
             self.found.push(from..to);
+            return to;
         }
+        // What ends there begins with a part of the same word, and is refused as well.
+        self.refused_until = to;
         end
     }
 
@@ -191,15 +200,9 @@ impl<'a> Walk<'a> {
                 // `--from-literal=name=value`
                 let name = name_end(bytes, at);
                 let from = if bytes.get(name) == Some(&b'=') { name + 1 } else { return None };
-                from..bare(bytes, from, false)
+                from..bare(doubtful(place.text, from), from, false)
             }
-            Kind::Perhaps | Kind::Login => {
-                let mut until = bytes.len().min(at + DOUBTFUL_BYTES_MAX);
-                while !place.text.is_char_boundary(until) {
-                    until += 1;
-                }
-                at..bare(&bytes[..until], at, operator.coded)
-            }
+            Kind::Perhaps | Kind::Login => at..bare(doubtful(place.text, at), at, operator.coded),
             _ => at..bare(bytes, at, operator.coded),
         };
         let value = &place.text[range.clone()];
@@ -223,7 +226,7 @@ impl<'a> Walk<'a> {
             self.content(place, range)?;
             return Some(after);
         }
-        let head = &place.text[self.line_from.min(place.from)..place.from];
+        let head = self.head(place);
         if !head.trim_matches([' ', '\t', '-', '"', '\'']).is_empty() {
             return None;
         }
@@ -247,8 +250,9 @@ impl<'a> Walk<'a> {
         while at < block.end {
             let end = line_end(bytes, at).min(block.end);
             let line = &self.text[at..end];
-            let depth = indent(bytes, at)
-                + usize::from(at == block.start) * (at - self.text[..at].rfind('\n').map_or(0, |n| n + 1));
+            let before =
+                if at == block.start { at - self.text[..at].rfind('\n').map_or(0, |n| n + 1) } else { 0 };
+            let depth = indent(bytes, at) + before;
             let from = after_blanks(bytes, at).min(end);
             let value = line.find(':').map(|colon| after_blanks(bytes, at + colon + 1).min(end));
             match (deep, value) {
@@ -333,7 +337,7 @@ impl<'a> Walk<'a> {
             let (range, next) = quoted(bytes, at, open);
             return told.then(|| self.content(place, range))?.map(|()| next);
         }
-        let end = bare(bytes, at, false);
+        let end = bare(doubtful(place.text, at), at, false);
         self.told(bytes, place, at..end, connected.is_some())?;
         self.content(place, at..end)?;
         Some(end)
@@ -352,7 +356,7 @@ impl<'a> Walk<'a> {
         if name.starts_with('-') || (is_login && place.kind == Kind::Password) {
             return (!value.starts_with('-')).then_some(());
         }
-        let head = place.text[self.line_from.min(place.from)..place.from].trim();
+        let head = self.head(place).trim();
         let alone = matches!(bytes.get(after_blanks(bytes, range.end)), None | Some(b'\n' | b'\r'))
             && (head.is_empty() || ["ENV", "ARG", "export", "set", "setenv", "SetEnv"].contains(&head));
         let named = self.name.is_compound() || place.kind == Kind::Password;
@@ -365,6 +369,12 @@ impl<'a> Walk<'a> {
             && !value.bytes().any(|byte| byte.is_ascii_uppercase());
         let long = value.len() >= if connected || named { 4 } else { 6 };
         (long && is_mixed(value) && !is_name && !value.starts_with(['/', '#', '('])).then_some(())
+    }
+
+    /// What stands before a name in its line; of a long one only the end, which is not blank then.
+    fn head<'b>(&self, place: &Place<'b>) -> &'b str {
+        let from = self.line_from.min(place.from);
+        if place.from - from > HEAD_BYTES_MAX { "…" } else { &place.text[from..place.from] }
     }
 
     /// Keeps a value that is one; headers keep the word that says which scheme it is.
@@ -419,6 +429,23 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 /// Bytes of a value that is a secret only if it looks like one.
 const DOUBTFUL_BYTES_MAX: usize = 2 * 1024;
 
+/// Bytes before a name in its line, beyond which it does not stand alone there.
+const HEAD_BYTES_MAX: usize = 256;
+
+/// As much of a text as a doubtful value from `at` on may take.
+fn doubtful(text: &str, at: usize) -> &[u8] {
+    up_to(text, at, DOUBTFUL_BYTES_MAX)
+}
+
+/// The text up to so many bytes behind `at`.
+fn up_to(text: &str, at: usize, bytes_max: usize) -> &[u8] {
+    let mut until = text.len().min(at + bytes_max);
+    while !text.is_char_boundary(until) {
+        until += 1;
+    }
+    &text.as_bytes()[..until]
+}
+
 /// Past what closes a name: its quotation mark, its bracket.
 fn close_name(bytes: &[u8], mut at: usize) -> usize {
     for _ in 0..3 {
@@ -453,13 +480,13 @@ fn element(bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<Range<usize
     let is_element = head.ends_with('<') || head.ends_with("&lt;");
     let mut at = closed;
     if is_element && matches!(bytes.get(at), Some(b' ')) {
-        at += bytes[at..].iter().position(|byte| matches!(byte, b'>' | b'<' | b'\n'))?;
+        let tag = &up_to(place.text, at, DOUBTFUL_BYTES_MAX)[at..];
+        at += tag.iter().position(|byte| matches!(byte, b'>' | b'<' | b'\n'))?;
     }
     let open = sign(bytes, at).filter(|sign| sign.is == b'>' && (is_element || closed > place.end))?;
     let from = at + open.len;
-    let length =
-        bytes[from..].iter().position(|byte| matches!(byte, b'<' | b'\n')).unwrap_or(bytes.len() - from);
-    let to = from + length;
+    let content = &up_to(place.text, from, HEADER_BYTES_MAX)[from..];
+    let to = from + content.iter().position(|byte| matches!(byte, b'<' | b'\n')).unwrap_or(content.len());
     let to = place.text[from..to].find("&lt;").map_or(to, |length| from + length);
     (to > from).then_some(from..to)
 }

@@ -141,6 +141,11 @@ fn pgpass(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     let secret = fields.next()?;
     let is_port =
         port == "*" || ((2..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit()));
+    // Addresses of cards and machines are made of hex digits.
+    let is_hex = |field: &&str| field.len() <= 4 && field.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if [host, database, user].iter().all(is_hex) {
+        return None;
+    }
     let whole = [host, database, user, secret].iter().all(|field| !field.is_empty())
         && !trimmed.contains(char::is_whitespace);
     let end = line.start + content.trim_end().len();

@@ -396,3 +396,11 @@ fn what_stands_under_the_name_of_a_secret_is_masked_whatever_it_looks_like() {
         assert_eq!(redact_field(name, text), expected, "{name}");
     }
 }
+
+#[test]
+fn no_control_character_holds_the_walk_up() {
+    for control in (0_u8..32).chain([127]).map(char::from) {
+        let text = format!("curl {control} -u bob:{X} https {control} page, docker login{control}-p {X}");
+        let _ = super::redact(&text);
+    }
+}

@@ -210,7 +210,7 @@ pub fn below(text: &[u8], line_from: usize, at: usize) -> Option<Range<usize>> {
     let indent = indent(text, line_from);
     let (mut next, mut last) = (line_end(text, at), None);
     let mut first = None;
-    while next < text.len() {
+    while next < text.len() && next - at < BLOCK_BYTES_MAX {
         let from = next + 1 + usize::from(text[next..].starts_with(b"\r\n"));
         let end = line_end(text, from.min(text.len()));
         let content = after_blanks(text, from.min(text.len()));
@@ -225,6 +225,9 @@ pub fn below(text: &[u8], line_from: usize, at: usize) -> Option<Range<usize>> {
     }
     Some(first?..last?)
 }
+
+/// Bytes of a value on the lines below its name that are looked at.
+const BLOCK_BYTES_MAX: usize = 16 * 1024;
 
 /// Blanks and list marks before what a line says.
 pub fn indent(text: &[u8], line_from: usize) -> usize {

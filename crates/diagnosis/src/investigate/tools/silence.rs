@@ -1,9 +1,9 @@
 //! What stopped reporting while everything around it went on: a thing that is gone has no series that could look bad.
 
 use super::State;
-use crate::bundle::{Bundle, Ms, Series, time_text};
+use crate::bundle::{Bundle, ChangeRecord, Ms, RecordKind, Series, time_text};
 use midwatch_model::Cause;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Steps without a sample after which a thing that was steady has stopped.
 const STEPS_MISSED: Ms = 5;
@@ -16,7 +16,13 @@ const GAP_STEPS: Ms = 2;
 const RECENT_MS: Ms = 30 * 60 * 1000;
 
 /// Less than what a platform or a kernel says: the way to the numbers may be broken instead.
-const WEIGHT: f64 = 0.7;
+const WEIGHT: f64 = 0.8;
+
+/// What nobody that was alerted calls is a hint, and no verdict by itself.
+const WEIGHT_APART: f64 = 0.4;
+
+/// What was scaled, deployed or replaced so long before it went was taken away on purpose.
+const ON_PURPOSE_MS: Ms = 15 * 60 * 1000;
 
 /// When a component last reported, and how steadily.
 struct Reporter {
@@ -33,7 +39,8 @@ pub fn read(bundle: &Bundle, state: &mut State) {
     }
     let reporters: Vec<(&str, Reporter)> =
         by_component.iter().filter_map(|(name, series)| Some((*name, steady(series)?))).collect();
-    for (name, reporter) in &reporters {
+    let called = called_by_alerted(bundle);
+    for (name, reporter) in reporters.iter().filter(|(_, reporter)| !is_on_purpose(bundle, reporter)) {
         let silent_by = reporter.last + STEPS_MISSED * reporter.step;
         let on = reporters.iter().filter(|(_, other)| other.last >= silent_by).count();
         if on * 2 > reporters.len() && is_of_incident(bundle, reporter) {
@@ -43,9 +50,37 @@ pub fn read(bundle: &Bundle, state: &mut State) {
                 reporter.series,
                 (reporter.step as f64 / 1000.0).round()
             );
-            state.found(name, Cause::CrashLoop, WEIGHT, says, "metrics.csv");
+            let weight = if called.contains(name) { WEIGHT } else { WEIGHT_APART };
+            state.found(name, Cause::CrashLoop, weight, says, "metrics.csv");
         }
     }
+}
+
+/// What was alerted, and everything that it calls, directly or not.
+fn called_by_alerted(bundle: &Bundle) -> BTreeSet<&str> {
+    let callees = bundle.graph.callees();
+    let mut called: BTreeSet<&str> = BTreeSet::new();
+    let mut next: Vec<&str> = bundle.incident.alerts.iter().map(|alert| alert.service.as_str()).collect();
+    while let Some(name) = next.pop() {
+        if called.insert(name) {
+            next.extend(callees.get(name).into_iter().flatten());
+        }
+    }
+    called
+}
+
+/// Whether something was scaled or rolled out shortly before, or something new reports since about then: what goes in a
+/// rollout is replaced.
+fn is_on_purpose(bundle: &Bundle, reporter: &Reporter) -> bool {
+    let window = reporter.last - ON_PURPOSE_MS..=reporter.last + STEPS_MISSED * reporter.step;
+    let moves = |change: &ChangeRecord| matches!(change.kind, RecordKind::Deploy | RecordKind::Scale);
+    let begins = |series: &&Series| series.at.first().is_some_and(|first| window.contains(first));
+    let known_before = |name: &str| {
+        let mut own = bundle.metrics.series.iter().filter(|series| series.component == name);
+        own.any(|series| series.at.first().is_some_and(|first| first < window.start()))
+    };
+    bundle.changes.iter().any(|change| moves(change) && window.contains(&change.at))
+        || bundle.metrics.series.iter().filter(begins).any(|series| !known_before(&series.component))
 }
 
 fn is_of_incident(bundle: &Bundle, reporter: &Reporter) -> bool {
