@@ -4,6 +4,7 @@
 //! have the same heads, so that they are trained by the same loop on the same data.
 
 mod batch;
+mod fused;
 mod lstm;
 mod spread;
 
@@ -12,6 +13,7 @@ pub use batch::{Batch, Breach, Example, Labels};
 use crate::features::FEATURES;
 use crate::random::Random;
 use candle_core::{D, DType, Device, Result, Tensor, Var};
+use fused::{After, Attend, Dense};
 use lstm::Lstm;
 use serde::{Deserialize, Serialize};
 use spread::Spread;
@@ -221,7 +223,10 @@ impl Network {
     /// The batch is of another shape.
     pub fn forward(&self, batch: &Batch, mut dropout: Option<&mut Random>) -> Result<Output> {
         let embeddings = match self.kind {
-            Kind::Graph | Kind::ShuffledGraph | Kind::NoGraph => self.over_time(batch, &mut dropout)?,
+            Kind::Graph | Kind::ShuffledGraph | Kind::NoGraph => {
+                let training = dropout.is_some();
+                self.over_time(batch, &mut dropout, training)?
+            }
             Kind::Mlp => {
                 let wide = self.linear(&batch.flat()?, "wide")?.relu()?;
                 self.linear(&drop(&wide, &mut dropout)?, "embedding")?.relu()?
@@ -234,11 +239,12 @@ impl Network {
         Ok(Output { services, graphs, embeddings })
     }
 
-    fn over_time(&self, batch: &Batch, dropout: &mut Option<&mut Random>) -> Result<Tensor> {
+    fn over_time(&self, batch: &Batch, dropout: &mut Option<&mut Random>, training: bool) -> Result<Tensor> {
         let spread = |x: &Tensor| x.contiguous()?.apply_op1(Spread(batch.graph.clone()));
+        let layer = |x: &Tensor, name: &str, after| self.layer(x, name, after, training);
         // Over the graph first and times the weights then: sixteen numbers travel instead of sixty-four.
-        let once = self.linear(&spread(&batch.x)?, "gcn1")?.relu()?;
-        let twice = self.linear(&spread(&once)?, "gcn2")?.relu()?;
+        let once = layer(&spread(&batch.x)?, "gcn1", After::Relu)?;
+        let twice = layer(&spread(&once)?, "gcn2", After::Relu)?;
         // A service's own features come along unmixed: its neighbours must not hide what it shows itself.
         let seen = Tensor::cat(&[&drop(&twice, dropout)?, &batch.x], 2)?;
         let lstm = |x: &Tensor, name: &str| {
@@ -248,15 +254,38 @@ impl Network {
         };
         let first = lstm(&seen, "lstm1")?;
         let states = lstm(&drop(&first, dropout)?, "lstm2")?;
-        let scores = self.linear(&states, "attention")?.tanh()?;
+        let scores = layer(&states, "attention", After::Tanh)?;
         let (time, services, _) = scores.dims3()?;
         let scores = scores.reshape((time * services, ATTENTION))?.matmul(self.weight("attention.score"))?;
         // A snapshot of which nothing was read is not looked at.
         let scores = (scores.reshape((time, services))? + &batch.unseen)?;
-        let shares = candle_nn::ops::softmax(&scores, 0)?.unsqueeze(2)?;
-        let context = states.broadcast_mul(&shares)?.sum(0)?;
+        let shares = candle_nn::ops::softmax(&scores, 0)?;
+        let context = if training {
+            states.broadcast_mul(&shares.unsqueeze(2)?)?.sum(0)?
+        } else {
+            states.apply_op2_no_bwd(&shares.contiguous()?, &Attend)?
+        };
         let last = states.narrow(0, time - 1, 1)?.squeeze(0)?;
         self.linear(&Tensor::cat(&[context, last], 1)?, "embedding")?.relu()
+    }
+
+    /// Logits of services as training computes them, with nobody left out.
+    #[cfg(test)]
+    fn plain(&self, batch: &Batch) -> Result<Tensor> {
+        self.linear(&self.over_time(batch, &mut None, true)?, "service")
+    }
+
+    /// A linear layer and what comes after it; when nobody learns from it, in one go.
+    fn layer(&self, x: &Tensor, name: &str, after: After, training: bool) -> Result<Tensor> {
+        if training {
+            let sums = self.linear(x, name)?;
+            return match after {
+                After::Relu => sums.relu(),
+                After::Tanh => sums.tanh(),
+            };
+        }
+        let (weight, bias) = (self.weight(&format!("{name}.weight")), self.weight(&format!("{name}.bias")));
+        x.contiguous()?.apply_op3_no_bwd(weight, bias, &Dense(after))
     }
 }
 

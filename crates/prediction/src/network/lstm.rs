@@ -78,7 +78,7 @@ impl CustomOp3 for Lstm {
     }
 }
 
-fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else { bail!("the numbers do not lie in a row") };
     Ok(&storage.as_slice::<f32>()?[start..end])
 }
@@ -196,16 +196,18 @@ fn activate(gates: &mut [f32], hidden: usize) {
 fn exp(x: f32) -> f32 {
     // Beyond these, sigmoid and tanh are at their limits.
     let x = x.clamp(-40.0, 40.0) * std::f32::consts::LOG2_E;
-    // Adding and taking away 1.5 · 2²³ rounds to a whole number.
+    // Adding 1.5 · 2²³ rounds to a whole number, which then stands in the last bits: no conversion that has to mind what does
+    // not fit, so that the compiler computes many at once.
     const ROUND: f32 = 12_582_912.0;
-    let whole = (x + ROUND) - ROUND;
-    let rest = (x - whole) * std::f32::consts::LN_2;
+    let rounded = x + ROUND;
+    let rest = (x - (rounded - ROUND)) * std::f32::consts::LN_2;
     let series = 1.0
         + rest
             * (1.0
                 + rest
                     * (0.5 + rest * (1.0 / 6.0 + rest * (1.0 / 24.0 + rest * (1.0 / 120.0 + rest / 720.0)))));
-    series * f32::from_bits(((whole as i32 + 127) << 23) as u32)
+    let whole = rounded.to_bits().wrapping_sub(ROUND.to_bits());
+    series * f32::from_bits(whole.wrapping_add(127) << 23)
 }
 
 #[inline]
