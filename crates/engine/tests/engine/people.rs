@@ -6,8 +6,9 @@ use midwatch_decision::ServiceHistory;
 use midwatch_engine::{ActRequest, ActResult, EngineError};
 use midwatch_incident::State;
 use midwatch_model::decision::{Decision, Mode};
-use midwatch_model::journal::{EffectOutcome, Registration, StreamId};
+use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId};
 use midwatch_model::{Action, ServiceName};
+use midwatch_store::{Append, Commit};
 
 async fn act(rig: &Rig, action: Action) -> Result<ActResult, EngineError> {
     rig.engine.act(ActRequest { action, by: "ann".into(), reason: "looks right".into() }).await
@@ -154,6 +155,16 @@ async fn what_is_unregistered_stays_away_and_what_the_file_names_is_taken_out_th
     rig.engine.register(stock).await.expect("it may come back");
     assert_eq!(rig.engine.services().await.0.len(), 4);
     rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_the_file_names_is_watched_whatever_was_taken_off_before() {
+    let rig = Rig::start().await;
+    let gone = Entry::ServiceUnregistered { service: "payment".into() };
+    let append = Append { stream: StreamId::Config, expected: 0, lines: vec![Line::new(rig.now(), gone)] };
+    rig.engine.store.commit(Commit { appends: vec![append], ..Commit::default() }).await.expect("a commit");
+    let rig = rig.reopen().await;
+    assert_eq!(rig.engine.services().await.0.len(), 3);
 }
 
 #[tokio::test]
