@@ -5,6 +5,7 @@
 //! `password` (`named.rs`), passwords in addresses (`place.rs`) and among arguments (`command.rs`), long runs that look
 //! random; each also encoded as base64, split over lines, or with invisible characters in between.
 
+mod around;
 mod command;
 mod encoded;
 mod name;

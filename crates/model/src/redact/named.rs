@@ -2,6 +2,10 @@
 //!
 //! One walk over the text, name by name. Nothing is looked at more than a bounded number of times.
 
+use super::around::{
+    HEAD_BYTES_MAX, HEADER_BYTES_MAX, after_tag, after_wrapper, authorization_end, close_name, connected,
+    doubtful, element, header_end, operator,
+};
 use super::name::{Kind, Name};
 use super::sign::{Sign, after_blanks, after_space, in_name, is_quote, line_end, name_end, sign};
 use super::value::{
@@ -30,11 +34,11 @@ struct Walk<'a> {
 }
 
 /// A name in the text and what is around it.
-struct Place<'a> {
-    text: &'a str,
-    from: usize,
-    end: usize,
-    kind: Kind,
+pub struct Place<'a> {
+    pub text: &'a str,
+    pub from: usize,
+    pub end: usize,
+    pub kind: Kind,
 }
 
 /// Where there are secrets beside names.
@@ -421,123 +425,4 @@ impl<'a> Walk<'a> {
             self.found.push(range);
         }
     }
-}
-
-/// Bytes of a header's value in brackets at most.
-const HEADER_BYTES_MAX: usize = 8 * 1024;
-
-/// Bytes of a value that is a secret only if it looks like one.
-const DOUBTFUL_BYTES_MAX: usize = 2 * 1024;
-
-/// Bytes before a name in its line, beyond which it does not stand alone there.
-const HEAD_BYTES_MAX: usize = 256;
-
-/// As much of a text as a doubtful value from `at` on may take.
-fn doubtful(text: &str, at: usize) -> &[u8] {
-    up_to(text, at, DOUBTFUL_BYTES_MAX)
-}
-
-/// The text up to so many bytes behind `at`.
-fn up_to(text: &str, at: usize, bytes_max: usize) -> &[u8] {
-    let mut until = text.len().min(at + bytes_max);
-    while !text.is_char_boundary(until) {
-        until += 1;
-    }
-    &text.as_bytes()[..until]
-}
-
-/// Past what closes a name: its quotation mark, its bracket.
-fn close_name(bytes: &[u8], mut at: usize) -> usize {
-    for _ in 0..3 {
-        match sign(bytes, at) {
-            Some(sign) if is_quote(sign) || sign.is == b']' => at += sign.len,
-            _ => break,
-        }
-    }
-    at
-}
-
-/// `=`, `:`, `=>`, `:=` and `==`, and where the text goes on.
-fn operator(bytes: &[u8], at: usize) -> Option<(usize, Sign)> {
-    let first = sign(bytes, at).filter(|sign| matches!(sign.is, b'=' | b':'))?;
-    let mut after = at + first.len;
-    if let Some(second) =
-        sign(bytes, after).filter(|sign| matches!(sign.is, b'=' | b'>') && sign.coded == first.coded)
-    {
-        // `password: >` begins a block, `password=>` is an arrow.
-        let arrow = second.is == b'=' || first.is == b'=';
-        after += if arrow { second.len } else { 0 };
-    }
-    Some((after, first))
-}
-
-/// What stands between `<password>` and its end, also where the element has attributes, or where it is an attribute of one.
-fn element(bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<Range<usize>> {
-    let head = &place.text[..place.from];
-    let head = head
-        .strip_suffix(':')
-        .map_or(head, |head| head.trim_end_matches(|c: char| c.is_ascii_alphanumeric()));
-    let is_element = head.ends_with('<') || head.ends_with("&lt;");
-    let mut at = closed;
-    if is_element && matches!(bytes.get(at), Some(b' ')) {
-        let tag = &up_to(place.text, at, DOUBTFUL_BYTES_MAX)[at..];
-        at += tag.iter().position(|byte| matches!(byte, b'>' | b'<' | b'\n'))?;
-    }
-    let open = sign(bytes, at).filter(|sign| sign.is == b'>' && (is_element || closed > place.end))?;
-    let from = at + open.len;
-    let content = &up_to(place.text, from, HEADER_BYTES_MAX)[from..];
-    let to = from + content.iter().position(|byte| matches!(byte, b'<' | b'\n')).unwrap_or(content.len());
-    let to = place.text[from..to].find("&lt;").map_or(to, |length| from + length);
-    (to > from).then_some(from..to)
-}
-
-/// Past a tag such as `!vault` or `!!binary`.
-fn after_tag(bytes: &[u8], at: usize) -> usize {
-    if bytes.get(at) != Some(&b'!') || !matches!(bytes.get(at + 1), Some(b'!' | b'a'..=b'z')) {
-        return at;
-    }
-    let end = at + bytes[at..].iter().take(40).take_while(|byte| !byte.is_ascii_whitespace()).count();
-    let next = after_blanks(bytes, end);
-    if matches!(bytes.get(next), Some(b'|' | b'>' | b'"' | b'\'')) { next } else { at }
-}
-
-/// Past `b"`, `Some("`, `Secret("` and other wrappers to the quotation mark.
-fn after_wrapper(bytes: &[u8], at: usize) -> usize {
-    let name = bytes[at..]
-        .iter()
-        .take(40)
-        .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.'))
-        .count();
-    let (prefix, call) = (at + name, bytes.get(at + name) == Some(&b'('));
-    let mark = prefix + usize::from(call);
-    let is_mark = sign(bytes, mark).is_some_and(is_quote);
-    if is_mark && (call || name == 1) { mark } else { at }
-}
-
-/// "is", "was", "set to": what comes behind them is a value if it looks like one.
-fn connected(text: &str, at: usize) -> Option<usize> {
-    ["is ", "was ", "to ", "set to ", "changed to ", "by "]
-        .iter()
-        .find(|words| text[at..].starts_with(**words))
-        .map(|words| at + words.len())
-}
-
-/// The end of a header that is in quotation marks with its name, or of its line.
-fn header_end(bytes: &[u8], at: usize) -> usize {
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\n' | b'\r' | b'`');
-    let end = bytes[at..].iter().position(ends).map_or(bytes.len(), |length| at + length);
-    end - bytes[at..end].iter().rev().take_while(|byte| **byte == b'\\').count()
-}
-
-/// A scheme and a word; of schemes that go on after it, the line.
-fn authorization_end(bytes: &[u8], at: usize) -> usize {
-    let first = bare(bytes, at, false);
-    let scheme = &bytes[at..first];
-    if [&b"Digest"[..], b"AWS4-HMAC-SHA256", b"OAuth", b"Hawk", b"Signature", b"SharedKey"].contains(&scheme)
-    {
-        return line_end(bytes, at);
-    }
-    let is_scheme = scheme.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-')
-        && bytes.get(first) == Some(&b' ');
-    if is_scheme { bare(bytes, after_blanks(bytes, first), false) } else { first }
 }
