@@ -243,7 +243,7 @@ impl Wish {
 }
 
 /// What stands for an opinion that never came: it is not asked for again, since it may have been paid for.
-fn interrupted(tokens: u64, cost: f64) -> Advice {
+pub(crate) fn interrupted(tokens: u64, cost: f64) -> Advice {
     let summary = format!(
         "A language model was asked, and midwatch ended before the answer was on record. It is not asked again; the most \
          that this may have cost counts as spent: {tokens} tokens, ${cost:.4}."

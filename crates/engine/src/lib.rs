@@ -85,6 +85,8 @@ pub struct Engine {
     answers: notify::Answers,
     tallies: notify::Tallies,
     looks: second::Looks,
+    /// Held by who changes what is watched, so that memory changes in the order of the journal.
+    registering: Mutex<()>,
     knowledge: Arc<knowledge::Knowledge>,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
@@ -124,6 +126,7 @@ impl Engine {
             answers: notify::Answers::default(),
             tallies: notify::Tallies::default(),
             looks: second::Looks::default(),
+            registering: Mutex::default(),
             knowledge,
             wake: Notify::new(),
             tell: Notify::new(),

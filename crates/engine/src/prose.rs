@@ -2,13 +2,13 @@
 //!
 //! Must never: be read by anything but people.
 
-use crate::advice::is_over;
+use crate::advice::{interrupted, is_over};
 use crate::agent::{Brain, answered};
 use crate::{Advisor, Engine, EngineError, perform};
 use midwatch_diagnosis::agent::{Limits, told};
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
-use midwatch_model::llm::{Ask, Prose, Tier};
+use midwatch_model::llm::{Advice, Ask, Prose, Tier};
 use midwatch_model::{IncidentId, Timestamp, seconds_between};
 use tokio::time::Instant;
 
@@ -36,9 +36,8 @@ impl Engine {
             let Some(incident) = Incident::fold(journal.lines()) else { continue };
             let worded = match Wish::of(&journal, &incident, self.now()) {
                 Wish::None => false,
-                Wish::Interrupted { tokens_max, cost_max } => {
-                    let prose = Prose { text: None, tokens: tokens_max, cost: cost_max, call: None };
-                    self.tell(&id, |_| Ok(vec![Entry::Worded { prose: prose.clone() }])).await?;
+                Wish::Interrupted(entry) => {
+                    self.tell(&id, |_| Ok(vec![entry.clone()])).await?;
                     true
                 }
                 Wish::Words(report) => match self.word(&id, &report, &journal, advisor).await {
@@ -92,39 +91,55 @@ impl Engine {
 /// What the journal of an incident that is over asks for.
 enum Wish {
     None,
-    /// A model was asked, and what came of it is not on record.
-    Interrupted {
-        tokens_max: u64,
-        cost_max: f64,
-    },
+    /// A model was asked, and what came of it is not on record: this stands for it.
+    Interrupted(Entry),
     /// By the file of the postmortem.
     Words(String),
 }
 
 impl Wish {
     fn of(journal: &VerifiedJournal, incident: &Incident, now: Timestamp) -> Self {
-        let asked = journal.lines().iter().rev().find_map(|line| match &line.entry {
-            Entry::Worded { .. } => Some(Wish::None),
-            Entry::AdviceSought { tokens_max, cost_max } => {
-                Some(Wish::Interrupted { tokens_max: *tokens_max, cost_max: *cost_max })
+        // Read backwards: whether this is after the last end, and whether what was asked for next has its answer.
+        let (mut ended, mut answered) = (true, false);
+        for line in journal.lines().iter().rev() {
+            match &line.entry {
+                Entry::Resolved { .. } => ended = false,
+                Entry::Worded { .. } if ended => return Wish::None,
+                Entry::Worded { .. } => answered = true,
+                Entry::AdviceSought { .. } if answered => answered = false,
+                Entry::AdviceSought { tokens_max, cost_max } => {
+                    return Wish::Interrupted(lost(ended, *tokens_max, *cost_max));
+                }
+                Entry::Advised { advice } => return Wish::after(advice, incident, now),
+                _ => {}
             }
-            // What failed then would fail again.
-            Entry::Advised { advice } => {
-                let answered = advice.calls.iter().any(|call| call.answer.is_ok());
-                let lately = incident.resolved_at.is_some_and(|at| seconds_between(at, now) <= WITHIN_S);
-                let report = incident.report.clone().filter(|_| answered && lately);
-                Some(report.map_or(Wish::None, Wish::Words))
-            }
-            _ => None,
-        });
-        asked.unwrap_or(Wish::None)
+        }
+        Wish::None
+    }
+
+    /// What failed for the opinion would fail again.
+    fn after(advice: &Advice, incident: &Incident, now: Timestamp) -> Self {
+        let answered = advice.calls.iter().any(|call| call.answer.is_ok());
+        let lately = incident.resolved_at.is_some_and(|at| seconds_between(at, now) <= WITHIN_S);
+        let report = incident.report.clone().filter(|_| answered && lately);
+        report.map_or(Wish::None, Wish::Words)
     }
 }
 
-/// Tokens and money that opinions on an incident took.
+/// What stands for an answer that never came: words for the postmortem if the incident had ended when they were asked for.
+fn lost(ended: bool, tokens: u64, cost: f64) -> Entry {
+    if ended {
+        Entry::Worded { prose: Prose { text: None, tokens, cost, call: None } }
+    } else {
+        Entry::Advised { advice: interrupted(tokens, cost) }
+    }
+}
+
+/// Tokens and money that opinions on an incident took, and the words for an end that did not hold.
 fn spent(journal: &VerifiedJournal) -> (u64, f64) {
     let opinions = journal.lines().iter().filter_map(|line| match &line.entry {
         Entry::Advised { advice } => Some((advice.tokens, advice.cost)),
+        Entry::Worded { prose } => Some((prose.tokens, prose.cost)),
         _ => None,
     });
     opinions.fold((0, 0.0), |(tokens, cost), opinion| (tokens + opinion.0, cost + opinion.1))

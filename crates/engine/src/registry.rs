@@ -19,6 +19,7 @@ impl Engine {
     /// # Errors
     /// When a name or URL cannot be used, or the store takes nothing now.
     pub async fn register(&self, mut registration: Registration) -> Result<(), EngineError> {
+        let _one_at_a_time = self.registering.lock().await;
         // What is left out stays as it is known.
         let name = ServiceName::new(&registration.name);
         if let Some(known) = self.watch.lock().await.registration(&name).cloned() {
@@ -58,6 +59,7 @@ impl Engine {
     /// When it is not registered or is named by the configuration file, or the store takes nothing now.
     pub async fn unregister(&self, name: &str) -> Result<(), EngineError> {
         let service = ServiceName::new(name);
+        let _one_at_a_time = self.registering.lock().await;
         self.check_watched(&service).await?;
         if self.config.names(&service) {
             return Err(EngineError::Refused(format!(

@@ -110,7 +110,9 @@ fn model_costs(input: &PostmortemInput<'_>) -> String {
 /// What a language model made of these facts; nothing where none was asked. In a block of code neither link nor markup
 /// comes to life, and what could end the block does not stand in it.
 fn prose(lines: &[Line]) -> String {
-    let said = lines.iter().rev().find_map(|line| match &line.entry {
+    // Words about an end that did not hold tell the wrong story.
+    let mut lately = lines.iter().rev().take_while(|line| !matches!(line.entry, Entry::Recurred { .. }));
+    let said = lately.find_map(|line| match &line.entry {
         Entry::Worded { prose } => Some((prose.text.as_deref()?, prose.call.as_ref()?)),
         _ => None,
     });

@@ -111,26 +111,31 @@ async fn a_model_that_fails_or_blames_another_changes_nothing_that_is_done() {
 
 #[tokio::test]
 async fn what_was_asked_before_a_crash_counts_as_spent_and_is_not_asked_again() {
-    let rig = Rig::start().await;
-    rig.break_payment();
-    let incident = diagnosed(&rig).await;
-    let deaf = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let limits = Limits { prompt_price: 1.0, answer_price: 2.0, ..Limits::default() };
-    let asks = Advisor::new(model_at(&rig, &deaf), limits, Duration::from_secs(60));
-    // The end comes when the question has been sent.
-    tokio::select! {
-        answered = rig.engine.seek_advice(&asks) => panic!("nobody answers, but {answered:?}"),
-        _ = deaf.accept() => {}
+    for ends_meanwhile in [false, true] {
+        let rig = Rig::start().await;
+        rig.break_payment();
+        let incident = diagnosed(&rig).await;
+        let deaf = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let limits = Limits { prompt_price: 1.0, answer_price: 2.0, ..Limits::default() };
+        let asks = Advisor::new(model_at(&rig, &deaf), limits, Duration::from_secs(60));
+        // The end comes when the question has been sent.
+        tokio::select! {
+            answered = rig.engine.seek_advice(&asks) => panic!("nobody answers, but {answered:?}"),
+            _ = deaf.accept() => {}
+        }
+        let rig = rig.reopen().await;
+        assert_eq!(advice(&rig, &incident).await, []);
+        if ends_meanwhile {
+            rig.until_state(State::Resolved).await;
+        }
+        let again = advisor(Vec::new());
+        assert_eq!(rig.engine.seek_advice(&again).await.expect("a record"), Some(incident.id.clone()));
+        assert_eq!(rig.engine.seek_advice(&again).await.expect("nothing more"), None);
+        let found = advice(&rig, &incident).await;
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].opinion, found[0].tokens, found[0].cost), (Opinion::NotUsed, 150_000, 0.3));
+        assert!(found[0].summary.contains("counts as spent: 150000 tokens, $0.3000"), "{}", found[0].summary);
     }
-    let rig = rig.reopen().await;
-    assert_eq!(advice(&rig, &incident).await, []);
-    let again = advisor(Vec::new());
-    assert_eq!(rig.engine.seek_advice(&again).await.expect("a record"), Some(incident.id.clone()));
-    assert_eq!(rig.engine.seek_advice(&again).await.expect("nothing more"), None);
-    let found = advice(&rig, &incident).await;
-    assert_eq!(found.len(), 1);
-    assert_eq!((found[0].opinion, found[0].tokens, found[0].cost), (Opinion::NotUsed, 150_000, 0.3));
-    assert!(found[0].summary.contains("counts as spent: 150000 tokens, $0.3000"), "{}", found[0].summary);
 }
 
 /// A model whose server the test plays.

@@ -73,3 +73,23 @@ async fn without_words_the_postmortem_stays_as_it_is_and_nobody_is_asked_again()
     assert!(!postmortem.contains("In other words"), "{postmortem}");
     assert!(postmortem.contains("had no words for the postmortem that can be used"), "{postmortem}");
 }
+
+#[tokio::test]
+async fn after_an_end_that_did_not_hold_the_words_are_new_as_well() {
+    let rig = Rig::start().await;
+    let first = over(&rig).await;
+    rig.engine.seek_advice(&advisor(words(&first, "Payment was slow."))).await.expect("words");
+    rig.break_payment_until(None);
+    rig.until("it came back", |incident| incident.state.is_open()).await;
+    rig.ticks(3).await;
+    rig.world.heal(rig.now());
+    let second = rig.until_state(State::Resolved).await;
+    let postmortem = || std::fs::read_to_string(second.report.as_deref().expect("a report")).expect("a file");
+    assert!(!postmortem().contains("Payment was slow."), "of an end that did not hold: {}", postmortem());
+    let brain = advisor(words(&second, "Payment was slow twice."));
+    assert_eq!(rig.engine.seek_advice(&brain).await.expect("words"), Some(second.id.clone()));
+    assert_eq!(rig.engine.seek_advice(&brain).await.expect("once"), None);
+    assert!(postmortem().contains("```text\nPayment was slow twice.\n```"), "{}", postmortem());
+    assert!(postmortem().contains("| Language model | 3 calls,"), "{}", postmortem());
+    rig.assert_sound().await;
+}
