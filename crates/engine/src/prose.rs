@@ -37,7 +37,7 @@ impl Engine {
             let worded = match Wish::of(&journal, &incident, self.now()) {
                 Wish::None => false,
                 Wish::Interrupted(entry) => {
-                    self.tell(&id, |_| Ok(vec![entry.clone()])).await?;
+                    self.tell(&id, |_| Ok(vec![Entry::clone(&entry)])).await?;
                     true
                 }
                 Wish::Words(report) => match self.word(&id, &report, &journal, advisor).await {
@@ -92,7 +92,7 @@ impl Engine {
 enum Wish {
     None,
     /// A model was asked, and what came of it is not on record: this stands for it.
-    Interrupted(Entry),
+    Interrupted(Box<Entry>),
     /// By the file of the postmortem.
     Words(String),
 }
@@ -108,7 +108,7 @@ impl Wish {
                 Entry::Worded { .. } => answered = true,
                 Entry::AdviceSought { .. } if answered => answered = false,
                 Entry::AdviceSought { tokens_max, cost_max } => {
-                    return Wish::Interrupted(lost(ended, *tokens_max, *cost_max));
+                    return Wish::Interrupted(Box::new(lost(ended, *tokens_max, *cost_max)));
                 }
                 Entry::Advised { advice } => return Wish::after(advice, incident, now),
                 _ => {}

@@ -49,6 +49,13 @@ impl Labels {
         self.0.retain(|name, value| kept(name, value));
     }
 
+    /// Gives back the room for further labels.
+    pub fn shrink_to_fit(&mut self) {
+        let mut pairs = std::mem::take(&mut self.0).into_tuple_vec();
+        pairs.shrink_to_fit();
+        self.0 = LiteMap::from_sorted_store_unchecked(pairs);
+    }
+
     /// Pairs in the order of their names.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
@@ -161,6 +168,7 @@ mod tests {
         labels.insert_new("a", "kept as it was");
         labels.insert("b", "a text that is too long to be held without an allocation of its own");
         labels.retain(|_, value| !value.is_empty());
+        labels.shrink_to_fit();
         let json = serde_json::to_string(&labels).expect("texts");
         assert_eq!(
             json,

@@ -4,6 +4,7 @@
 //! a key or a body into an error, read an answer without end, or send anything that is not an [`Ask`].
 
 mod config;
+mod relay;
 mod tls;
 mod wire;
 
@@ -14,6 +15,8 @@ use genai::Client;
 use genai::resolver::{AuthData, Endpoint};
 use genai::{ModelIden, ServiceTarget};
 use midwatch_model::llm::{Ask, NoReply, Reply, Size, Usage};
+use relay::Relay;
+use reqwest_llm::Url;
 use std::time::Duration;
 
 /// Tries after the first: an overloaded server recovers within seconds or not at all.
@@ -31,9 +34,8 @@ const BYTES_PER_TOKEN: u64 = 3;
 /// A model that can be asked.
 #[derive(Debug)]
 pub struct Llm {
-    client: Client,
     config: LlmConfig,
-    endpoint: String,
+    endpoint: Url,
 }
 
 /// How one try failed.
@@ -51,11 +53,11 @@ impl Llm {
     pub fn new(config: &LlmConfig) -> Result<Option<Self>, ConnectorError> {
         config.validate()?;
         let Some(endpoint) = config.endpoint() else { return Ok(None) };
-        let client =
-            Client::builder().with_reqwest(tls::client(config.timeout())?).build().map_err(|error| {
-                ConnectorError::Config { field: "llm".to_owned(), problem: error.to_string() }
-            })?;
-        Ok(Some(Self { client, config: config.clone(), endpoint }))
+        let endpoint = Url::parse(&endpoint).map_err(|error| ConnectorError::Config {
+            field: "llm.url".to_owned(),
+            problem: error.to_string(),
+        })?;
+        Ok(Some(Self { config: config.clone(), endpoint }))
     }
 
     /// Vendor and model for a size, as they stand on record.
@@ -90,16 +92,27 @@ impl Llm {
             auth: AuthData::from_single(key),
             model: ModelIden::new(self.config.provider.adapter(), self.config.model_of(ask.tier().size())),
         };
-        let call = wire::call(&self.client, target, ask, self.config.stream);
         let timeout = self.config.timeout();
-        let answered = tokio::time::timeout(timeout, call).await.map_err(|_| {
+        let unreachable = || Failed::Passing(NoReply::Unreachable { tries }, None);
+        let relay = Relay::to(&self.endpoint).await.map_err(|_| unreachable())?;
+        let client = self.client(&relay).ok_or_else(unreachable)?;
+        let call = tokio::time::timeout(timeout, wire::call(&client, target, ask, self.config.stream));
+        let answered = tokio::select! {
             // What took so long once would take as long again.
-            Failed::Final(NoReply::Timeout { seconds: timeout.as_secs(), tries })
+            answered = call => answered.unwrap_or(Err(wire::Failure::Timeout)),
+            never = relay.carry() => match never {},
+        };
+        let mut reply = answered.map_err(|error| {
+            let error = if relay.has_overrun() { wire::TOO_LONG } else { error };
+            with_hint(failed(&error, timeout, tries), self.config.stream)
         })?;
-        let mut reply =
-            answered.map_err(|error| with_hint(failed(&error, timeout, tries), self.config.stream))?;
         reply.usage = self.priced(counted(&reply, ask));
         Ok(reply)
+    }
+
+    fn client(&self, relay: &Relay) -> Option<Client> {
+        let web = tls::client(self.config.timeout(), &relay.url().ok()?).ok()?;
+        Client::builder().with_reqwest(web).build().ok()
     }
 
     fn priced(&self, usage: Usage) -> Usage {

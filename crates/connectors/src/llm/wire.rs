@@ -22,6 +22,8 @@ pub enum Failure {
     Garbled(&'static str),
 }
 
+pub const TOO_LONG: Failure = Failure::Garbled("the answer is too long");
+
 /// Asks once.
 pub async fn call(client: &Client, target: ServiceTarget, ask: &Ask, stream: bool) -> Result<Reply, Failure> {
     let (request, options) = (request(ask), options(ask));
@@ -69,7 +71,7 @@ async fn streamed(
 fn bounded(reply: Reply) -> Result<Reply, Failure> {
     let of_calls: usize = reply.calls.iter().map(|call| call.arguments.to_string().len()).sum();
     if reply.text.len() + of_calls > BYTES_MAX {
-        return Err(Failure::Garbled("the answer is too long"));
+        return Err(TOO_LONG);
     }
     Ok(reply)
 }

@@ -1,13 +1,14 @@
 //! Servers of language models that fail in every way, over the wire formats of each vendor.
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use midwatch_connectors::{Llm, LlmConfig, LlmProvider};
 use midwatch_model::llm::{Ask, NoReply, Reply, Tier, Turn};
 use serde_json::json;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// One answer: status, what to wait, type, body; `None` never answers.
@@ -58,6 +59,15 @@ const VENDORS: [LlmProvider; 3] = [LlmProvider::Anthropic, LlmProvider::Openai, 
 const KEY: &str = "key-that-nobody-may-see";
 
 async fn ask(server: &Server, provider: LlmProvider, stream: bool) -> Result<Reply, NoReply> {
+    ask_within(0.5, server, provider, stream).await
+}
+
+async fn ask_within(
+    read_timeout_s: f64,
+    server: &Server,
+    provider: LlmProvider,
+    stream: bool,
+) -> Result<Reply, NoReply> {
     let key = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(key.path(), KEY).expect("written");
     let config = LlmConfig {
@@ -65,7 +75,7 @@ async fn ask(server: &Server, provider: LlmProvider, stream: bool) -> Result<Rep
         model: Some("some-model".into()),
         url: Some(server.url.clone()),
         key_file: Some(key.path().to_owned()),
-        read_timeout_s: 0.5,
+        read_timeout_s,
         stream,
         prompt_usd_per_mtok: 3.0,
         ..LlmConfig::default()
@@ -188,6 +198,45 @@ async fn an_answer_without_end_is_left() {
     let server = Server::start(vec![Some((200, None, "text/event-stream", body))]).await;
     let end = ask(&server, LlmProvider::Openai, true).await;
     assert!(matches!(end, Err(NoReply::Garbled { .. })), "{end:?}");
+}
+
+/// A server that answers with pieces for as long as anybody reads them, and counts their bytes.
+async fn endless(kind: &'static str, status: u16) -> (Server, Arc<AtomicU64>) {
+    let sent = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&sent);
+    let answer = move || {
+        let counter = Arc::clone(&counter);
+        let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+        let pieces = futures::stream::repeat_with(move || {
+            counter.fetch_add(piece.len() as u64, Ordering::Relaxed);
+            Ok::<_, std::io::Error>(piece.clone())
+        });
+        let response = Response::builder().status(status).header(header::CONTENT_TYPE, kind);
+        std::future::ready(response.body(Body::from_stream(pieces)).expect("a response"))
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let router = Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (Server { url, book: Book::default() }, sent)
+}
+
+#[tokio::test]
+async fn what_no_answer_needs_is_not_read_whatever_it_calls_itself() {
+    for vendor in VENDORS {
+        for (kind, status, stream) in
+            [("application/json", 200, false), ("text/event-stream", 200, true), ("text/plain", 403, false)]
+        {
+            let (server, sent) = endless(kind, status).await;
+            let end = ask_within(60.0, &server, vendor, stream).await;
+            let why = end.expect_err("it has no end").to_string();
+            // A frame that says how long it is shows at once that it is none.
+            let framed = vendor == LlmProvider::Bedrock && stream;
+            assert!(framed || why.ends_with("the answer is too long"), "{vendor:?} {kind}: {why}");
+            let sent = sent.load(Ordering::Relaxed);
+            assert!(sent < 32 << 20, "{vendor:?} {kind}: {sent} bytes, those on the way with them");
+        }
+    }
 }
 
 #[tokio::test]

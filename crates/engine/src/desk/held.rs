@@ -66,7 +66,9 @@ pub struct KnownGroup {
 }
 
 impl Held {
-    pub(crate) fn new(id: SignalId, alert: Alert) -> Self {
+    pub(crate) fn new(id: SignalId, mut alert: Alert) -> Self {
+        alert.labels.shrink_to_fit();
+        alert.annotations.shrink_to_fit();
         Self {
             id,
             service: service_of(&alert),
