@@ -5,9 +5,12 @@
 //! `password` (`named.rs`), passwords in addresses (`place.rs`) and among arguments (`command.rs`), long runs that look
 //! random; each also encoded as base64, split over lines, or with invisible characters in between.
 
+mod argument;
 mod around;
+mod braces;
 mod command;
 mod encoded;
+mod layout;
 mod name;
 mod named;
 mod place;
@@ -15,6 +18,9 @@ mod rules;
 mod sign;
 mod split;
 mod value;
+mod verdict;
+mod words;
+mod work;
 
 use std::borrow::Cow;
 
@@ -37,7 +43,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
 /// The text under a name, such as the value of a label: masked if the name says that it is a secret.
 #[must_use]
 pub fn redact_field<'a>(name: &str, text: &'a str) -> Cow<'a, str> {
-    let is_secret = name::tells_of_secret(name) && !text.is_empty() && !value::is_placeholder(text);
+    let is_secret = name::tells_of_secret(name) && !text.is_empty() && !words::is_placeholder(text);
     if is_secret { Cow::Borrowed(MASK) } else { redact(text) }
 }
 

@@ -1,20 +1,18 @@
 //! What stands around a name and its value: marks that close a name, operators, elements, tags, wrappers, headers.
 
 use super::named::Place;
-use super::sign::{Sign, after_blanks, is_quote, line_end, sign};
+use super::sign::{Ahead, Sign, after_blanks, is_quote, line_end, sign, until};
 use super::value::bare;
+use super::work::looked_at;
 use std::ops::Range;
 
-/// Bytes of a header's value in brackets at most.
-pub const HEADER_BYTES_MAX: usize = 8 * 1024;
-
-/// Bytes of a value that is a secret only if it looks like one.
-pub const DOUBTFUL_BYTES_MAX: usize = 2 * 1024;
+/// Bytes of a value that say whether it is a secret: what is refused was not looked at any further.
+pub const DOUBTFUL_BYTES_MAX: usize = 128;
 
 /// Bytes before a name in its line, beyond which it does not stand alone there.
 pub const HEAD_BYTES_MAX: usize = 256;
 
-/// As much of a text as a doubtful value from `at` on may take.
+/// As much of a text as says whether the value from `at` on is a secret.
 pub fn doubtful(text: &str, at: usize) -> &[u8] {
     up_to(text, at, DOUBTFUL_BYTES_MAX)
 }
@@ -53,24 +51,40 @@ pub fn operator(bytes: &[u8], at: usize) -> Option<(usize, Sign)> {
     Some((after, first))
 }
 
+/// Where the tags and the contents of elements end, remembered.
+#[derive(Debug, Default)]
+pub struct Tags {
+    tag: Ahead,
+    content: Ahead,
+}
+
 /// What stands between `<password>` and its end, also where the element has attributes, or where it is an attribute of one.
-pub fn element(bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<Range<usize>> {
+pub fn element(bytes: &[u8], place: &Place<'_>, closed: usize, tags: &mut Tags) -> Option<Range<usize>> {
     let head = &place.text[..place.from];
     let head = head
         .strip_suffix(':')
         .map_or(head, |head| head.trim_end_matches(|c: char| c.is_ascii_alphanumeric()));
+    looked_at(place.from - head.len());
     let is_element = head.ends_with('<') || head.ends_with("&lt;");
     let mut at = closed;
     if is_element && matches!(bytes.get(at), Some(b' ')) {
-        let tag = &up_to(place.text, at, DOUBTFUL_BYTES_MAX)[at..];
-        at += tag.iter().position(|byte| matches!(byte, b'>' | b'<' | b'\n'))?;
+        at = tags.tag.next(at, || until(bytes, at, |byte| matches!(byte, b'>' | b'<' | b'\n')));
     }
     let open = sign(bytes, at).filter(|sign| sign.is == b'>' && (is_element || closed > place.end))?;
     let from = at + open.len;
-    let content = &up_to(place.text, from, HEADER_BYTES_MAX)[from..];
-    let to = from + content.iter().position(|byte| matches!(byte, b'<' | b'\n')).unwrap_or(content.len());
-    let to = place.text[from..to].find("&lt;").map_or(to, |length| from + length);
+    let to = tags.content.next(from, || content_end(bytes, from));
     (to > from).then_some(from..to)
+}
+
+/// The first `<`, `&lt;` or end of a line.
+fn content_end(bytes: &[u8], mut at: usize) -> usize {
+    loop {
+        at = until(bytes, at, |byte| matches!(byte, b'<' | b'\n' | b'&'));
+        if bytes.get(at) != Some(&b'&') || bytes[at..].starts_with(b"&lt;") {
+            return at;
+        }
+        at += 1;
+    }
 }
 
 /// Past a tag such as `!vault` or `!!binary`.
@@ -106,8 +120,8 @@ pub fn connected(text: &str, at: usize) -> Option<usize> {
 
 /// The end of a header that is in quotation marks with its name, or of its line.
 pub fn header_end(bytes: &[u8], at: usize) -> usize {
-    let ends = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\n' | b'\r' | b'`');
-    let end = bytes[at..].iter().position(ends).map_or(bytes.len(), |length| at + length);
+    let ends = |byte: u8| matches!(byte, b'"' | b'\'' | b'\n' | b'\r' | b'`');
+    let end = until(bytes, at, ends);
     end - bytes[at..end].iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
@@ -115,6 +129,7 @@ pub fn header_end(bytes: &[u8], at: usize) -> usize {
 pub fn authorization_end(bytes: &[u8], at: usize) -> usize {
     let first = bare(bytes, at, false);
     let scheme = &bytes[at..first];
+    looked_at(scheme.len());
     if [&b"Digest"[..], b"AWS4-HMAC-SHA256", b"OAuth", b"Hawk", b"Signature", b"SharedKey"].contains(&scheme)
     {
         return line_end(bytes, at);

@@ -1,7 +1,9 @@
 //! Secrets among the arguments of commands whose options do not say what they are: `mysql -p…`, `curl -u user:…`.
 
-use super::sign::{is_quote, sign};
-use super::value::{is_placeholder, quoted};
+use super::sign::{is_quote, sign, until};
+use super::value::quoted;
+use super::words::is_placeholder;
+use super::work::looked_at;
 use std::ops::Range;
 
 /// What an option holds.
@@ -56,6 +58,7 @@ pub fn find(text: &[u8], mut at: usize, options: Options, found: &mut Vec<Range<
     let mut awaited = None;
     let mut logs_in = false;
     while let Some((word, next)) = argument(text, at).filter(|(_, next)| *next > at) {
+        looked_at(word.len());
         let content = std::str::from_utf8(&text[word.clone()]).unwrap_or("");
         if let Some(holds) = awaited.take() {
             push(content, &word, holds, found);
@@ -92,9 +95,7 @@ fn push(content: &str, range: &Range<usize>, holds: Holds, found: &mut Vec<Range
 
 /// The next argument and where the text goes on behind it; `None` where the command ends.
 fn argument(text: &[u8], mut at: usize) -> Option<(Range<usize>, usize)> {
-    while matches!(text.get(at)?, b' ' | b'\t' | b'\x0c' | b',' | b'[' | b']') {
-        at += 1;
-    }
+    at = until(text, at, |byte| !matches!(byte, b' ' | b'\t' | b'\x0c' | b',' | b'[' | b']'));
     let open = sign(text, at)?;
     // A backtick ends a command that is quoted in Markdown.
     if is_quote(open) && open.is != b'`' {
@@ -104,8 +105,8 @@ fn argument(text: &[u8], mut at: usize) -> Option<(Range<usize>, usize)> {
     if matches!(text[at], b'|' | b';' | b'&' | b'\n' | b'\r' | b'>' | b'<' | b'\\' | b')' | b'}' | b'`') {
         return None;
     }
-    let stops = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'`' | b'|' | b'\\' | b';');
-    let mut end = text[at..].iter().position(stops).map_or(text.len(), |length| at + length);
+    let stops = |byte: u8| byte.is_ascii_whitespace() || matches!(byte, b'"' | b'`' | b'|' | b'\\' | b';');
+    let mut end = until(text, at, stops);
     // `-p'…'` and `-u "admin:…"` in one word.
     if let Some(open) = sign(text, end).filter(|open| is_quote(*open) && open.is != b'`' && end > at) {
         let (range, next) = quoted(text, end, open);

@@ -1,5 +1,7 @@
 //! Names whose values are secrets.
 
+use super::work::looked_at;
+
 /// What a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -178,6 +180,7 @@ pub struct Name {
 impl Name {
     /// Cuts a name at its signs, its humps and its digits.
     pub fn read(&mut self, text: &str) {
+        looked_at(text.len());
         self.joined.clear();
         self.ends.clear();
         let mut before = ' ';
@@ -242,6 +245,7 @@ impl Name {
 
     /// What the name says if it ended with this word.
     fn ends_as(&self, number: usize) -> Option<Kind> {
+        looked_at(1);
         let (head, word) = (&self.joined[..self.ends[number]], self.word(number));
         // Two of three words end in none of these letters.
         if !matches!(
@@ -284,6 +288,12 @@ fn two_words(before: &str, last: &str) -> Option<Kind> {
     }
     let both = format!("{}{last}", before.to_ascii_lowercase());
     KEYS.contains(&both.as_str()).then_some(Kind::Key)
+}
+
+/// Every name that is known.
+#[cfg(test)]
+pub fn all() -> impl Iterator<Item = &'static str> {
+    [PASSWORDS, KEYS, SHORT, PERHAPS].into_iter().flatten().copied()
 }
 
 /// Whether what stands under this name is a secret by the name alone.

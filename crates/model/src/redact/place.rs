@@ -1,7 +1,8 @@
 //! Secrets that are known by where they stand: in front of the `@` of an address, in a line of `.pgpass`.
 
 use super::sign::sign;
-use super::value::is_placeholder;
+use super::words::is_placeholder;
+use super::work::looked_at;
 use std::ops::Range;
 
 /// Where there are secrets in addresses.
@@ -72,9 +73,10 @@ fn token(text: &str, from: usize) -> &str {
     let ends = |at: &usize| {
         let byte = rest[*at];
         let is_sign = byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>');
-        is_sign || rest[*at..].starts_with(b"://")
+        is_sign || (matches!(byte, b':' | b'%') && scheme_end(rest, *at).is_some())
     };
     let mut end = (0..rest.len()).find(ends).unwrap_or(rest.len());
+    looked_at(end + 1);
     while !text.is_char_boundary(from + end) {
         end -= 1;
     }
@@ -95,6 +97,7 @@ fn without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
         .take(LOGIN_BYTES_MAX)
         .take_while(|byte| !ends_login(**byte))
         .count();
+    looked_at(from + 1);
     let login = text.get(at - from..at)?;
     if login.contains("://") {
         return None;
@@ -106,7 +109,7 @@ fn without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
 }
 
 /// Bytes of a user and a password in front of an `@` at most.
-const LOGIN_BYTES_MAX: usize = 512;
+const LOGIN_BYTES_MAX: usize = 256;
 
 fn ends_login(byte: u8) -> bool {
     byte.is_ascii_whitespace() || matches!(byte, b'"' | b'\'' | b'`' | b'<' | b'>' | b'(')
@@ -118,6 +121,7 @@ fn is_host_port_path(text: &str) -> bool {
         .take(255)
         .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
         .count();
+    looked_at(host + 1);
     let Some(port) = text[host..].strip_prefix(':') else { return false };
     let digits = port.bytes().take(6).take_while(u8::is_ascii_digit).count();
     host > 0 && (2..=5).contains(&digits) && matches!(port.as_bytes().get(digits), Some(b'/' | b':'))
@@ -134,6 +138,7 @@ fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
 
 /// `host:5432:database:user:secret`, alone in its line.
 fn pgpass(text: &str, line: Range<usize>) -> Option<Range<usize>> {
+    looked_at(line.len() + 1);
     let content = &text[line.clone()];
     let trimmed = content.trim();
     let mut fields = trimmed.splitn(5, ':');

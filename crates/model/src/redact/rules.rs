@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 /// Shapes that vendors give their keys. Each says by itself what it is.
 pub const SHAPES: &str = r"(?x)
-    \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*
+    \beyJ[A-Za-z0-9_-]{14,}(?:\.[A-Za-z0-9_-]*)*
     | \b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{16,}|gl(?:pat|ptt|dt|rt|cbt|agent|soat|imt|ft)-[A-Za-z0-9_.-]{16,})
     | \bxox[abceoprs]-[A-Za-z0-9-]{10,} | \bxapp-[A-Za-z0-9-]{10,} | \bATATT[A-Za-z0-9_=-]{16,} | \bATBB[A-Za-z0-9]{16,}
     | hooks\.slack\.com(?:/|\\/)(?:services|workflows|triggers)(?:/|\\/)[A-Za-z0-9/_\\-]{10,}

@@ -1,5 +1,8 @@
 //! Signs, however they are written: with backslashes before them, as JSON, URLs and HTML escape them.
 
+use super::work::looked_at;
+use std::ops::Range;
+
 /// A sign in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sign {
@@ -15,6 +18,7 @@ pub struct Sign {
 
 /// The sign at a place; `None` at the end and where a letter of no ASCII is.
 pub fn sign(text: &[u8], at: usize) -> Option<Sign> {
+    looked_at(1);
     let plain = |is: u8| Sign { is, len: 1, depth: 0, coded: false };
     match *text.get(at)? {
         // Backslashes before anything else are one sign: a run of them is looked at once.
@@ -30,9 +34,31 @@ pub fn is_quote(sign: Sign) -> bool {
     matches!(sign.is, b'"' | b'\'' | b'`')
 }
 
+/// The first place from `at` on where something stops, or the end of the text.
+pub fn until(text: &[u8], at: usize, stops: impl Fn(u8) -> bool) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let length = rest.iter().position(|byte| stops(*byte)).unwrap_or(rest.len());
+    looked_at(length + 1);
+    at + length
+}
+
+/// A place further on that was looked for and is remembered, so that no stretch is gone over once more for every name in it.
+#[derive(Debug, Default)]
+pub struct Ahead(Option<Range<usize>>);
+
+impl Ahead {
+    /// The next such place from `from` on, which `find` finds.
+    pub fn next(&mut self, from: usize, find: impl FnOnce() -> usize) -> usize {
+        match &self.0 {
+            Some(known) if known.start <= from && from <= known.end => known.end,
+            _ => self.0.insert(from..find()).end,
+        }
+    }
+}
+
 /// Backslashes in a row.
 pub fn backslashes(text: &[u8], at: usize) -> usize {
-    text[at..].iter().take_while(|byte| **byte == b'\\').count()
+    until(text, at, |byte| byte != b'\\') - at
 }
 
 /// A quotation mark behind backslashes, or `\u0022`.
@@ -81,24 +107,18 @@ fn entity(text: &[u8]) -> Option<Sign> {
 }
 
 /// The first place from `at` on that is no space or tab, as they are or as URLs write them.
-pub fn after_blanks(text: &[u8], mut at: usize) -> usize {
-    while matches!(text.get(at), Some(b' ' | b'\t')) {
-        at += 1;
-    }
-    at
+pub fn after_blanks(text: &[u8], at: usize) -> usize {
+    until(text, at, |byte| !matches!(byte, b' ' | b'\t'))
 }
 
 /// The first place from `at` on that is no white space at all.
-pub fn after_space(text: &[u8], mut at: usize) -> usize {
-    while text.get(at).is_some_and(u8::is_ascii_whitespace) {
-        at += 1;
-    }
-    at
+pub fn after_space(text: &[u8], at: usize) -> usize {
+    until(text, at, |byte| !byte.is_ascii_whitespace())
 }
 
 /// Where the line ends that `at` is in.
 pub fn line_end(text: &[u8], at: usize) -> usize {
-    text[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r')).map_or(text.len(), |length| at + length)
+    until(text, at, |byte| matches!(byte, b'\n' | b'\r'))
 }
 
 /// Whether a byte belongs to a name such as `spring.datasource.password`. Letters of other alphabets do.
@@ -108,5 +128,5 @@ pub fn in_name(byte: u8) -> bool {
 
 /// Where the name ends that begins at `at`.
 pub fn name_end(text: &[u8], at: usize) -> usize {
-    text[at..].iter().position(|byte| !in_name(*byte)).map_or(text.len(), |length| at + length)
+    until(text, at, |byte| !in_name(byte))
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod work;
+
 /// What stands for a secret in the list.
 const X: &str = "Tr0ub4dor";
 

@@ -1,0 +1,105 @@
+//! Words and signs that tell a value from what is none.
+
+use super::work::looked_at;
+
+/// What code, documentation and configuration write where a value would be.
+const NO_VALUES: &str = "\
+    true false null none nil yes no undefined unset empty string str &str option any text varchar int bool \
+    boolean required optional (sensitive sensitive n/a - --";
+
+/// Bytes of what is compared with words and variables at most.
+const WORD_BYTES_MAX: usize = 255;
+
+/// Whether something that stands where a value would be is none: a word for nothing, a variable, a mask.
+pub fn is_placeholder(value: &str) -> bool {
+    if value.len() > WORD_BYTES_MAX {
+        return false;
+    }
+    looked_at(value.len());
+    let value = value.trim_end_matches([',', ';', '.', ')']);
+    let lower = value.to_ascii_lowercase();
+    let inner =
+        lower.trim_start_matches(['<', '[', '(', '{', '*']).trim_end_matches(['>', ']', ')', '}', '*']);
+    value.is_empty()
+        || NO_VALUES.split(' ').any(|word| word == lower)
+        || matches!(
+            inner,
+            "redacted" | "masked" | "hidden" | "filtered" | "removed" | "secret value" | "nil" | "none"
+        )
+        || (value.starts_with('<') && value.ends_with('>') && !value[1..].contains('<'))
+        || value.starts_with("{{")
+        || (value.starts_with('%') && value.len() == 2)
+        || value == "{}"
+        || value == "?"
+        || is_variable(value)
+        || is_one_sign(value)
+}
+
+/// `$NAME`, `${NAME}` and `$(command)`: what they stand for is not here.
+fn is_variable(value: &str) -> bool {
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|byte| byte == b'_' || byte == b'.' || byte.is_ascii_alphanumeric())
+    };
+    let Some(name) = value.strip_prefix('$') else { return false };
+    let braced = name.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+    braced.is_some_and(is_name)
+        || name.starts_with('(')
+        || (is_name(name) && !name.bytes().any(|byte| byte.is_ascii_lowercase()))
+}
+
+/// `****`, `xxxx`, `....`
+fn is_one_sign(value: &str) -> bool {
+    let first = value.chars().next().unwrap_or(' ');
+    "*xX•.#?_-".contains(first) && value.chars().count() >= 3 && value.chars().all(|c| c == first)
+}
+
+/// Words that go on with a sentence after "password" or "token": no value is among them.
+const PROSE: &str = "\
+    a access age an and are as at auth authentication authorization based be bucket by can cannot change \
+    changed check could count creation denied did does empty encryption endpoint error exchange expired \
+    expires expiry failed failure field file for forbidden format found from generated generation had has \
+    have hash hashing header if in incorrect into invalid is issued issuer length limit login lookup \
+    malformed manager may mechanism mismatch missing must name no not of on or permission policy prompt \
+    protected provided provider rate received refresh refreshed rejected renewal renewed request required \
+    requirements reset retry revoked rotated rotation server service set should signature spray status store \
+    sync than that the then timed timeout to too unable unauthorized unavailable unexpected unknown unset \
+    unsupported unchanged update updated used using validation value vault verification verified via was \
+    were when while will with without wrong";
+
+/// Whether a word goes on with a sentence.
+pub fn is_prose(word: &str) -> bool {
+    if word.len() > WORD_BYTES_MAX {
+        return false;
+    }
+    let word = word.trim_end_matches(['.', ',', ':', ';', ')', '!', '?']);
+    let lower = word.to_ascii_lowercase();
+    looked_at(word.len());
+    PROSE.split(' ').any(|word| word == lower) || NO_VALUES.split(' ').any(|word| word == lower)
+}
+
+/// Whether a word mixes letters with digits or signs, or capitals inside, as passwords do and words do not.
+pub fn is_mixed(word: &str) -> bool {
+    looked_at(word.len());
+    let word = word.trim_end_matches(['.', ',', ':', ';', ')', '!', '?']);
+    let any = |is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
+    let letters = any(u8::is_ascii_alphabetic);
+    let signs = word.bytes().any(|byte| b"!@#$%^&*+?~=".contains(&byte));
+    word.len() >= 4 && letters && (any(u8::is_ascii_digit) || signs)
+}
+
+/// Whether a value looks drawn at random: for names that mostly stand beside other things.
+pub fn is_long_and_mixed(value: &str) -> bool {
+    looked_at(value.len());
+    let any = |is: fn(&u8) -> bool| value.bytes().any(|byte| is(&byte));
+    value.len() >= 16
+        && any(u8::is_ascii_digit)
+        && any(u8::is_ascii_alphabetic)
+        && !value.contains("sha256:")
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=_-.%~:".contains(&byte))
+}
+
+/// Whether it is a small number, such as a count of tokens.
+pub fn is_small_number(value: &str) -> bool {
+    value.len() < 6 && value.bytes().all(|byte| byte.is_ascii_digit() || b".,%".contains(&byte))
+}
