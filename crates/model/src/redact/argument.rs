@@ -1,11 +1,14 @@
 //! Values that stand beside their names without `=` and `:`: attributes, arguments of calls and commands, words.
 
-use super::around::{close_name, connected, doubtful, operator};
+use super::around::{
+    DOUBTFUL_BYTES_MAX, HEAD_BYTES_MAX, close_name, connected, doubtful, is_conversion, operator,
+};
 use super::name::Kind;
 use super::named::{Place, Walk};
-use super::sign::{after_blanks, after_space, is_quote, name_end, sign};
+use super::sign::{after_blanks, after_space, is_quote, name_end, sign, until};
 use super::value::{bare, quoted};
 use super::words::{is_mixed, is_prose};
+use super::work::looked_at;
 use std::ops::Range;
 
 impl Walk<'_> {
@@ -29,8 +32,9 @@ impl Walk<'_> {
     /// `setenv("TOKEN", "…")`, `{password, "…"}`, and `"--password", "…"`.
     pub fn as_argument(&mut self, bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<usize> {
         let comma = sign(bytes, closed).filter(|sign| sign.is == b',')?;
-        let head = place.text[..place.from].trim_end_matches(['"', '\'', '\\', ':']);
-        let called = head.ends_with(['(', '{']) || place.text[place.from..].starts_with('-');
+        let head = place.text[..place.from].trim_end_matches(['"', '\'', '\\', ':', ' ']);
+        let listed = head.ends_with('[') && place.kind == Kind::Password;
+        let called = listed || head.ends_with(['(', '{']) || place.text[place.from..].starts_with('-');
         if !called && !matches!(place.kind, Kind::Authorization | Kind::Cookie) {
             return None;
         }
@@ -38,8 +42,74 @@ impl Walk<'_> {
         at += if place.text[at..].starts_with("<<") { 2 } else { 0 };
         let open = sign(bytes, at).filter(|open| is_quote(*open))?;
         let (range, next) = quoted(bytes, at, open);
+        // A list of fields has a password's name among others, a list of arguments its value.
+        if listed && !is_mixed(doubtful_part(&place.text[range.clone()])) {
+            return None;
+        }
         self.content(place, range)?;
         Some(next)
+    }
+
+    /// `auth=("user", "…")` and `NetworkCredential("user", "…")`.
+    pub fn pair(&mut self, bytes: &[u8], at: usize) -> Option<usize> {
+        let at = after_space(bytes, at + 1);
+        let user = sign(bytes, at).filter(|open| is_quote(*open))?;
+        let (_, after) = quoted(bytes, at, user);
+        let comma = sign(bytes, after).filter(|sign| sign.is == b',')?;
+        let at = after_space(bytes, after + comma.len);
+        let open = sign(bytes, at).filter(|open| is_quote(*open))?;
+        let (range, next) = quoted(bytes, at, open);
+        self.push(range);
+        Some(next)
+    }
+
+    /// `{"value": "…", "name": "DB_PASSWORD"}`
+    pub fn value_before(&mut self, bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<usize> {
+        let is_quoted = place.from > 0 && bytes[place.from - 1] == b'"';
+        if !is_quoted || closed == place.end || matches!(place.kind, Kind::Everything | Kind::Cookie) {
+            return None;
+        }
+        let mut from = place.from.saturating_sub(HEAD_BYTES_MAX);
+        while !place.text.is_char_boundary(from) {
+            from += 1;
+        }
+        let head = &place.text[from..place.from];
+        let name = without(without(without(head, "\"")?, ":")?, "\"")?;
+        let name = without(name, "name").or_else(|| without(name, "key"))?;
+        let value = without(without(without(name, "\"")?, ",")?, "\"")?;
+        looked_at(HEAD_BYTES_MAX);
+        let start = value.rfind('"')? + 1;
+        without(without(without(&value[..start], "\"")?, ":")?, "\"")
+            .and_then(|head| without(head, "value"))?;
+        self.content(place, from + start..from + value.len())?;
+        Some(place.end)
+    }
+
+    /// `password = "…" -> "…"`, as a plan shows a change.
+    pub fn changed_to(&mut self, bytes: &[u8], place: &Place<'_>, next: usize) -> usize {
+        let at = after_blanks(bytes, next);
+        if !bytes[at..].starts_with(b"-> ") {
+            return next;
+        }
+        let at = after_blanks(bytes, at + 3);
+        let Some(open) = sign(bytes, at).filter(|open| is_quote(*open)) else { return next };
+        let (range, after) = quoted(bytes, at, open);
+        self.content(place, range).map_or(next, |()| after)
+    }
+
+    /// `<name>db.password</name><value>…</value>` and `<key>Password</key><string>…</string>`.
+    pub fn in_next_element(&mut self, bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<usize> {
+        let is_content =
+            place.from > 0 && bytes[place.from - 1] == b'>' && bytes[closed..].starts_with(b"</");
+        let tag = name_end(bytes, if is_content { closed + 2 } else { return None });
+        let open = after_space(bytes, if bytes.get(tag) == Some(&b'>') { tag + 1 } else { return None });
+        let end = name_end(bytes, if bytes.get(open) == Some(&b'<') { open + 1 } else { return None });
+        let names = ["value", "string", "val", "data", "param-value"];
+        if !names.contains(&&place.text[open + 1..end]) || bytes.get(end) != Some(&b'>') {
+            return None;
+        }
+        let to = until(bytes, end + 1, |byte| matches!(byte, b'<' | b'\n'));
+        self.take(place, end + 1..to)
     }
 
     /// `--password …`, `password …`, `SECRET_KEY …`, and "the password is …".
@@ -54,10 +124,16 @@ impl Walk<'_> {
         let connected = connected(place.text, at);
         let at = connected.unwrap_or(at);
         let open = sign(bytes, at)?;
+        if is_conversion(place.text, at) {
+            return None;
+        }
         if is_quote(open) {
-            let told =
-                place.kind != Kind::Key || connected.is_some() || place.text[place.from..].starts_with('-');
             let (range, next) = quoted(bytes, at, open);
+            let value = doubtful_part(&place.text[range.clone()]);
+            let told = place.kind != Kind::Key
+                || connected.is_some()
+                || place.text[place.from..].starts_with('-')
+                || (self.name.is_compound() && is_mixed(value) && !value.contains(['.', '/', ' ']));
             return told.then(|| self.content(place, range))?.map(|()| next);
         }
         let seen = bare(doubtful(place.text, at), at, false);
@@ -94,4 +170,16 @@ impl Walk<'_> {
         let long = value.len() >= if connected || named { 4 } else { 6 };
         (long && is_mixed(value) && !is_name && !value.starts_with(['/', '#', '('])).then_some(())
     }
+}
+
+/// What is before the end of a text, blanks and backslashes aside, if it ends so.
+fn without<'a>(text: &'a str, end: &str) -> Option<&'a str> {
+    let text = text.trim_end_matches([' ', '\t', '\n', '\r', '\\']);
+    let (head, tail) = text.split_at_checked(text.len().checked_sub(end.len())?)?;
+    tail.eq_ignore_ascii_case(end).then_some(head)
+}
+
+/// As much of a value as says whether it is a secret.
+fn doubtful_part(value: &str) -> &str {
+    value.get(..DOUBTFUL_BYTES_MAX).unwrap_or(value)
 }

@@ -1,7 +1,7 @@
 //! What stands around a name and its value: marks that close a name, operators, elements, tags, wrappers, headers.
 
 use super::named::Place;
-use super::sign::{Ahead, Sign, after_blanks, is_quote, line_end, sign, until};
+use super::sign::{Ahead, Sign, after_blanks, after_space, in_name, is_quote, line_end, sign, until};
 use super::value::bare;
 use super::work::looked_at;
 use std::ops::Range;
@@ -56,6 +56,7 @@ pub fn operator(bytes: &[u8], at: usize) -> Option<(usize, Sign)> {
 pub struct Tags {
     tag: Ahead,
     content: Ahead,
+    cdata: Ahead,
 }
 
 /// What stands between `<password>` and its end, also where the element has attributes, or where it is an attribute of one.
@@ -71,10 +72,17 @@ pub fn element(bytes: &[u8], place: &Place<'_>, closed: usize, tags: &mut Tags) 
         at = tags.tag.next(at, || until(bytes, at, |byte| matches!(byte, b'>' | b'<' | b'\n')));
     }
     let open = sign(bytes, at).filter(|sign| sign.is == b'>' && (is_element || closed > place.end))?;
-    let from = at + open.len;
+    let from = if is_element { after_space(bytes, at + open.len) } else { at + open.len };
+    if bytes[from..].starts_with(CDATA) {
+        let from = from + CDATA.len();
+        let to = tags.cdata.next(from, || until(bytes, from, |byte| byte == b']'));
+        return (to > from).then_some(from..to);
+    }
     let to = tags.content.next(from, || content_end(bytes, from));
     (to > from).then_some(from..to)
 }
+
+const CDATA: &[u8] = b"<![CDATA[";
 
 /// The first `<`, `&lt;` or end of a line.
 fn content_end(bytes: &[u8], mut at: usize) -> usize {
@@ -87,14 +95,43 @@ fn content_end(bytes: &[u8], mut at: usize) -> usize {
     }
 }
 
-/// Past a tag such as `!vault` or `!!binary`.
+/// Past a tag such as `!vault` or `!!binary`, or an anchor such as `&secret`.
 pub fn after_tag(bytes: &[u8], at: usize) -> usize {
+    if bytes.get(at) == Some(&b'&') {
+        // An anchor.
+        let end = at + 1 + bytes[at + 1..].iter().take(40).take_while(|byte| in_name(**byte)).count();
+        let next = after_blanks(bytes, end);
+        return if end > at + 1 && next > end { next } else { at };
+    }
     if bytes.get(at) != Some(&b'!') || !matches!(bytes.get(at + 1), Some(b'!' | b'a'..=b'z')) {
         return at;
     }
     let end = at + bytes[at..].iter().take(40).take_while(|byte| !byte.is_ascii_whitespace()).count();
     let next = after_blanks(bytes, end);
     if matches!(bytes.get(next), Some(b'|' | b'>' | b'"' | b'\'')) { next } else { at }
+}
+
+/// Past `{cipher}`, `{bcrypt}` or `{SSHA}`, which say how what follows was made.
+pub fn after_scheme(bytes: &[u8], at: usize) -> usize {
+    let rest = &bytes[at..];
+    let word = rest
+        .iter()
+        .skip(1)
+        .take(20)
+        .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-')
+        .count();
+    let is_scheme = rest.first() == Some(&b'{') && word > 0 && rest.get(word + 1) == Some(&b'}');
+    let goes_on =
+        rest.get(word + 2).is_some_and(|byte| byte.is_ascii_alphanumeric() || b"$+/=".contains(byte));
+    if is_scheme && goes_on { at + word + 2 } else { at }
+}
+
+/// Whether PowerShell makes the value of what stands behind.
+pub fn is_conversion(text: &str, at: usize) -> bool {
+    let call = b"ConvertTo-SecureString";
+    let rest = &text.as_bytes()[at..];
+    let rest = rest.strip_prefix(b"(").unwrap_or(rest);
+    rest.get(..call.len()).is_some_and(|word| word.eq_ignore_ascii_case(call))
 }
 
 /// Past `b"`, `Some("`, `Secret("` and other wrappers to the quotation mark.
@@ -112,7 +149,7 @@ pub fn after_wrapper(bytes: &[u8], at: usize) -> usize {
 
 /// "is", "was", "set to": what comes behind them is a value if it looks like one.
 pub fn connected(text: &str, at: usize) -> Option<usize> {
-    ["is ", "was ", "to ", "set to ", "changed to ", "by "]
+    ["is ", "was ", "is: ", "was: ", "to ", "set to ", "changed to ", "by ", "-> ", "-String "]
         .iter()
         .find(|words| text[at..].starts_with(**words))
         .map(|words| at + words.len())

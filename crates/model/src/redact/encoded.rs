@@ -50,7 +50,7 @@ pub fn is_login(value: &str) -> bool {
 
 fn hides(run: &str, depth: usize) -> bool {
     depth > 0
-        && opened(run).is_some_and(|inner| {
+        && opened(run).or_else(|| opened(&run[..run.len() / 4 * 4])).is_some_and(|inner| {
             rules::masked(&inner).is_some()
                 || RUN.find_iter(&inner).any(|found| hides(found.as_str(), depth - 1))
         })

@@ -6,6 +6,7 @@ use super::named::{Place, Walk};
 use super::sign::{after_blanks, after_space, is_quote, line_end, sign};
 use super::value::quoted;
 use super::verdict::is_one;
+use super::words::is_mixed;
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -42,7 +43,14 @@ impl Walk<'_> {
         if matches!(place.kind, Kind::Perhaps | Kind::Login) && !is_one(place.kind, first.trim_end()) {
             return None;
         }
-        self.take(place, below(bytes, self.line_from, at)?)
+        if let Some(block) = below(bytes, self.line_from, at) {
+            return self.take(place, block);
+        }
+        // A prompt, and what was typed at it.
+        let word = first.trim_end();
+        let typed = bytes.get(at) == Some(&b'\n') && word.len() <= 64 && is_mixed(word);
+        let is_other = word.contains(|c: char| c.is_whitespace() || matches!(c, ':' | '=' | '/' | '.' | '-'));
+        if typed && !is_other { self.take(place, from..from + word.len()) } else { None }
     }
 
     /// Every value in a map in YAML.

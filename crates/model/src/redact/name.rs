@@ -35,6 +35,8 @@ const PASSWORDS: &[&str] = &[
     "requirepass",
     "masterauth",
     "securestring",
+    "bindpw",
+    "rootpw",
     "psk",
     "contraseña",
     "senha",
@@ -80,6 +82,17 @@ const KEYS: &[&str] = &[
     "secretid",
     "adminkey",
     "clientkey",
+    "clientkeydata",
+    "unsealkey",
+    "snmpcommunity",
+    "communitystring",
+    "rocommunity",
+    "rwcommunity",
+    "noncekey",
+    "loggedinkey",
+    "authsalt",
+    "noncesalt",
+    "loggedinsalt",
 ];
 /// Whole words.
 const SHORT: &[&str] = &["pw", "otp", "jwt"];
@@ -161,6 +174,8 @@ pub fn may_tell(word: &[u8]) -> bool {
                 | b"pwd"
                 | b"bea"
                 | b"bas"
+                | b"mun"
+                | b"sal"
                 | [_, b'p', b'w']
                 | [b'p', b'w', _]
         )
@@ -226,7 +241,14 @@ impl Name {
         match self.joined.as_str() {
             "authorization" | "proxyauthorization" | "xauthorization" => return Some(Kind::Authorization),
             "cookie" | "setcookie" | "cookies" => return Some(Kind::Cookie),
-            "auth" | "basicauth" => return Some(Kind::Login),
+            "auth"
+            | "basicauth"
+            | "httpbasicauth"
+            | "setbasicauth"
+            | "passwordauthentication"
+            | "usernamepasswordcredentials"
+            | "networkcredential"
+            | "pscredential" => return Some(Kind::Login),
             "stringdata" => return Some(Kind::Everything),
             "key" | "id" => return two_words(before, &self.joined),
             "nexttoken" | "pagetoken" | "continuationtoken" => return None,

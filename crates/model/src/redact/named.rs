@@ -3,14 +3,15 @@
 //! One walk over the text, name by name. Nothing is looked at more than a bounded number of times.
 
 use super::around::{
-    Tags, after_tag, after_wrapper, authorization_end, close_name, doubtful, element, header_end, operator,
+    Tags, after_scheme, after_tag, after_wrapper, authorization_end, close_name, doubtful, element,
+    header_end, is_conversion, operator,
 };
 use super::braces::inside;
 use super::name::{Kind, Name};
 use super::sign::{Ahead, Sign, after_blanks, in_name, is_quote, name_end, sign, until};
 use super::value::{bare, quoted};
 use super::verdict::is_one;
-use super::words::{is_mixed, is_placeholder, is_prose};
+use super::words::{is_mixed, is_path, is_placeholder, is_prose, is_reference, is_state};
 use super::work::looked_at;
 use super::{command, encoded, name};
 use std::ops::Range;
@@ -100,10 +101,12 @@ impl<'a> Walk<'a> {
     }
 
     fn word(&mut self, bytes: &[u8], at: usize, end: usize, word: &'a str) -> usize {
-        if at >= self.arguments_until
-            && let Some(secrets) = command::arguments(word)
-        {
-            self.arguments_until = command::find(bytes, end, secrets, &mut self.found);
+        if at >= self.arguments_until {
+            if matches!(word, "echo" | "printf") {
+                self.arguments_until = command::echoed(self.text, end, &mut self.found);
+            } else if let Some(known) = command::arguments(word) {
+                self.arguments_until = command::find(bytes, end, known, &mut self.found);
+            }
         }
         // What takes no sign and no blank behind it has no value.
         if end == bytes.len() {
@@ -128,7 +131,13 @@ impl<'a> Walk<'a> {
             "fromliteral" => Some(Kind::Everything),
             // The working directory.
             "pwd" | "oldpwd" if matches!(bytes.get(end + 1), Some(b'/')) => None,
-            "token" | "key" if self.before[0].eq_ignore_ascii_case("unexpected") => None,
+            "token" | "key"
+                if ["unexpected", "near", "offending"]
+                    .iter()
+                    .any(|word| self.before[0].eq_ignore_ascii_case(word)) =>
+            {
+                None
+            }
             "pass" if self.before[0] == "---" => None,
             // `IDENTIFIED BY '…'` and `IDENTIFIED WITH plugin BY '…'`.
             "by" if self.before.iter().any(|word| word.eq_ignore_ascii_case("identified")) => {
@@ -170,13 +179,18 @@ impl<'a> Walk<'a> {
         if let Some(range) = element(bytes, place, closed, &mut self.tags) {
             return self.take(place, range);
         }
+        if place.kind == Kind::Login && bytes.get(closed) == Some(&b'(') {
+            return self.pair(bytes, closed);
+        }
         let at = after_blanks(bytes, closed);
         match operator(bytes, at) {
             Some((after, operator)) => self.value(bytes, place, after, operator),
             None => self
-                .in_attribute(bytes, place, closed)
+                .in_next_element(bytes, place, closed)
+                .or_else(|| self.in_attribute(bytes, place, closed))
                 .or_else(|| self.as_argument(bytes, place, closed))
-                .or_else(|| self.after_blank(bytes, place, closed)),
+                .or_else(|| self.after_blank(bytes, place, closed))
+                .or_else(|| self.value_before(bytes, place, closed)),
         }
     }
 
@@ -190,14 +204,20 @@ impl<'a> Walk<'a> {
         if matches!(bytes.get(at), Some(b'|' | b'>' | b'\n' | b'\r') | None) {
             return self.lines(bytes, place, at);
         }
+        if place.kind == Kind::Login && bytes.get(at) == Some(&b'(') {
+            return self.pair(bytes, at);
+        }
         let at = after_wrapper(bytes, at);
         let open = sign(bytes, at)?;
         match open.is {
             _ if is_quote(open) => {
                 let (range, next) = quoted(bytes, at, open);
                 self.content(place, range)?;
-                Some(next)
+                Some(self.changed_to(bytes, place, next))
             }
+            b'{' if after_scheme(bytes, at) > at => self.unquoted(bytes, place, at, operator),
+            // PowerShell: the walk comes to this name as well, and to the value behind it.
+            b'(' | b'C' | b'c' if is_conversion(place.text, at) => None,
             b'{' | b'[' if !place.text[at..].starts_with(super::MASK) => self.braces(bytes, place, at),
             _ => self.unquoted(bytes, place, at, operator),
         }
@@ -226,7 +246,7 @@ impl<'a> Walk<'a> {
         };
         let value = &place.text[range.clone()];
         let spaced = operator.is == b':' && at > 0 && bytes[at - 1] == b' ';
-        if spaced && is_prose(value) && !quoted_name {
+        if self.says_no_value(place, value, spaced, quoted_name) {
             return None;
         }
         let end = range.end;
@@ -235,6 +255,16 @@ impl<'a> Walk<'a> {
         }
         self.content(place, range)?;
         Some(end)
+    }
+
+    /// Whether what stands where a value would be goes on with a sentence, or says where the secret is or how it is.
+    fn says_no_value(&self, place: &Place<'_>, value: &str, spaced: bool, quoted_name: bool) -> bool {
+        let (name, is_key) = (self.name.joined(), place.kind == Kind::Key);
+        let is_word = || value.len() <= 12 && value.bytes().all(|byte| byte.is_ascii_lowercase());
+        let sentence = spaced && is_prose(value) && (is_key || !quoted_name);
+        let spoken_of =
+            spaced && !quoted_name && matches!(name, "token" | "tokens" | "credentials") && is_word();
+        sentence || (is_key && (spoken_of || is_state(value) || is_path(value) || is_reference(name, value)))
     }
 
     fn braces(&mut self, bytes: &[u8], place: &Place<'_>, at: usize) -> Option<usize> {

@@ -88,6 +88,7 @@ fn without_scheme(text: &str, at: usize) -> Option<Range<usize>> {
     let after = &text[at + 1..];
     let is_go =
         ["tcp(", "tcp6(", "unix(", "udp(", "cloudsql("].iter().any(|network| after.starts_with(network));
+    let after = after.strip_prefix("//").unwrap_or(after);
     if !is_go && !is_host_port_path(after) {
         return None;
     }

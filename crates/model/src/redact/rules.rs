@@ -27,6 +27,13 @@ pub const SHAPES: &str = r"(?x)
     | \bgl(?:sa|c)_[A-Za-z0-9_+/=]{20,} | \bNRAK-[A-Z0-9]{16,} | \bNRJS-[0-9a-f]{16,} | \blin_api_[A-Za-z0-9]{16,}
     | \btfp_[A-Za-z0-9_-]{20,} | \b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{20,} | \bfigd_[A-Za-z0-9_-]{16,} | \bpul-[0-9a-f]{20,}
     | \bsntry[su]_[A-Za-z0-9_=+/-]{16,} | \bsbp_[0-9a-f]{20,} | \bEAA[A-Za-z0-9]{30,} | \bsecret_[A-Za-z0-9]{30,} | \bntn_[A-Za-z0-9]{20,}
+    | \b[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34} | \b1//0[A-Za-z0-9_-]{25,} | \b[0-9a-f]{32}-us[0-9]{1,2}\b
+    | \bdp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9_.-]{20,} | \bpscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{16,} | \bsb_secret_[A-Za-z0-9_-]{16,}
+    | \btskey-[a-z]+-[A-Za-z0-9-]{16,} | \bPMAK-[A-Za-z0-9-]{20,} | \bAKCp[A-Za-z0-9]{20,} | \bCCIPAT_[A-Za-z0-9_]{16,}
+    | \bbkua_[A-Za-z0-9]{16,} | \bdt0[a-z][0-9]{2}\.[A-Z0-9]{10,}\.[A-Z0-9]{20,} | \b[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}
+    | \bxkeysib-[A-Za-z0-9-]{16,} | \bnfp_[A-Za-z0-9]{16,} | \bHRKU-[A-Za-z0-9-]{16,} | \bdckr_oat_[A-Za-z0-9_-]{16,} | \boy2[a-z0-9]{43}\b
+    | \bLTAI[A-Za-z0-9]{12,} | \bpat[A-Za-z0-9]{14}\.[0-9a-f]{32,} | \bs\.[A-Za-z0-9]{24}\b | \bb3BlbnNzaC1rZXkt[A-Za-z0-9+/=]{20,}
+    | \bLS0tLS1CRUdJTi(?:BSU0Eg|BFQy|BPUEVO|BQUklW|BFTkNS|BEU0Eg)[A-Za-z0-9+/=]{16,}
     | \$(?:1|2[abxy]?|5|6|y|apr1|argon2(?:id|i|d)|scrypt|pbkdf2-[a-z0-9]+)\$[A-Za-z0-9./$,=+]{20,}";
 
 /// A long run of letters, digits and signs; whether it is random is looked at.
@@ -38,7 +45,7 @@ type Becomes = fn(&Captures<'_>) -> Option<String>;
 static RULES: LazyLock<Vec<(Regex, Becomes)>> = LazyLock::new(|| {
     let rules: [(&str, Becomes); 4] = [
         (
-            r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
+            r"(?s)-----BEGIN[A-Z0-9 +%]*PRIVATE(?: |\+|%20)KEY(?:(?: |\+|%20)BLOCK)?-----.*?(?:-----END[A-Z0-9 +%]*PRIVATE(?: |\+|%20)KEY(?:(?: |\+|%20)BLOCK)?-----|\z)",
             whole,
         ),
         (r"(?s)(Private-Lines: \d+).*?(?:Private-MAC|\z)", after_first),
@@ -110,5 +117,15 @@ pub fn is_random(run: &str) -> bool {
     let digits = count(u8::is_ascii_digit);
     let pieces = run.split(['/', '-', '_']).count();
     let long_pieces = run.len() / pieces >= 12;
-    upper * 8 >= run.len() && lower * 8 >= run.len() && digits * 16 >= run.len() && long_pieces
+    upper * 8 >= run.len()
+        && lower * 8 >= run.len()
+        && digits * 16 >= run.len()
+        && long_pieces
+        && changes(run) * 3 >= run.len()
+}
+
+/// How often a letter, a capital or a digit is followed by something else: in names such as `OrderService2` rarely.
+fn changes(run: &str) -> usize {
+    let class = |byte: u8| (byte.is_ascii_uppercase(), byte.is_ascii_lowercase(), byte.is_ascii_digit());
+    run.as_bytes().windows(2).filter(|two| class(two[0]) != class(two[1])).count()
 }

@@ -1,6 +1,7 @@
 //! Where a value begins and ends, and what is none.
 
 use super::MASK;
+use super::around::after_scheme;
 use super::sign::{Sign, after_blanks, backslashes, in_name, name_end, sign};
 use super::work::looked_at;
 use std::ops::Range;
@@ -53,6 +54,7 @@ pub fn bare(text: &[u8], at: usize, coded: bool) -> usize {
         let name = text[at..].iter().take(256).take_while(|byte| !matches!(byte, b'}' | b'\n')).count();
         end += if text.get(at + name) == Some(&b'}') { name + 1 } else { 0 };
     }
+    end = end.max(after_scheme(text, at));
     while let Some(byte) = text.get(end) {
         looked_at(1);
         if byte.is_ascii_whitespace() {

@@ -4,7 +4,7 @@ use super::around::DOUBTFUL_BYTES_MAX;
 use super::encoded;
 use super::name::Kind;
 use super::named::{Place, Walk};
-use super::words::{is_long_and_mixed, is_placeholder, is_small_number};
+use super::words::{is_long_and_mixed, is_placeholder, is_prose, is_small_number};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -28,6 +28,11 @@ impl Walk<'_> {
             .find(char::is_whitespace)
             .filter(|end| value[..*end].bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-'));
         let skip = scheme.map_or(0, |end| end + value[end..].len() - value[end..].trim_start().len());
+        // "authorization: denied for user" goes on with a sentence.
+        let first = value[..scheme.unwrap_or(value.len())].trim_end_matches([',', ':']);
+        if is_prose(first) && first != "signature" && first.bytes().all(|byte| byte.is_ascii_lowercase()) {
+            return None;
+        }
         let secret = value[skip..].trim();
         let is_name = secret.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
         if is_placeholder(secret) || is_name || (scheme.is_none() && secret.len() < 8) {

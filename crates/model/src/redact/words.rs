@@ -56,15 +56,15 @@ fn is_one_sign(value: &str) -> bool {
 
 /// Words that go on with a sentence after "password" or "token": no value is among them.
 const PROSE: &str = "\
-    a access age an and are as at auth authentication authorization based be bucket by can cannot change \
-    changed check could count creation denied did does empty encryption endpoint error exchange expired \
+    a access age again allowed an and are as at auth authentication authorization based be bucket by can \
+    cannot change changed check configmap connection could count creation denied did does empty encryption endpoint error exchange expired \
     expires expiry failed failure field file for forbidden format found from generated generation had has \
     have hash hashing header if in incorrect into invalid is issued issuer length limit login lookup \
-    malformed manager may mechanism mismatch missing must name no not of on or permission policy prompt \
+    lifetime malformed manager may mechanism mismatch missing must name no not of on or permission permitted policies policy prompt \
     protected provided provider rate received refresh refreshed rejected renewal renewed request required \
-    requirements reset retry revoked rotated rotation server service set should signature spray status store \
-    sync than that the then timed timeout to too unable unauthorized unavailable unexpected unknown unset \
-    unsupported unchanged update updated used using validation value vault verification verified via was \
+    requirements reset retry revoked secret rotated rotation server service set should signature spray status store \
+    such sync than that the then timed timeout to too try unable unauthorized unavailable unexpected unknown unset \
+    unsupported unchanged update updated used user users using validation value vault verification verified via was \
     were when while will with without wrong";
 
 /// Whether a word goes on with a sentence.
@@ -75,7 +75,53 @@ pub fn is_prose(word: &str) -> bool {
     let word = word.trim_end_matches(['.', ',', ':', ';', ')', '!', '?']);
     let lower = word.to_ascii_lowercase();
     looked_at(word.len());
-    PROSE.split(' ').any(|word| word == lower) || NO_VALUES.split(' ').any(|word| word == lower)
+    [PROSE, STATES, NO_VALUES].iter().any(|words| words.split(' ').any(|word| word == lower))
+}
+
+/// What is said of a token or a session, and is neither.
+const STATES: &str = "\
+    accepted active bad cancelled canceled closed created deleted denied disabled eof expired forbidden inactive \
+    invalid loaded locked malformed mismatch missing ok outdated rejected removed renewed revoked rotated \
+    stale succeeded success unauthorized unknown unverified valid verified";
+
+/// Whether a word says how it stands with a secret.
+pub fn is_state(word: &str) -> bool {
+    looked_at(word.len().min(16));
+    word.len() < 16 && STATES.split(' ').any(|state| word.eq_ignore_ascii_case(state))
+}
+
+/// Whether a value under this name is the name of a Kubernetes Secret: `pull_secret: regcred`, `secret: db-creds-v2`. Words
+/// with nothing that says so may be a passphrase.
+pub fn is_reference(name: &str, value: &str) -> bool {
+    let refers = ["pullsecret", "pullsecrets", "existingsecret", "tlssecret", "authsecret"];
+    let always = refers.iter().any(|end| name.ends_with(end));
+    if value.len() > 63 || !(always || name == "secret" || name == "secrets") {
+        return false;
+    }
+    let pieces = || value.split(['-', '.', '/']);
+    let is_word = |piece: &str| piece.len() >= 2 && piece.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_version = |piece: &str| {
+        let digits = piece.trim_start_matches('v');
+        !digits.is_empty() && digits.len() <= 2 && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    let told = pieces().count() > 1 && pieces().any(|piece| REFERENCES.split(' ').any(|word| word == piece));
+    (always || told) && pieces().all(|piece| is_word(piece) || is_version(piece))
+}
+
+/// Words in the names of Secrets.
+const REFERENCES: &str = "auth cert certs config cred credential credentials creds key keys login password passwords pull regcred \
+    registry secret secrets tls token tokens";
+
+/// Whether a value is a path: where a secret lies, and not the secret.
+pub fn is_path(value: &str) -> bool {
+    let plain = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'/' | b'.' | b'-' | b'_')
+    };
+    value.len() < 128
+        && value.starts_with(['/', '~', '.'])
+        && value.matches('/').count() >= 2
+        && value.bytes().skip(1).all(plain)
+        && value.bytes().filter(u8::is_ascii_digit).count() <= 4
 }
 
 /// Whether a word mixes letters with digits or signs, or capitals inside, as passwords do and words do not.
