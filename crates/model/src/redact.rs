@@ -4,12 +4,17 @@
 //! What is looked for: shapes that vendors give their keys and private keys (`rules.rs`), values beside names such as
 //! `password` (`named.rs`), passwords in addresses (`place.rs`) and among arguments (`command.rs`), long runs that look
 //! random; each also encoded as base64, split over lines, or with invisible characters in between.
+//!
+//! A name (`known.rs`, `name.rs`) has its value behind a sign (`value.rs`, `braces.rs`), on the lines below (`layout.rs`) or
+//! as an argument or attribute (`argument.rs`); `verdict.rs` and `words.rs` say whether that is a secret. No byte is looked
+//! at more than a bounded number of times, whatever the text: tests count that (`work.rs`).
 
 mod argument;
 mod around;
 mod braces;
 mod command;
 mod encoded;
+mod known;
 mod layout;
 mod name;
 mod named;

@@ -7,7 +7,7 @@ use super::name::Kind;
 use super::named::{Place, Walk};
 use super::sign::{after_blanks, after_space, is_quote, name_end, sign, until};
 use super::value::{bare, quoted};
-use super::words::{is_mixed, is_prose};
+use super::words::{is_drawn, is_mixed, is_prose};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -22,7 +22,8 @@ impl Walk<'_> {
             at += open.len;
         }
         let end = name_end(bytes, at);
-        if !["value", "val", "defaultvalue"].contains(&place.text[at..end].to_ascii_lowercase().as_str()) {
+        let tail = &bytes[end.saturating_sub(5).max(at)..end];
+        if !tail.eq_ignore_ascii_case(b"value") && !tail.eq_ignore_ascii_case(b"val") {
             return None;
         }
         let (after, operator) = operator(bytes, after_blanks(bytes, close_name(bytes, end)))?;
@@ -114,7 +115,9 @@ impl Walk<'_> {
 
     /// `--password …`, `password …`, `SECRET_KEY …`, and "the password is …".
     pub fn after_blank(&mut self, bytes: &[u8], place: &Place<'_>, closed: usize) -> Option<usize> {
-        if !matches!(bytes.get(place.end), Some(b' ' | b'\t' | b'('))
+        let in_path = place.kind == Kind::Key && place.from > 0 && bytes[place.from - 1] == b'/';
+        if in_path
+            || !matches!(bytes.get(place.end), Some(b' ' | b'\t' | b'('))
             || matches!(place.kind, Kind::Perhaps | Kind::Login | Kind::Everything)
         {
             return None;
@@ -122,7 +125,13 @@ impl Walk<'_> {
         let mut at = after_blanks(bytes, closed);
         at += usize::from(bytes.get(at) == Some(&b'('));
         let connected = connected(place.text, at);
-        let at = connected.unwrap_or(at);
+        at = connected.unwrap_or(at);
+        if let Some([b'0'..=b'9', b' ', next, ..]) = bytes.get(at..).filter(|_| connected.is_none())
+            && !next.is_ascii_whitespace()
+        {
+            // `password 7 …`: routers say in a digit how it is kept.
+            at += 2;
+        }
         let open = sign(bytes, at)?;
         if is_conversion(place.text, at) {
             return None;
@@ -133,7 +142,8 @@ impl Walk<'_> {
             let told = place.kind != Kind::Key
                 || connected.is_some()
                 || place.text[place.from..].starts_with('-')
-                || (self.name.is_compound() && is_mixed(value) && !value.contains(['.', '/', ' ']));
+                || (self.name.is_compound() && is_mixed(value) && !value.contains(['.', '/', ' ']))
+                || is_drawn(value);
             return told.then(|| self.content(place, range))?.map(|()| next);
         }
         let seen = bare(doubtful(place.text, at), at, false);

@@ -1,8 +1,12 @@
 //! What stands around a name and its value: marks that close a name, operators, elements, tags, wrappers, headers.
 
+use super::name::Kind;
 use super::named::Place;
-use super::sign::{Ahead, Sign, after_blanks, after_space, in_name, is_quote, line_end, sign, until};
+use super::sign::{
+    Ahead, Sign, after_blanks, after_space, in_name, is_quote, line_end, name_end, sign, until,
+};
 use super::value::bare;
+use super::words::is_mixed;
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -97,6 +101,10 @@ fn content_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// Past a tag such as `!vault` or `!!binary`, or an anchor such as `&secret`.
 pub fn after_tag(bytes: &[u8], at: usize) -> usize {
+    if bytes[at..].starts_with(b"** ") {
+        // `**Password:** …`
+        return at + 3;
+    }
     if bytes.get(at) == Some(&b'&') {
         // An anchor.
         let end = at + 1 + bytes[at + 1..].iter().take(40).take_while(|byte| in_name(**byte)).count();
@@ -126,6 +134,14 @@ pub fn after_scheme(bytes: &[u8], at: usize) -> usize {
     if is_scheme && goes_on { at + word + 2 } else { at }
 }
 
+/// Whether braces are signs around one value, as ODBC writes it: `PWD={…}`.
+pub fn braced(place: &Place<'_>, at: usize) -> bool {
+    let rest = &doubtful(place.text, at)[at + 1..];
+    let end = until(rest, 0, |byte| byte.is_ascii_whitespace() || b"{}\"':=,$".contains(&byte));
+    let is_secret = matches!(place.kind, Kind::Password | Kind::Key);
+    is_secret && rest.get(end) == Some(&b'}') && std::str::from_utf8(&rest[..end]).is_ok_and(is_mixed)
+}
+
 /// Whether PowerShell makes the value of what stands behind.
 pub fn is_conversion(text: &str, at: usize) -> bool {
     let call = b"ConvertTo-SecureString";
@@ -147,11 +163,22 @@ pub fn after_wrapper(bytes: &[u8], at: usize) -> usize {
     if is_mark && (call || name == 1) { mark } else { at }
 }
 
-/// "is", "was", "set to": what comes behind them is a value if it looks like one.
+/// "is", "was", "set to", "for bob is": what comes behind them is a value if it looks like one.
 pub fn connected(text: &str, at: usize) -> Option<usize> {
-    ["is ", "was ", "is: ", "was: ", "to ", "set to ", "changed to ", "by ", "-> ", "-String "]
+    let bytes = text.as_bytes();
+    let at = if bytes[at..].starts_with(b"for ") {
+        let whom = up_to(text, at + 4, 40);
+        let end = name_end(whom, at + 4);
+        if bytes[end..].starts_with(b": ") {
+            return Some(end + 2);
+        }
+        after_blanks(whom, end)
+    } else {
+        at
+    };
+    ["is ", "was ", "is: ", "was: ", "to ", "set to ", "changed to ", "by ", "-> ", "-String ", "provided: "]
         .iter()
-        .find(|words| text[at..].starts_with(**words))
+        .find(|words| bytes[at..].starts_with(words.as_bytes()))
         .map(|words| at + words.len())
 }
 

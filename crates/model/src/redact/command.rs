@@ -98,6 +98,7 @@ fn by_number(word: &str) -> Option<Command> {
         "wpa_passphrase" => &[("", 1, Holds::Secret)],
         // `stats auth user:…` of HAProxy.
         "stats" => &[("auth", 1, Holds::AfterColon)],
+        "snmp-server" => &[("community", 1, Holds::Secret)],
         "mc" => &[("alias", 5, Holds::Secret)],
         _ => return None,
     };

@@ -50,10 +50,15 @@ pub fn is_login(value: &str) -> bool {
 
 fn hides(run: &str, depth: usize) -> bool {
     depth > 0
-        && opened(run).or_else(|| opened(&run[..run.len() / 4 * 4])).is_some_and(|inner| {
+        && opened(run).or_else(|| cut_off(run)).is_some_and(|inner| {
             rules::masked(&inner).is_some()
                 || RUN.find_iter(&inner).any(|found| hides(found.as_str(), depth - 1))
         })
+}
+
+/// What a run encodes without its last letter, which is a part of one that was cut off, or of what is behind it.
+fn cut_off(run: &str) -> Option<String> {
+    if run.len() % 4 == 1 { opened(&run[..run.len() - 1]) } else { None }
 }
 
 /// What a run encodes, if that is text.

@@ -1,5 +1,6 @@
 //! Names whose values are secrets.
 
+use super::known::{ABOUT, KEYS, NO_PASS, PASSWORDS, PERHAPS, SHORT};
 use super::work::looked_at;
 
 /// What a name says about its value.
@@ -20,127 +21,6 @@ pub enum Kind {
     /// Every value of what is in it, such as `stringData`.
     Everything,
 }
-
-/// Ends of names, without the signs between their words.
-const PASSWORDS: &[&str] = &[
-    "password",
-    "passwords",
-    "passwd",
-    "passphrase",
-    "passcode",
-    "passwort",
-    "kennwort",
-    "pwd",
-    "passwrd",
-    "requirepass",
-    "masterauth",
-    "securestring",
-    "bindpw",
-    "rootpw",
-    "psk",
-    "contraseña",
-    "senha",
-    "motdepasse",
-    "wachtwoord",
-    "hasło",
-    "пароль",
-    "密码",
-    "パスワード",
-];
-const KEYS: &[&str] = &[
-    "secret",
-    "token",
-    "apikey",
-    "secretkey",
-    "secretkeybase",
-    "accesskey",
-    "accesskeyid",
-    "accountkey",
-    "privatekey",
-    "signingkey",
-    "encryptionkey",
-    "decryptionkey",
-    "encryptkey",
-    "cryptkey",
-    "cipherkey",
-    "masterkey",
-    "sharedkey",
-    "authkey",
-    "storagekey",
-    "sessionkey",
-    "sessionid",
-    "sessid",
-    "hmackey",
-    "aeskey",
-    "jwtkey",
-    "sshkey",
-    "deploykey",
-    "webhookkey",
-    "credential",
-    "credentials",
-    "creds",
-    "secretid",
-    "adminkey",
-    "clientkey",
-    "clientkeydata",
-    "unsealkey",
-    "snmpcommunity",
-    "communitystring",
-    "rocommunity",
-    "rwcommunity",
-    "noncekey",
-    "loggedinkey",
-    "authsalt",
-    "noncesalt",
-    "loggedinsalt",
-];
-/// Whole words.
-const SHORT: &[&str] = &["pw", "otp", "jwt"];
-const PERHAPS: &[&str] = &[
-    "sig",
-    "signature",
-    "sid",
-    "session",
-    "hmac",
-    "assertion",
-    "pat",
-    "sas",
-    "appkey",
-    "servicekey",
-    "integrationkey",
-    "routingkey",
-    "licensekey",
-    "applicationkey",
-];
-/// Words that end in "pass" and are no passwords.
-const NO_PASS: &[&str] = &[
-    "bypass",
-    "compass",
-    "encompass",
-    "surpass",
-    "trespass",
-    "overpass",
-    "underpass",
-    "multipass",
-    "highpass",
-    "lowpass",
-    "bandpass",
-    "impass",
-];
-
-/// Words after a secret's name that say something else about it: how long it is, where it lies, who gives it.
-const ABOUT: &str = "\
-    age alg algorithm api arn at attempt attempts audience authentication bucket budget bytes cache change \
-    changed class client cluster cn column com config controller cost count counts cpp created css csv dir \
-    disabled duration enabled endpoint error errors exp expiration expired expires expiry failed failure \
-    failures field fields file filename files flow format generator go grant handler header headers hint \
-    host html idx in index interval invalid io issued issuer java js json kind latency len length lifetime \
-    limit limits line lines local log lookup manager max md method middleware min missing mode mount ms name \
-    names net num number offset operator org owner param parser path per pod policy port position prefix \
-    price provider py rate rb ref reference refresh refreshed refs request requests required requirements \
-    reset resets review reviewer reviews role rotated rotation rs scope scopes seconds server service sh \
-    size source state status stdin store strength success svc toml total ts ttl txt type types updated uri \
-    url usage used user username valid validation validator version volume window xml yaml yml";
 
 /// Whether a word could be a name that [`Name::kind`] knows, by three letters of it: most words need no closer look.
 pub fn may_tell(word: &[u8]) -> bool {
@@ -240,7 +120,9 @@ impl Name {
     pub fn kind(&self, before: &str) -> Option<Kind> {
         match self.joined.as_str() {
             "authorization" | "proxyauthorization" | "xauthorization" => return Some(Kind::Authorization),
-            "cookie" | "setcookie" | "cookies" => return Some(Kind::Cookie),
+            "cookie" | "setcookie" | "cookies" | "documentcookie" | "sessioncookie" | "authcookie" => {
+                return Some(Kind::Cookie);
+            }
             "auth"
             | "basicauth"
             | "httpbasicauth"
@@ -312,55 +194,9 @@ fn two_words(before: &str, last: &str) -> Option<Kind> {
     KEYS.contains(&both.as_str()).then_some(Kind::Key)
 }
 
-/// Every name that is known.
-#[cfg(test)]
-pub fn all() -> impl Iterator<Item = &'static str> {
-    [PASSWORDS, KEYS, SHORT, PERHAPS].into_iter().flatten().copied()
-}
-
 /// Whether what stands under this name is a secret by the name alone.
 pub fn tells_of_secret(name: &str) -> bool {
     let mut words = Name::default();
     words.read(name);
     matches!(words.kind(""), Some(Kind::Password | Kind::Key | Kind::Authorization | Kind::Cookie))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_known_name_is_passed_over() {
-        for name in [PASSWORDS, KEYS, SHORT, PERHAPS].concat() {
-            assert!(may_tell(name.as_bytes()), "of {name}");
-        }
-    }
-
-    #[test]
-    fn names_are_known_by_their_words() {
-        for (name, kind) in [
-            ("DB_PASSWORD", Some(Kind::Password)),
-            ("javax.net.ssl.keyStorePassword", Some(Kind::Password)),
-            ("APIKey", Some(Kind::Key)),
-            ("accessToken2", Some(Kind::Key)),
-            ("AWS_SECRET_ACCESS_KEY", Some(Kind::Key)),
-            ("rabbitmq_default_pass", Some(Kind::Key)),
-            ("X-Amz-Signature", Some(Kind::Perhaps)),
-            ("passed", None),
-            ("bypass", None),
-            ("max_tokens", None),
-            ("token_count", None),
-            ("password_reset_total", None),
-            ("POSTGRES_PASSWORD_FILE", None),
-            ("SharedAccessKeyName", None),
-            ("cache_key", None),
-            ("partitionKey", None),
-            ("token-issuer-7d9f8b6c5", None),
-        ] {
-            let mut words = Name::default();
-            words.read(name);
-            assert_eq!(words.kind(""), kind, "of {name}");
-            assert!(kind.is_none() || may_tell(name.as_bytes()), "of {name}");
-        }
-    }
 }

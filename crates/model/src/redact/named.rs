@@ -3,7 +3,7 @@
 //! One walk over the text, name by name. Nothing is looked at more than a bounded number of times.
 
 use super::around::{
-    Tags, after_scheme, after_tag, after_wrapper, authorization_end, close_name, doubtful, element,
+    Tags, after_scheme, after_tag, after_wrapper, authorization_end, braced, close_name, doubtful, element,
     header_end, is_conversion, operator,
 };
 use super::braces::inside;
@@ -11,7 +11,7 @@ use super::name::{Kind, Name};
 use super::sign::{Ahead, Sign, after_blanks, in_name, is_quote, name_end, sign, until};
 use super::value::{bare, quoted};
 use super::verdict::is_one;
-use super::words::{is_mixed, is_path, is_placeholder, is_prose, is_reference, is_state};
+use super::words::{is_mixed, is_path, is_placeholder, is_prose};
 use super::work::looked_at;
 use super::{command, encoded, name};
 use std::ops::Range;
@@ -101,7 +101,9 @@ impl<'a> Walk<'a> {
     }
 
     fn word(&mut self, bytes: &[u8], at: usize, end: usize, word: &'a str) -> usize {
-        if at >= self.arguments_until {
+        // Most words of a log have a sign behind them that no command has.
+        let may_run = !matches!(bytes.get(end), Some(b'=' | b'(' | b')' | b'/' | b'\n'));
+        if may_run && at >= self.arguments_until {
             if matches!(word, "echo" | "printf") {
                 self.arguments_until = command::echoed(self.text, end, &mut self.found);
             } else if let Some(known) = command::arguments(word) {
@@ -163,7 +165,12 @@ impl<'a> Walk<'a> {
         }
         let to = bare(bytes, from, false);
         let value = &self.text[from..to];
-        let told = if is_bearer { value.len() >= 6 && is_mixed(value) } else { encoded::is_login(value) };
+        let is_challenge = ["realm=", "error=", "scope="].iter().any(|name| value.starts_with(name));
+        let told = if is_bearer {
+            value.len() >= 6 && is_mixed(value) && !is_challenge
+        } else {
+            encoded::is_login(value)
+        };
         if told && !is_placeholder(value) {
             self.found.push(from..to);
             return to;
@@ -204,8 +211,11 @@ impl<'a> Walk<'a> {
         if matches!(bytes.get(at), Some(b'|' | b'>' | b'\n' | b'\r') | None) {
             return self.lines(bytes, place, at);
         }
-        if place.kind == Kind::Login && bytes.get(at) == Some(&b'(') {
-            return self.pair(bytes, at);
+        if matches!(place.kind, Kind::Login | Kind::Key)
+            && bytes.get(at) == Some(&b'(')
+            && let Some(next) = self.pair(bytes, at)
+        {
+            return Some(next);
         }
         let at = after_wrapper(bytes, at);
         let open = sign(bytes, at)?;
@@ -215,7 +225,9 @@ impl<'a> Walk<'a> {
                 self.content(place, range)?;
                 Some(self.changed_to(bytes, place, next))
             }
-            b'{' if after_scheme(bytes, at) > at => self.unquoted(bytes, place, at, operator),
+            b'{' if after_scheme(bytes, at) > at || braced(place, at) => {
+                self.unquoted(bytes, place, at, operator)
+            }
             // PowerShell: the walk comes to this name as well, and to the value behind it.
             b'(' | b'C' | b'c' if is_conversion(place.text, at) => None,
             b'{' | b'[' if !place.text[at..].starts_with(super::MASK) => self.braces(bytes, place, at),
@@ -264,7 +276,8 @@ impl<'a> Walk<'a> {
         let sentence = spaced && is_prose(value) && (is_key || !quoted_name);
         let spoken_of =
             spaced && !quoted_name && matches!(name, "token" | "tokens" | "credentials") && is_word();
-        sentence || (is_key && (spoken_of || is_state(value) || is_path(value) || is_reference(name, value)))
+        let is_place = (is_key && is_path(value)) || (name == "pwd" && value.starts_with('/'));
+        sentence || is_place || (is_key && spoken_of)
     }
 
     fn braces(&mut self, bytes: &[u8], place: &Place<'_>, at: usize) -> Option<usize> {

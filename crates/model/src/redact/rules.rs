@@ -27,7 +27,7 @@ pub const SHAPES: &str = r"(?x)
     | \bgl(?:sa|c)_[A-Za-z0-9_+/=]{20,} | \bNRAK-[A-Z0-9]{16,} | \bNRJS-[0-9a-f]{16,} | \blin_api_[A-Za-z0-9]{16,}
     | \btfp_[A-Za-z0-9_-]{20,} | \b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{20,} | \bfigd_[A-Za-z0-9_-]{16,} | \bpul-[0-9a-f]{20,}
     | \bsntry[su]_[A-Za-z0-9_=+/-]{16,} | \bsbp_[0-9a-f]{20,} | \bEAA[A-Za-z0-9]{30,} | \bsecret_[A-Za-z0-9]{30,} | \bntn_[A-Za-z0-9]{20,}
-    | \b[A-Za-z0-9_~.]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34} | \b1//0[A-Za-z0-9_-]{25,} | \b[0-9a-f]{32}-us[0-9]{1,2}\b
+    | [0-9]Q~[A-Za-z0-9_~.-]{31,34} | \b1//0[A-Za-z0-9_-]{25,}
     | \bdp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9_.-]{20,} | \bpscale_(?:tkn|pw|oauth)_[A-Za-z0-9_.=-]{16,} | \bsb_secret_[A-Za-z0-9_-]{16,}
     | \btskey-[a-z]+-[A-Za-z0-9-]{16,} | \bPMAK-[A-Za-z0-9-]{20,} | \bAKCp[A-Za-z0-9]{20,} | \bCCIPAT_[A-Za-z0-9_]{16,}
     | \bbkua_[A-Za-z0-9]{16,} | \bdt0[a-z][0-9]{2}\.[A-Z0-9]{10,}\.[A-Z0-9]{20,} | \b[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}

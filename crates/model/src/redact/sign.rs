@@ -66,6 +66,10 @@ fn escaped(text: &[u8], at: usize) -> Option<Sign> {
     let depth = backslashes(text, at);
     match *text.get(at + depth)? {
         is @ (b'"' | b'\'') => Some(Sign { is, len: depth + 1, depth, coded: false }),
+        b'x' if depth <= 2 => {
+            let is = hex(text.get(at + depth + 1..at + depth + 3)?)?;
+            Some(Sign { is, len: depth + 3, depth: 0, coded: true })
+        }
         b'u' => {
             let is = hex(text.get(at + depth + 1..at + depth + 5)?)?;
             Some(Sign { is, len: depth + 5, depth: 0, coded: true })
@@ -89,13 +93,17 @@ fn hex(digits: &[u8]) -> Option<u8> {
     u8::try_from(value).ok().filter(u8::is_ascii)
 }
 
-const ENTITIES: [(&[u8], u8); 9] = [
+const ENTITIES: [(&[u8], u8); 13] = [
     (b"&quot;", b'"'),
     (b"&#34;", b'"'),
     (b"&#x22;", b'"'),
     (b"&apos;", b'\''),
     (b"&#39;", b'\''),
     (b"&#x27;", b'\''),
+    (b"&#61;", b'='),
+    (b"&#x3D;", b'='),
+    (b"&#58;", b':'),
+    (b"&#x3A;", b':'),
     (b"&amp;", b'&'),
     (b"&lt;", b'<'),
     (b"&gt;", b'>'),

@@ -4,7 +4,7 @@ use super::around::DOUBTFUL_BYTES_MAX;
 use super::encoded;
 use super::name::Kind;
 use super::named::{Place, Walk};
-use super::words::{is_long_and_mixed, is_placeholder, is_prose, is_small_number};
+use super::words::{is_long_and_mixed, is_placeholder, is_prose, is_reference, is_small_number, is_state};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -14,7 +14,12 @@ impl Walk<'_> {
         if place.kind == Kind::Authorization {
             return self.authorization(place.text, range);
         }
-        let is_one = is_one(place.kind, &place.text[range.clone()]);
+        let value = &place.text[range.clone()];
+        // `"token": "expired"` and `"secret": "db-creds"` say nothing either.
+        if place.kind == Kind::Key && (is_state(value) || is_reference(self.name.joined(), value)) {
+            return None;
+        }
+        let is_one = is_one(place.kind, value);
         if is_one {
             self.push(range);
         }
@@ -64,10 +69,8 @@ pub fn is_one(kind: Kind, value: &str) -> bool {
     let (seen, whole) = (value[..until].trim(), until == value.len());
     looked_at(seen.len());
     match kind {
-        Kind::Password | Kind::Cookie | Kind::Everything | Kind::Authorization => {
-            !whole || !is_placeholder(seen)
-        }
-        Kind::Key => !whole || (!is_placeholder(seen) && !is_small_number(seen)),
+        Kind::Password | Kind::Everything | Kind::Authorization => !whole || !is_placeholder(seen),
+        Kind::Key | Kind::Cookie => !whole || (!is_placeholder(seen) && !is_small_number(seen)),
         Kind::Perhaps => is_long_and_mixed(seen),
         Kind::Login => encoded::is_login(seen),
     }

@@ -65,7 +65,7 @@ const PROSE: &str = "\
     requirements reset retry revoked secret rotated rotation server service set should signature spray status store \
     such sync than that the then timed timeout to too try unable unauthorized unavailable unexpected unknown unset \
     unsupported unchanged update updated used user users using validation value vault verification verified via was \
-    were when while will with without wrong";
+    were when while will with without wrong token session credentials";
 
 /// Whether a word goes on with a sentence.
 pub fn is_prose(word: &str) -> bool {
@@ -132,6 +132,17 @@ pub fn is_mixed(word: &str) -> bool {
     let letters = any(u8::is_ascii_alphabetic);
     let signs = word.bytes().any(|byte| b"!@#$%^&*+?~=".contains(&byte));
     word.len() >= 4 && letters && (any(u8::is_ascii_digit) || signs)
+}
+
+/// Whether a word has small letters, capitals and digits and nothing else, as no name of a Secret has.
+pub fn is_drawn(word: &str) -> bool {
+    looked_at(word.len());
+    let any = |is: fn(&u8) -> bool| word.bytes().any(|byte| is(&byte));
+    word.len() >= 8
+        && any(u8::is_ascii_lowercase)
+        && any(u8::is_ascii_uppercase)
+        && any(u8::is_ascii_digit)
+        && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// Whether a value looks drawn at random: for names that mostly stand beside other things.
