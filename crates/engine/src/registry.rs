@@ -74,7 +74,7 @@ impl Engine {
     }
 
     /// Appends an entry to the stream of what is configured at run time.
-    async fn configure(&self, entry: Entry) -> Result<(), EngineError> {
+    pub(crate) async fn configure(&self, entry: Entry) -> Result<(), EngineError> {
         let mut attempt = 0;
         loop {
             let journal = self.store.read(&StreamId::Config).await?;

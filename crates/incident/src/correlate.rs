@@ -3,8 +3,8 @@
 use crate::relate::{DEPENDS_ON, SAME_ENTITY, close_in_time};
 use crate::{IncidentConfig, JOIN_POINTS, LINK_POINTS, Members, State, Subject, Topology, relate};
 use midwatch_model::{
-    Entity, IncidentId, Metric, Owner, PartKind, Score, ServiceGraph, ServiceName, Signal, Timestamp,
-    seconds_between,
+    Entity, IncidentId, Metric, Owner, PartKind, Score, ServiceGraph, ServiceName, Signal, SignalKind,
+    Timestamp, seconds_between,
 };
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -101,9 +101,32 @@ pub fn correlate(
         .filter(|(hops, _)| *hops <= config.max_hops)
         .min_by_key(|(hops, incident)| (*hops, Reverse(incident.opened_at)));
     match near {
+        Some((hops, incident)) if signal.kind == SignalKind::Forecast => foreseen(incident, hops),
         Some((hops, incident)) => place(signal, incident, hops),
         None if graph.contains(&signal.service) => apart(config),
         None => place_stranger(signal, open, graph, topology, config),
+    }
+}
+
+/// Places a forecast. What is foreseen near open trouble is part of it; what has recovered is not reopened by what has not
+/// happened.
+fn foreseen(incident: &Open, hops: usize) -> Belongs {
+    let id = incident.id.clone();
+    match incident.recovered_at {
+        None => Belongs::Joins {
+            reason: format!("foreseen {hops} hops from what {id} is about"),
+            score: score_on_graph(hops, 0.0),
+            incident: id,
+        },
+        Some(_) if hops == 0 => Belongs::Echo {
+            reason: format!("foreseen while the readings of {id} still settle"),
+            incident: id,
+        },
+        Some(_) => Belongs::Opens {
+            reason: format!("foreseen {hops} hops from {id}, which has recovered"),
+            score: score_on_graph(hops, 0.0),
+            parent: Some(id),
+        },
     }
 }
 
@@ -273,8 +296,8 @@ fn share_callee(a: &ServiceName, b: &ServiceName, graph: &ServiceGraph) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use midwatch_model::Cause;
     use midwatch_model::graph::EdgeKind;
-    use midwatch_model::{Cause, SignalKind};
 
     fn lab() -> ServiceGraph {
         let mut graph = ServiceGraph::default();

@@ -5,7 +5,7 @@ use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
 use midwatch_model::{
-    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict,
+    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, SignalKind, Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -202,7 +202,9 @@ impl Incident {
             | Entry::Worded { .. }
             | Entry::ServiceRegistered { .. }
             | Entry::ServiceUnregistered { .. }
-            | Entry::SilenceSet { .. } => {}
+            | Entry::SilenceSet { .. }
+            | Entry::ConfigChanged { .. }
+            | Entry::Forecast { .. } => {}
             Entry::SignalJoined { signal, .. } => {
                 self.signals.push(signal.clone());
                 self.last_signal_at = at;
@@ -428,6 +430,12 @@ impl Incident {
             Some((VerificationOutcome::Recovered, at, _)) => Some(*at),
             _ => self.resolved_at,
         }
+    }
+
+    /// Whether nothing has happened yet: all that it knows was foreseen.
+    #[must_use]
+    pub fn is_predicted(&self) -> bool {
+        self.signals.iter().all(|signal| signal.kind == SignalKind::Forecast)
     }
 
     /// Services that showed symptoms.

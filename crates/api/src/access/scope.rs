@@ -41,11 +41,13 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 19] = [
+const WRITES: [(&str, Scope); 20] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
     ("/api/v2/alerts", Scope::Ingest),
+    // A question: nothing is written.
+    ("/api/v1/predict", Scope::Read),
     ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
     ("/api/v1/approvals", Scope::Act),
     ("/api/v1/actions", Scope::Act),

@@ -179,6 +179,7 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         told_incidents: Default::default(),
         retention: Default::default(),
         knowledge: Default::default(),
+        foresight: Default::default(),
         external_url: "http://midwatch".into(),
     }
 }
