@@ -99,7 +99,7 @@ impl Door {
             cors_origins: wanted.cors_origins,
             trusted_proxies: wanted.trusted_proxies,
             listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
-            shown: Value::Null,
+            shown: serde_json::json!({ "foresight": {} }),
             lab: None,
             version: "test",
         };

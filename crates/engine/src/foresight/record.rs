@@ -265,7 +265,10 @@ impl State {
             }
             _ => vec![service.clone()],
         };
-        let counts = moved.iter().filter(|moved| moved.influence >= INFLUENCE_MIN).take(MOVED_MAX);
+        // What reads as before moved nobody.
+        let visible = |moved: &&Moved| moved.quantity.show(moved.now) != moved.quantity.show(moved.usual);
+        let counts =
+            moved.iter().filter(visible).filter(|moved| moved.influence >= INFLUENCE_MIN).take(MOVED_MAX);
         Some(Alarm {
             service: service.clone(),
             tier,
@@ -301,12 +304,14 @@ pub(super) fn sentence(alarm: &Alarm) -> String {
     };
     let next: Vec<&str> = alarm.path.iter().skip(1).map(ServiceName::as_str).collect();
     let next = if next.is_empty() { String::new() } else { format!("; next: {}", next.join(", ")) };
-    format!(
-        "{} will probably break its objective: {:.0} % within {:.0} min{why}{next}",
-        alarm.service,
-        alarm.probability * 100.0,
-        alarm.horizon_s / 60.0
-    )
+    format!("{}{why}{next}", claim(&alarm.service, alarm.probability, alarm.horizon_s))
+}
+
+/// What is foreseen, in a sentence.
+pub(super) fn claim(service: &ServiceName, probability: f64, horizon_s: f64) -> String {
+    let sure = if probability >= 0.5 { "will probably" } else { "may" };
+    let (percent, minutes) = (probability * 100.0, horizon_s / 60.0);
+    format!("{service} {sure} break its objective: {percent:.0} % within {minutes:.0} min")
 }
 
 fn signal(

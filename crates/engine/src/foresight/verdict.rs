@@ -1,6 +1,6 @@
 //! What is known of an alarm that stands, as a verdict: what will probably happen, and what speaks for it now.
 
-use super::record::{cause_of, metric_of};
+use super::record::{cause_of, claim, metric_of};
 use crate::{Engine, EngineConfig};
 use midwatch_model::{
     Cause, Evidence, EvidenceSource, Hypothesis, ServiceName, Tier, Timestamp, Verdict, after, promql,
@@ -63,11 +63,7 @@ impl Engine {
                 outlook.blind = true;
                 continue;
             };
-            let horizon_min = standing.horizon_s / 60.0;
-            let sentence = format!(
-                "{service} will probably break its objective: {:.0} % within {horizon_min:.0} min",
-                probability * 100.0
-            );
+            let sentence = claim(service, probability, standing.horizon_s);
             let witnesses = witnesses(&latest.window, service, latest.at, &self.config);
             let verdict = verdict(service, sentence, confidence, witnesses);
             outlook.alarms.insert(service.clone(), Foreseen { tier: standing.tier, probability, verdict });

@@ -10,7 +10,7 @@ use crate::gather::Facts;
 use midwatch_decision::{PlanInput, Policy, plan_ahead};
 use midwatch_incident::Incident;
 use midwatch_model::journal::Entry;
-use midwatch_model::{ActionKind, ServiceName, Verdict, seconds_between};
+use midwatch_model::{ActionKind, Plan, PlanHash, ServiceName, Verdict, seconds_between};
 
 /// Who closes what did not happen.
 const BY: &str = "midwatch";
@@ -23,25 +23,46 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
         return if facts.outlook.blind { Step::Wait } else { over(incident, facts, config) };
     };
     let known = incident.verdict.as_ref();
-    if incident.attempts().next().is_none() && has_news(known, &foreseen.verdict, service) {
+    let untouched = incident.attempts().next().is_none();
+    if untouched && has_news(known, &foreseen.verdict, service) {
         return diagnosed(foreseen.verdict.clone(), facts, incident);
     }
-    match &incident.plan {
-        None => planned(incident, facts, config, service, foreseen),
-        Some((plan, hash)) => {
-            if let Some(waiting) = incident.waiting.as_ref().filter(|waiting| facts.now > waiting.expires_at)
-            {
-                return Step::Record(vec![Entry::ApprovalExpired { plan: waiting.plan.clone() }]);
-            }
-            let step = plan.steps.get(incident.step).filter(|s| s.action.kind() != ActionKind::Escalate);
-            match step {
-                Some(step) if incident.attempts().count() < config.decision.max_attempts => {
-                    put_to_gate(incident, facts, config, policy, &foreseen.verdict, step, hash)
-                }
-                // Nothing more can be done early. When it happens, it is an incident like any other.
-                _ => Step::Wait,
-            }
+    let fresh = plan(incident, facts, config, service, foreseen);
+    let acts = |plan: &Plan| plan.steps.iter().any(|step| step.action.kind() != ActionKind::Escalate);
+    match (&incident.plan, fresh) {
+        // A surer forecast asks for more than a plan of before.
+        (known, Some(fresh)) if acts(&fresh) && untouched && is_other(known.as_ref(), &fresh) => {
+            let hash = fresh.hash();
+            Step::Record(vec![Entry::Planned { plan: fresh, hash }])
         }
+        (Some((plan, hash)), _) => go_on(incident, facts, config, policy, &foreseen.verdict, (plan, hash)),
+        (None, _) => Step::Wait,
+    }
+}
+
+fn is_other(known: Option<&(Plan, PlanHash)>, fresh: &Plan) -> bool {
+    known.is_none_or(|(_, hash)| *hash != fresh.hash())
+}
+
+/// Puts the next step to the gate. Where none is left, nothing more can be done early: when it happens, it is an incident like
+/// any other.
+fn go_on(
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    policy: &Policy,
+    verdict: &Verdict,
+    (plan, hash): (&Plan, &PlanHash),
+) -> Step {
+    if let Some(waiting) = incident.waiting.as_ref().filter(|waiting| facts.now > waiting.expires_at) {
+        return Step::Record(vec![Entry::ApprovalExpired { plan: waiting.plan.clone() }]);
+    }
+    let step = plan.steps.get(incident.step).filter(|step| step.action.kind() != ActionKind::Escalate);
+    match step {
+        Some(step) if incident.attempts().count() < config.decision.max_attempts => {
+            put_to_gate(incident, facts, config, policy, verdict, step, hash)
+        }
+        _ => Step::Wait,
     }
 }
 
@@ -65,30 +86,27 @@ fn has_news(known: Option<&Verdict>, fresh: &Verdict, service: &ServiceName) -> 
     }
 }
 
-fn planned(
+/// What could be done early; `None` while the control plane cannot be asked.
+fn plan(
     incident: &Incident,
     facts: &Facts,
     config: &EngineConfig,
     service: &ServiceName,
     foreseen: &Foreseen,
-) -> Step {
+) -> Option<Plan> {
     let (Some(Ok(target)), Some(root)) = (facts.targets.get(service), foreseen.verdict.root()) else {
-        return Step::Wait;
+        return None;
     };
-    let plan = plan_ahead(
-        &PlanInput {
-            incident: &incident.id,
-            root,
-            target: Some(target),
-            config: &config.decision,
-            has_callers: facts.graph.callers(service).next().is_some(),
-            owner: facts.owners.get(service).and_then(Option::as_deref),
-            tried: &[],
-        },
-        foreseen.tier,
-    );
-    let hash = plan.hash();
-    Step::Record(vec![Entry::Planned { plan, hash }])
+    let input = PlanInput {
+        incident: &incident.id,
+        root,
+        target: Some(target),
+        config: &config.decision,
+        has_callers: facts.graph.callers(service).next().is_some(),
+        owner: facts.owners.get(service).and_then(Option::as_deref),
+        tried: &[],
+    };
+    Some(plan_ahead(&input, foreseen.tier))
 }
 
 /// No alarm stands any more: it has happened, or it did not.

@@ -54,6 +54,9 @@ fn list(answer: &Value) {
         services.iter().filter(|service| service["alarm"].is_object()).map(|s| text(s, "service")).collect();
     let headline = match (alarms.as_slice(), services.first()) {
         ([], None) => "Nothing is read of any service yet.".to_owned(),
+        ([], Some(first)) if !first["probability"].is_number() => {
+            "Nothing can be said yet: the window is not full.".to_owned()
+        }
         ([], Some(first)) => format!(
             "No alarm. {} is nearest to a breach within {minutes} minutes: {}.",
             text(first, "service"),

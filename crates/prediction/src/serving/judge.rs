@@ -2,7 +2,7 @@
 
 use super::config::Settings;
 use super::live::{Live, WARM_UP_TICKS};
-use crate::model::Forecast;
+use crate::model::{Forecast, Foreseen, Outlook, ServiceForecast};
 use crate::window::Window;
 use midwatch_model::{ServiceName, Tier};
 use serde::Serialize;
@@ -62,7 +62,7 @@ pub fn judge(
     trained: bool,
 ) -> Vec<Judged> {
     let warm_up = live.map_or(0, |live| WARM_UP_TICKS.saturating_sub(live.ticks()));
-    let one = |(at, service): (usize, &crate::model::ServiceForecast)| {
+    let one = |(at, service): (usize, &ServiceForecast)| {
         let name = ServiceName::new(&service.service);
         let mut held = Vec::new();
         if warm_up > 0 {
@@ -78,14 +78,15 @@ pub fn judge(
             held.push(Held::NoObjective);
         }
         let foreseen = service.outlook.foreseen();
-        if let crate::model::Outlook::NotEnoughData { coverage } = service.outlook {
+        if let Outlook::NotEnoughData { coverage } = service.outlook {
             held.push(Held::NotEnoughData { coverage });
         }
         let silent = live.map_or(0, |live| live.silent(&service.service));
         if silent >= STALE_TICKS {
             held.push(Held::Stale { ticks: silent });
         }
-        let confidence = foreseen.map(|f| f.confidence * if silent >= STALE_TICKS { 0.5 } else { 1.0 });
+        let fresh = if silent >= STALE_TICKS { 0.5 } else { 1.0 };
+        let confidence = foreseen.map(|f| believable(&f) * fresh);
         let least = settings.confidence_min;
         if let Some(confidence) = confidence.filter(|confidence| *confidence < least) {
             held.push(Held::LowConfidence { confidence, least });
@@ -102,6 +103,15 @@ pub fn judge(
     forecast.services.iter().enumerate().map(one).collect()
 }
 
+/// How far a probability can be believed. The network's own confidence is how often it expects to be right, which is a toss-up
+/// for a probability of a half, however honest: against what the probability itself promises, p² + (1 − p)², it says whether
+/// the network is as right as it claims. Where little was read, it is low.
+fn believable(foreseen: &Foreseen) -> f64 {
+    let p = foreseen.probability;
+    let promised = p * p + (1.0 - p) * (1.0 - p);
+    (foreseen.confidence / promised).min(1.0)
+}
+
 impl std::fmt::Display for Held {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -115,5 +125,45 @@ impl std::fmt::Display for Held {
             Held::InBreach => f.write_str("in breach now"),
             Held::Untrained => f.write_str("the model has learnt nothing"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serving::{ForesightConfig, ObjectiveConfig, Read};
+    use midwatch_model::ServiceName;
+
+    fn check(what: &str, outlook: Outlook, ticks: u64, reading: f32, silent_ticks: u64, expected: &[&str]) {
+        let mut live = Live::new(ObjectiveConfig::default(), "m", None, std::iter::empty());
+        let read = |value| Read { service: ServiceName::new("a"), reading: [value; 8], up: None, calm: true };
+        (0..ticks).for_each(|_| drop(live.tick(&[read(reading)])));
+        (0..silent_ticks).for_each(|_| drop(live.tick(&[])));
+        let graph = Foreseen { probability: 0.0, minutes: 0.0, confidence: 0.0 };
+        let services = vec![ServiceForecast { service: "a".into(), outlook }];
+        let forecast = Forecast { horizon_minutes: 15.0, graph, services, path: vec![] };
+        let settings = Settings::from(&ForesightConfig::default());
+        let judged = judge(&forecast, &live.window(2.0, &[]), Some(&live), &settings, true);
+        let held: Vec<String> = judged[0].held.iter().map(ToString::to_string).collect();
+        assert_eq!(held, expected, "{what}");
+    }
+
+    fn foreseen(probability: f64, confidence: f64) -> Outlook {
+        Outlook::Foreseen(Foreseen { probability, minutes: 3.0, confidence })
+    }
+
+    #[test]
+    fn every_gate_says_why_it_holds_an_alarm_back() {
+        // A network that is as often right as it claims: 0.8² + 0.2².
+        let sure = foreseen(0.8, 0.68);
+        check("nothing", sure, 40, 0.3, 0, &[]);
+        check("a toss-up is honest", foreseen(0.5, 0.5), 40, 0.3, 0, &[]);
+        check("too early", sure, 12, 0.3, 0, &["warming up, 18 ticks left"]);
+        check("unsure", foreseen(0.8, 0.4), 40, 0.3, 0, &["confidence 0.59 is below 0.70"]);
+        check("silent", sure, 40, 0.3, 3, &["nothing read for 3 ticks", "confidence 0.50 is below 0.70"]);
+        let gaps = Outlook::NotEnoughData { coverage: 0.3 };
+        check("gaps", gaps, 40, 0.3, 0, &["only 30 % of it was read"]);
+        let unread = ["neither latency nor errors are read"];
+        check("nothing is usual yet", sure, 8, 0.3, 0, &["warming up, 22 ticks left", unread[0]]);
     }
 }
