@@ -314,6 +314,9 @@ impl Incident {
 
     fn diagnosed(&mut self, verdict: &Verdict, at: Timestamp) {
         let name = |v: &Verdict| v.root().map(|h| (h.component.clone(), h.cause));
+        if self.verdict.as_ref().is_some_and(|known| known.foreseen) && !verdict.foreseen {
+            self.happened();
+        }
         let before = self.verdict.as_ref().and_then(name);
         let now = name(verdict);
         if now != before || self.verdict_since.is_none() {
@@ -330,6 +333,17 @@ impl Incident {
         if matches!(self.state, State::Correlating | State::Investigating | State::Diagnosed) {
             self.state = if now.is_some() { State::Diagnosed } else { State::Investigating };
         }
+    }
+
+    /// What was foreseen has happened: what was to be done early, and was asked for, is not what is to be done now.
+    fn happened(&mut self) {
+        if matches!(self.state, State::Diagnosed | State::AwaitingApproval) {
+            self.begin_again();
+        }
+        self.verdict = None;
+        self.plan = None;
+        self.waiting = None;
+        self.approval = None;
     }
 
     /// Nothing was done, so nothing is known of what came back: it is looked at anew.

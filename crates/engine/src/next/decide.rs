@@ -35,7 +35,9 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
     let fresh = facts.diagnose(incident, config.poll_interval_s);
     // After an action the world shows its effects, so the verdict that led to it stands, unless symptoms have joined
     // since that point elsewhere, or its remedy has failed and what is left has another cause.
+    let only_foreseen = incident.verdict.as_ref().is_some_and(|known| known.foreseen);
     let news = untouched
+        || only_foreseen
         || (incident.has_news() && points_elsewhere(incident, facts, &fresh))
         || is_refuted(incident, facts, &fresh, config);
     if news && differs(incident.verdict.as_ref(), &fresh) {
@@ -83,6 +85,9 @@ fn is_refuted(incident: &Incident, facts: &Facts, fresh: &Verdict, config: &Engi
 /// Whether the new verdict says something else: another cause or component, another change, or clearly more certainty.
 pub(super) fn differs(known: Option<&Verdict>, fresh: &Verdict) -> bool {
     let Some(known) = known else { return true };
+    if known.foreseen != fresh.foreseen {
+        return true;
+    }
     match (known.root(), fresh.root()) {
         (None, None) => false,
         (Some(a), Some(b)) => {

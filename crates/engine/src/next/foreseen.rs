@@ -41,7 +41,10 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
 }
 
 fn is_other(known: Option<&(Plan, PlanHash)>, fresh: &Plan) -> bool {
-    known.is_none_or(|(_, hash)| *hash != fresh.hash())
+    // What moves most, and with it the cause that it looks like, may change with every tick.
+    let same =
+        |a: &Plan| a.steps.iter().map(|step| &step.action).eq(fresh.steps.iter().map(|step| &step.action));
+    known.is_none_or(|(known, _)| !same(known))
 }
 
 /// Puts the next step to the gate. Where none is left, nothing more can be done early: when it happens, it is an incident like

@@ -1,6 +1,6 @@
 //! Forecasts in the simulated world: made, kept, graded, and what follows from an alarm. The model is the one that ships.
 
-use crate::harness::{Rig, TICKS_MAX, scale};
+use crate::harness::{Rig, TICKS_MAX, restart, scale};
 use crate::world::Felt;
 use midwatch_engine::{EngineConfig, LedgerRow, SettingsChange};
 use midwatch_incident::{Incident, State};
@@ -63,14 +63,15 @@ async fn a_ramp_is_foreseen_and_graded_as_a_hit_and_the_incident_goes_on_when_it
     let late = until(&rig, "real", |incident| !incident.is_predicted()).await;
     assert_eq!(late.id, early.id, "{}", rig.story().await);
     assert!(late.signals.iter().any(|signal| signal.kind == SignalKind::Anomaly));
-    until(&rig, "diagnosed", |i| i.verdict.as_ref().is_some_and(|verdict| !verdict.foreseen)).await;
+    let diagnosed = |i: &Incident| i.verdict.as_ref().is_some_and(|verdict| !verdict.foreseen);
+    let known = until(&rig, "diagnosed", diagnosed).await;
+    assert!(known.plan.is_none_or(|(plan, _)| plan.steps[0].action == restart()), "{}", rig.story().await);
 
     let ledger = rig.engine.ledger();
     let payment = &row(&ledger.rows, "payment").summary;
     assert_eq!((payment.hits, payment.missed, payment.false_alarms), (1, 0, 0), "{payment:?}");
     assert!(payment.median_lead_s.is_some_and(|lead| lead > 30.0), "{payment:?}");
     assert_eq!(payment.base_rate, Some(1.0), "each forecast of the last minutes came true: {payment:?}");
-    assert!(rig.world.calls().is_empty() || !rig.incidents().await.is_empty());
 
     let before = ledger.rows;
     let rig = rig.reopen().await;
