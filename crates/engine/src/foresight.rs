@@ -108,6 +108,11 @@ impl Foresight {
         self.bell.notify_one();
     }
 
+    /// A service is watched no more.
+    pub(crate) fn forget(&self, gone: &ServiceName) {
+        self.state().live.retain(|service| service != gone);
+    }
+
     /// Somebody did something about a service.
     pub(crate) fn acted(&self, service: &ServiceName) {
         self.state().alarms.acted(service);

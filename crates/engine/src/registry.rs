@@ -69,6 +69,7 @@ impl Engine {
         self.configure(Entry::ServiceUnregistered { service: service.clone() }).await?;
         let mut watch = self.watch.lock().await;
         watch.unregister(&service);
+        self.foresight.forget(&service);
         self.outside.set_services(&watch.registrations());
         Ok(())
     }

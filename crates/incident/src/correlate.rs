@@ -118,14 +118,10 @@ fn foreseen(incident: &Open, hops: usize) -> Belongs {
             score: score_on_graph(hops, 0.0),
             incident: id,
         },
-        Some(_) if hops == 0 => Belongs::Echo {
-            reason: format!("foreseen while the readings of {id} still settle"),
+        // What around it has just been in trouble looks as if it were about to be.
+        Some(_) => Belongs::Echo {
+            reason: format!("foreseen {hops} hops from {id}, whose readings still settle"),
             incident: id,
-        },
-        Some(_) => Belongs::Opens {
-            reason: format!("foreseen {hops} hops from {id}, which has recovered"),
-            score: score_on_graph(hops, 0.0),
-            parent: Some(id),
         },
     }
 }
@@ -414,6 +410,22 @@ mod tests {
         let (topology, config) = (Topology::default(), IncidentConfig::default());
         let answer = correlate(&signal(service, metric), &[&incident], &lab(), &topology, &config);
         matches!(answer, Belongs::Joins { .. })
+    }
+
+    #[test]
+    fn what_is_foreseen_joins_open_trouble_and_never_reopens_what_is_over() {
+        let foreseen = |recovered_at: Option<Timestamp>, service: &str| {
+            let incident = Open { recovered_at, ..open(State::Diagnosed, "payment", &["payment"], &[]) };
+            let forecast = Signal { kind: SignalKind::Forecast, ..alert(service, None, 5.0) };
+            let (topology, config) = (Topology::default(), IncidentConfig::default());
+            correlate(&forecast, &[&incident], &lab(), &topology, &config)
+        };
+        let over = Some(Timestamp::UNIX_EPOCH);
+        assert!(matches!(foreseen(None, "payment"), Belongs::Joins { .. }));
+        assert!(matches!(foreseen(None, "gateway"), Belongs::Joins { .. }));
+        assert!(matches!(foreseen(over, "payment"), Belongs::Echo { .. }));
+        assert!(matches!(foreseen(over, "gateway"), Belongs::Echo { .. }));
+        assert!(matches!(foreseen(None, "mail"), Belongs::Opens { .. }));
     }
 
     #[test]

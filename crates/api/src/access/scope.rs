@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Scope {
-    /// See everything: incidents, evidence, metrics, configuration without secrets.
+    /// See everything: incidents, evidence, metrics, forecasts, configuration without secrets.
     Read,
     /// Bring alerts and changes.
     Ingest,

@@ -89,7 +89,7 @@ async fn what_may_be_changed_at_run_time_is_checked_and_on_record() {
         (json!({ "by": "ann", "mode": "auto" }), "unknown field `mode`"),
     ] {
         let answer = ask(&door, Method::PATCH, "/api/v1/config", &body).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}: {answer:?}");
+        assert!(answer.status.is_client_error(), "{body}: {answer:?}");
         assert!(answer.error().contains(said), "{body}: {}", answer.error());
     }
     let body = json!({ "by": "ann", "foresight": { "alarm_from": "high", "enabled": false } });

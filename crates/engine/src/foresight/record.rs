@@ -13,7 +13,7 @@ use midwatch_model::{
 use midwatch_prediction::model::{Forecast, Moved};
 use midwatch_prediction::serving::{Held, Judged, Ledger, Remembered, Turn, judge};
 use midwatch_prediction::window::{Quantity, Window};
-use midwatch_store::{Append, Commit, Store, StoreError};
+use midwatch_store::{Append, Commit, IntakeRow, Store};
 use serde::{Deserialize, Serialize};
 
 /// Name of the snapshot that holds what is usual, the ledger and how far it has read.
@@ -189,46 +189,53 @@ impl Engine {
 
     /// Appends what waits, and takes it into the ledger once it is durable.
     pub(super) async fn record_forecasts(&self) -> Result<(), EngineError> {
-        let now = self.now();
-        let (lines, signals, head) = {
-            let state = self.foresight.state();
-            (state.lines.clone(), state.signals.clone(), state.head)
+        let (lines, signals) = {
+            let mut state = self.foresight.state();
+            (std::mem::take(&mut state.lines), std::mem::take(&mut state.signals))
         };
         if lines.is_empty() {
             return Ok(());
         }
+        let recorded = self.append_forecasts(lines.clone(), signals.clone()).await;
+        let mut state = self.foresight.state();
+        match recorded {
+            Ok(head) => {
+                state.ledger.take(&lines);
+                state.head = head;
+            }
+            Err(error) => {
+                state.lines.splice(0..0, lines);
+                state.signals.splice(0..0, signals);
+                state.head = Head::default();
+                return Err(error);
+            }
+        }
+        drop(state);
+        if !signals.is_empty() {
+            self.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Lines, signals and what is remembered in one commit; where the stream ends then.
+    async fn append_forecasts(&self, lines: Vec<Line>, signals: Vec<IntakeRow>) -> Result<Head, EngineError> {
+        let now = self.now();
         let day = today(now);
-        let stream = StreamId::Forecasts(day);
+        let (stream, head) = (StreamId::Forecasts(day), self.foresight.state().head);
         let expected = match head.0.filter(|(of, _)| *of == day) {
             Some((_, seq)) => seq,
             None => self.store.read(&stream).await?.len(),
         };
-        let (taken, has_signals) = (lines.len(), !signals.is_empty());
-        let after_this = expected + taken as u64;
-        let snapshot = self.foresight.snapshot(&lines, day, after_this);
+        let end = expected + lines.len() as u64;
+        let snapshot = self.foresight.snapshot(&lines, day, end);
         let commit = Commit {
             appends: vec![Append { stream, expected, lines }],
             intake: signals,
             snapshots: snapshot.into_iter().map(|bytes| (SNAPSHOT.to_owned(), now, bytes)).collect(),
             ..Commit::default()
         };
-        let committed = self.store.commit(commit).await;
-        let mut state = self.foresight.state();
-        match committed {
-            Ok(()) => {
-                let done: Vec<Line> = state.lines.drain(..taken).collect();
-                state.ledger.take(&done);
-                state.signals.clear();
-                state.head = Head(Some((day, after_this)));
-            }
-            Err(StoreError::Conflict { .. }) => state.head = Head::default(),
-            Err(error) => return Err(error.into()),
-        }
-        drop(state);
-        if has_signals {
-            self.wake.notify_one();
-        }
-        Ok(())
+        self.store.commit(commit).await?;
+        Ok(Head(Some((day, end))))
     }
 }
 
