@@ -140,7 +140,9 @@ fn ledger(answer: &Value) {
         .filter(|of| of["index"].is_number())
         .map(|of| format!("{} {}", text(of, "quantity").replace('_', " "), number(&of["index"], 2)))
         .collect();
-    if !drift.is_empty() {
+    if drift.is_empty() {
+        out!("\nDrift of the inputs is measured against the first day, which is not over yet.");
+    } else {
         out!(
             "\nDrift of the inputs against the first day (from 0.25 on it is another population): {}",
             drift.join(", ")

@@ -81,7 +81,10 @@ impl Drift {
     #[must_use]
     pub fn quantities(&self) -> Vec<QuantityDrift> {
         let of = |quantity: &Quantity| {
-            let index = index(&self.reference[*quantity as usize], &self.lately[*quantity as usize]);
+            let place = *quantity as usize;
+            // Before the first day is over, both are the same readings.
+            let index =
+                self.has_reference().then(|| index(&self.reference[place], &self.lately[place])).flatten();
             QuantityDrift { quantity: *quantity, index, drifted: index.is_some_and(|i| i >= DRIFTED) }
         };
         Quantity::ALL.iter().map(of).collect()
