@@ -30,6 +30,7 @@ const EDGES: [(&str, &[&str]); 21] = [
             "incident",
             "knowledge",
             "diagnosis",
+            "prediction",
             "decision",
             "action",
             "verification",

@@ -3,6 +3,7 @@
 mod alerts;
 mod changes;
 pub(crate) mod dead_letters;
+mod forecasts;
 mod incidents;
 mod knowledge;
 mod lineage;
@@ -53,6 +54,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(services::graph))
         .routes(routes!(watch::health))
         .routes(routes!(watch::status))
-        .routes(routes!(watch::config))
+        .routes(routes!(watch::config, watch::change_config))
+        .routes(routes!(forecasts::list))
+        .routes(routes!(forecasts::ledger))
+        .routes(routes!(forecasts::predict))
         .route("/metrics", axum::routing::get(crate::metrics::metrics))
 }

@@ -34,6 +34,6 @@ mod resume;
 pub use config::{AutonomyRule, DecisionConfig};
 pub use gate::{Authorized, GateInput, decide};
 pub use history::{PastAction, ServiceHistory};
-pub use plan::{PlanInput, plan};
+pub use plan::{PlanInput, plan, plan_ahead};
 pub use policy::{Policy, PolicyError};
 pub use resume::resume;

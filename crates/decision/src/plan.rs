@@ -3,7 +3,7 @@
 use crate::DecisionConfig;
 use midwatch_model::action::TargetState;
 use midwatch_model::plan::Priority;
-use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep};
+use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep, Tier};
 
 /// What a plan is made from.
 pub struct PlanInput<'a> {
@@ -25,10 +25,41 @@ pub struct PlanInput<'a> {
 const REPLICAS_CRITICAL: u32 = 4;
 const REPLICAS_HIGH: u32 = 3;
 
+/// Replicas that a service is pre-warmed to when a failure is likelier than not.
+const REPLICAS_MEDIUM: u32 = 2;
+
+/// Builds the plan for a failure that is foreseen: more instances first, and when it is all but certain, a breaker that keeps
+/// callers from waiting. By the severity tiers; below them, nothing is done early.
+#[must_use]
+pub fn plan_ahead(input: &PlanInput<'_>, tier: Tier) -> Plan {
+    let least = match tier {
+        Tier::Low => None,
+        Tier::Medium => Some(REPLICAS_MEDIUM),
+        Tier::High => Some(REPLICAS_HIGH),
+        Tier::Critical => Some(REPLICAS_CRITICAL),
+    };
+    let mut actions = Vec::new();
+    if let Some((target, least)) = input.target.zip(least) {
+        let ceiling = input.config.max_replicas.min(target.max_replicas);
+        let replicas = least.max(target.replicas + 1).min(ceiling);
+        if replicas > target.replicas {
+            let scale = Action::Scale { target: input.root.component.clone(), replicas };
+            actions.push((target, scale, "instances that are warm before the load is there"));
+        }
+        if tier == Tier::Critical && input.has_callers && !target.circuit_open {
+            let open = Action::CircuitBreak { target: input.root.component.clone(), open: true };
+            actions.push((target, open, "callers degrade instead of failing with it"));
+        }
+    }
+    let untried = actions.into_iter().filter(|(_, action, _)| !input.tried.contains(&action.kind()));
+    let steps = untried.map(|(target, action, why)| step(input, target, action, why.to_owned())).collect();
+    finished(input, steps)
+}
+
 /// Builds the plan: the remedy that fits the cause first, second choices after it, a person last.
 #[must_use]
 pub fn plan(input: &PlanInput<'_>) -> Plan {
-    let mut steps: Vec<PlanStep> = match input.target {
+    let steps: Vec<PlanStep> = match input.target {
         Some(target) => {
             let untried =
                 remedies(input, target).into_iter().filter(|(a, _)| !input.tried.contains(&a.kind()));
@@ -36,6 +67,11 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         }
         None => Vec::new(),
     };
+    finished(input, steps)
+}
+
+/// The first step at once, the others if it does not help, a person last.
+fn finished(input: &PlanInput<'_>, mut steps: Vec<PlanStep>) -> Plan {
     for (index, step) in steps.iter_mut().enumerate() {
         step.priority = if index == 0 { Priority::Immediate } else { Priority::Within15Min };
     }

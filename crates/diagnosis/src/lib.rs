@@ -45,6 +45,7 @@ pub fn diagnose(input: &DiagnosisInput<'_>) -> Verdict {
         ranked,
         next_query,
         freshness,
+        foreseen: false,
     }
 }
 

@@ -37,6 +37,7 @@ pub fn second_look(input: &DiagnosisInput<'_>, first: Verdict, answer: &Answer) 
         ranked,
         next_query: None,
         freshness: first.freshness,
+        foreseen: false,
     }
 }
 

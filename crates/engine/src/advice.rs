@@ -237,7 +237,10 @@ impl Wish {
         });
         let Some(incident) = Incident::fold(journal.lines()) else { return Wish::None };
         let looked_into = incident.first_verdict_at.is_some() || incident.escalated.is_some();
-        let wants = looked_into && incident.parent.is_none() && incident.resolved_at.is_none();
+        let wants = looked_into
+            && incident.parent.is_none()
+            && incident.resolved_at.is_none()
+            && !incident.is_predicted();
         asked.unwrap_or(if wants { Wish::Opinion } else { Wish::None })
     }
 }

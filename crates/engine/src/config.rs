@@ -6,6 +6,7 @@ use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_oncall::{Receiver, RoutingTree};
+use midwatch_prediction::serving::ForesightConfig;
 use midwatch_report::ToldIncidents;
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
@@ -64,6 +65,7 @@ pub struct EngineConfig {
     pub told_incidents: ToldIncidents,
     pub retention: Retention,
     pub knowledge: KnowledgeConfig,
+    pub foresight: ForesightConfig,
     /// Where people reach this server; part of what receivers are told.
     pub external_url: String,
 }

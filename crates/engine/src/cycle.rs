@@ -56,7 +56,7 @@ pub(crate) async fn cycle_all(engine: &Engine) -> Result<(), EngineError> {
         .into_iter()
         .filter_map(|(stream, _)| match stream {
             StreamId::Incident(id) => Some(id),
-            StreamId::Service(_) | StreamId::Config | StreamId::Silences => None,
+            StreamId::Service(_) | StreamId::Config | StreamId::Silences | StreamId::Forecasts(_) => None,
         })
         .collect();
     ids.extend(engine.store.incidents(true, u32::MAX).await?.into_iter().map(|row| IncidentId::new(row.id)));

@@ -1,5 +1,6 @@
 //! Gathering: everything that the next step depends on, as one value.
 
+use crate::foresight::Outlook;
 use crate::{Engine, EngineError};
 use futures::future::join_all;
 use midwatch_connectors::{LogDigest, Probe};
@@ -12,7 +13,7 @@ use midwatch_model::journal::StreamId;
 use midwatch_model::redact::redact;
 use midwatch_model::{
     Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph, ServiceName, Signal,
-    Timestamp, Verdict, after, promql, seconds_between,
+    SignalKind, Timestamp, Verdict, after, promql, seconds_between,
 };
 use midwatch_signal::SeriesStatus;
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,8 @@ pub(crate) struct Facts {
     pub targets: BTreeMap<ServiceName, Result<TargetState, String>>,
     pub histories: BTreeMap<ServiceName, ServiceHistory>,
     pub past: Vec<PastIncident>,
+    /// What is foreseen of the incident's services.
+    pub outlook: Outlook,
     /// What an investigation of everything at hand found, where the first look was not conclusive.
     pub second: Option<Arc<Answer>>,
     pub namespaces: BTreeMap<ServiceName, Option<String>>,
@@ -159,6 +162,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
         targets: BTreeMap::new(),
         histories: BTreeMap::new(),
         past: Vec::new(),
+        outlook: engine.outlook(incident.services().iter()),
         second: None,
         namespaces: registrations.iter().map(|r| (name(r), r.namespace.clone())).collect(),
         owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
@@ -328,7 +332,9 @@ impl Facts {
                 status.stale || status.suspicious || !is_back(status, signal.baseline.as_ref())
             })
         };
-        incident.signals.iter().filter(|signal| untouched || lasts(signal)).cloned().collect()
+        // What was only foreseen is no symptom.
+        let happened = incident.signals.iter().filter(|signal| signal.kind != SignalKind::Forecast);
+        happened.filter(|signal| untouched || lasts(signal)).cloned().collect()
     }
 
     /// A series is abnormal if it has signalled in this incident, or if it was suspicious before its last sample and is

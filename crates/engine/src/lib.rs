@@ -21,6 +21,7 @@ mod door;
 mod duplicates;
 mod error;
 mod family;
+mod foresight;
 mod gather;
 mod handover;
 mod incident_alerts;
@@ -48,6 +49,9 @@ pub use desk::{Held, Known, KnownGroup, Suppression};
 pub use dispatch::run;
 pub use door::{Feed, Incoming, IncomingChanges, ReceivedChanges, Subscription};
 pub use error::EngineError;
+pub use foresight::{
+    Ask, ForecastAnswer, PredictBody, Reported, SettingsChange, SettingsError, Shown, foresee,
+};
 pub use knowledge::{
     Answer, Candidate, Consulted, Embed, FoundBy, FoundPart, Indexed, KnowledgeConfig, Listed, Load, Model,
     ModelAway, Origin, Question, ReviewRequest, Written,
@@ -59,6 +63,7 @@ pub use views::{incident_row, rebuild};
 pub use watch::{Health, Watch};
 
 pub use midwatch_knowledge::Collection;
+pub use midwatch_prediction::serving::LedgerRow;
 pub use midwatch_report::ToldIncidents;
 
 use desk::Desk;
@@ -88,6 +93,7 @@ pub struct Engine {
     /// Held by who changes what is watched, so that memory changes in the order of the journal.
     registering: Mutex<()>,
     knowledge: Arc<knowledge::Knowledge>,
+    foresight: foresight::Foresight,
     /// Rung when a person or a webhook has given the loop something to do before its next tick.
     wake: Notify,
     /// Rung when there may be somebody to tell.
@@ -110,6 +116,7 @@ impl Engine {
         let watch = Watch::load(&config, &store, clock.now()).await?;
         let desk = Desk::load(&config, &store, clock.now()).await?;
         let knowledge = knowledge::Knowledge::load(&config.knowledge, &store).await?;
+        let foresight = foresight::Foresight::load(&config, &store, clock.now()).await?;
         outside.set_services(&watch.registrations());
         let (watch, desk) = (Mutex::new(watch), Mutex::new(desk));
         Ok(Self {
@@ -128,6 +135,7 @@ impl Engine {
             looks: second::Looks::default(),
             registering: Mutex::default(),
             knowledge,
+            foresight,
             wake: Notify::new(),
             tell: Notify::new(),
         })

@@ -1,6 +1,7 @@
 //! What to do next with an incident: a pure function of its journal and of gathered facts.
 
 mod decide;
+mod foreseen;
 mod observe;
 
 use crate::EngineConfig;
@@ -10,7 +11,7 @@ use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{GateRecord, Mode};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, VerifiedJournal};
-use midwatch_model::{Action, ActionKey, Timestamp, after, seconds_between};
+use midwatch_model::{Action, ActionKey, SignalKind, Timestamp, after, seconds_between};
 
 /// The next step.
 pub(crate) enum Step {
@@ -62,6 +63,11 @@ pub(crate) fn next_step(
         return Step::Reconcile(pending.intent.clone());
     }
     match incident.state {
+        State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval
+            if incident.is_predicted() =>
+        {
+            foreseen::decide(incident, facts, config, policy)
+        }
         State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
             decide::decide(incident, facts, config, policy)
         }
@@ -138,6 +144,8 @@ pub(crate) fn wake_at(incident: &Incident, config: &EngineConfig) -> Option<Time
 /// Whether every series that signalled is normal again against its frozen baseline, on a fresh sample, and has been
 /// since `calm_s` ago.
 fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
+    // What was foreseen beside what happened does not keep the incident open.
+    let happened = |signal: &&midwatch_model::Signal| signal.kind != SignalKind::Forecast;
     let normal = |signal: &midwatch_model::Signal| {
         let Some(metric) = signal.metric else { return facts.has_passed(&signal.service) };
         facts.status(&signal.service, metric).is_some_and(|status| {
@@ -145,5 +153,6 @@ fn is_calm(incident: &Incident, facts: &Facts, calm_s: f64) -> bool {
             !status.suspicious && !status.stale && frozen
         })
     };
-    seconds_between(incident.last_signal_at, facts.now) >= calm_s && incident.signals.iter().all(normal)
+    seconds_between(incident.last_signal_at, facts.now) >= calm_s
+        && incident.signals.iter().filter(happened).all(normal)
 }

@@ -53,6 +53,8 @@ pub(crate) async fn take_in(engine: &Engine, poll: Poll, now: Timestamp) -> Resu
         let mut fresh = || SignalId::new(format!("sig-{}", ids.next(now)));
         watch.history.take(&poll.samples);
         let signals = watch.detectors.observe(now, &poll.samples, &mut fresh);
+        let suspects = watch.detectors.suspects();
+        engine.foresight.take(now, &poll.samples, &suspects, &watch.graph, &engine.config);
         // A series signals once: what the store did not take at the last poll is handed in again.
         watch.unsaved.extend(signals.iter().map(|signal| received(signal, now, "midwatch's detectors")));
         commit.intake = watch.unsaved.clone();

@@ -121,7 +121,13 @@ pub(crate) async fn record(
         }
         match engine.store.commit(commit).await {
             Err(error @ StoreError::Conflict { .. }) => last = Some(error),
-            other => return Ok(other?),
+            other => {
+                other?;
+                if outcome.may_have_changed_target() && intent.undoes.is_none() {
+                    engine.foresight.acted(intent.action.target());
+                }
+                return Ok(());
+            }
         }
     }
     last.map_or(Ok(()), |error| Err(error.into()))

@@ -69,12 +69,13 @@ impl Engine {
         self.configure(Entry::ServiceUnregistered { service: service.clone() }).await?;
         let mut watch = self.watch.lock().await;
         watch.unregister(&service);
+        self.foresight.forget(&service);
         self.outside.set_services(&watch.registrations());
         Ok(())
     }
 
     /// Appends an entry to the stream of what is configured at run time.
-    async fn configure(&self, entry: Entry) -> Result<(), EngineError> {
+    pub(crate) async fn configure(&self, entry: Entry) -> Result<(), EngineError> {
         let mut attempt = 0;
         loop {
             let journal = self.store.read(&StreamId::Config).await?;

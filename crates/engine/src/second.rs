@@ -27,6 +27,10 @@ pub(crate) struct Look {
 impl Engine {
     /// Investigates everything at hand where the first look is not conclusive; not at every tick.
     pub(crate) async fn look_again(&self, incident: &Incident, facts: &Facts) -> Option<Arc<Answer>> {
+        // What has not happened leaves nothing to look for.
+        if incident.is_predicted() {
+            return None;
+        }
         if facts.diagnose(incident, self.config.poll_interval_s).is_conclusive() {
             return None;
         }

@@ -3,8 +3,8 @@
 use crate::relate::{DEPENDS_ON, SAME_ENTITY, close_in_time};
 use crate::{IncidentConfig, JOIN_POINTS, LINK_POINTS, Members, State, Subject, Topology, relate};
 use midwatch_model::{
-    Entity, IncidentId, Metric, Owner, PartKind, Score, ServiceGraph, ServiceName, Signal, Timestamp,
-    seconds_between,
+    Entity, IncidentId, Metric, Owner, PartKind, Score, ServiceGraph, ServiceName, Signal, SignalKind,
+    Timestamp, seconds_between,
 };
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -101,9 +101,28 @@ pub fn correlate(
         .filter(|(hops, _)| *hops <= config.max_hops)
         .min_by_key(|(hops, incident)| (*hops, Reverse(incident.opened_at)));
     match near {
+        Some((hops, incident)) if signal.kind == SignalKind::Forecast => foreseen(incident, hops),
         Some((hops, incident)) => place(signal, incident, hops),
         None if graph.contains(&signal.service) => apart(config),
         None => place_stranger(signal, open, graph, topology, config),
+    }
+}
+
+/// Places a forecast. What is foreseen near open trouble is part of it; what has recovered is not reopened by what has not
+/// happened.
+fn foreseen(incident: &Open, hops: usize) -> Belongs {
+    let id = incident.id.clone();
+    match incident.recovered_at {
+        None => Belongs::Joins {
+            reason: format!("foreseen {hops} hops from what {id} is about"),
+            score: score_on_graph(hops, 0.0),
+            incident: id,
+        },
+        // What around it has just been in trouble looks as if it were about to be.
+        Some(_) => Belongs::Echo {
+            reason: format!("foreseen {hops} hops from {id}, whose readings still settle"),
+            incident: id,
+        },
     }
 }
 
@@ -273,8 +292,8 @@ fn share_callee(a: &ServiceName, b: &ServiceName, graph: &ServiceGraph) -> bool 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use midwatch_model::Cause;
     use midwatch_model::graph::EdgeKind;
-    use midwatch_model::{Cause, SignalKind};
 
     fn lab() -> ServiceGraph {
         let mut graph = ServiceGraph::default();
@@ -391,6 +410,22 @@ mod tests {
         let (topology, config) = (Topology::default(), IncidentConfig::default());
         let answer = correlate(&signal(service, metric), &[&incident], &lab(), &topology, &config);
         matches!(answer, Belongs::Joins { .. })
+    }
+
+    #[test]
+    fn what_is_foreseen_joins_open_trouble_and_never_reopens_what_is_over() {
+        let foreseen = |recovered_at: Option<Timestamp>, service: &str| {
+            let incident = Open { recovered_at, ..open(State::Diagnosed, "payment", &["payment"], &[]) };
+            let forecast = Signal { kind: SignalKind::Forecast, ..alert(service, None, 5.0) };
+            let (topology, config) = (Topology::default(), IncidentConfig::default());
+            correlate(&forecast, &[&incident], &lab(), &topology, &config)
+        };
+        let over = Some(Timestamp::UNIX_EPOCH);
+        assert!(matches!(foreseen(None, "payment"), Belongs::Joins { .. }));
+        assert!(matches!(foreseen(None, "gateway"), Belongs::Joins { .. }));
+        assert!(matches!(foreseen(over, "payment"), Belongs::Echo { .. }));
+        assert!(matches!(foreseen(over, "gateway"), Belongs::Echo { .. }));
+        assert!(matches!(foreseen(None, "mail"), Belongs::Opens { .. }));
     }
 
     #[test]

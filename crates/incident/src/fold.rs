@@ -5,7 +5,7 @@ use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
 use midwatch_model::{
-    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, Timestamp, Verdict,
+    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, SignalKind, Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -202,7 +202,9 @@ impl Incident {
             | Entry::Worded { .. }
             | Entry::ServiceRegistered { .. }
             | Entry::ServiceUnregistered { .. }
-            | Entry::SilenceSet { .. } => {}
+            | Entry::SilenceSet { .. }
+            | Entry::ConfigChanged { .. }
+            | Entry::Forecast { .. } => {}
             Entry::SignalJoined { signal, .. } => {
                 self.signals.push(signal.clone());
                 self.last_signal_at = at;
@@ -312,6 +314,9 @@ impl Incident {
 
     fn diagnosed(&mut self, verdict: &Verdict, at: Timestamp) {
         let name = |v: &Verdict| v.root().map(|h| (h.component.clone(), h.cause));
+        if self.verdict.as_ref().is_some_and(|known| known.foreseen) && !verdict.foreseen {
+            self.happened();
+        }
         let before = self.verdict.as_ref().and_then(name);
         let now = name(verdict);
         if now != before || self.verdict_since.is_none() {
@@ -328,6 +333,17 @@ impl Incident {
         if matches!(self.state, State::Correlating | State::Investigating | State::Diagnosed) {
             self.state = if now.is_some() { State::Diagnosed } else { State::Investigating };
         }
+    }
+
+    /// What was foreseen has happened: what was to be done early, and was asked for, is not what is to be done now.
+    fn happened(&mut self) {
+        if matches!(self.state, State::Diagnosed | State::AwaitingApproval) {
+            self.begin_again();
+        }
+        self.verdict = None;
+        self.plan = None;
+        self.waiting = None;
+        self.approval = None;
     }
 
     /// Nothing was done, so nothing is known of what came back: it is looked at anew.
@@ -428,6 +444,12 @@ impl Incident {
             Some((VerificationOutcome::Recovered, at, _)) => Some(*at),
             _ => self.resolved_at,
         }
+    }
+
+    /// Whether nothing has happened yet: all that it knows was foreseen.
+    #[must_use]
+    pub fn is_predicted(&self) -> bool {
+        self.signals.iter().all(|signal| signal.kind == SignalKind::Forecast)
     }
 
     /// Services that showed symptoms.

@@ -125,6 +125,13 @@ pub enum Command {
     Train(TrainArgs),
     /// Foresee failures from a recorded window; no server is asked.
     Predict(PredictArgs),
+    /// What the running server foresees, and how its earlier forecasts were graded.
+    Forecast {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: ForecastCommand,
+    },
     /// Planned time in which nothing is opened and nobody is paged.
     Maintenance {
         #[command(flatten)]
@@ -280,6 +287,18 @@ pub enum IncidentCommand {
         id: String,
         /// A folder that does not exist yet or is empty.
         dir: PathBuf,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum ForecastCommand {
+    /// Who will probably break its objective, likeliest first.
+    List,
+    /// Hits, misses and false alarms, whether probabilities meant what they said, and whether inputs have drifted.
+    Ledger {
+        /// Print CSV.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
     },
 }
 
@@ -473,6 +492,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Eval { command } => crate::investigate::eval(command),
         Command::Train(args) => crate::train::run(args).await,
         Command::Predict(args) => crate::predict::run(&args),
+        Command::Forecast { client, command } => client::forecasts::run(&client, command).await,
         Command::Maintenance { client, command } => client::maintenance::run(&client, command).await,
         Command::Dlq { client, command } => client::dead_letters::run(&client, command).await,
         Command::Knowledge { command: KnowledgeCommand::Model { command }, .. } => {

@@ -2,6 +2,7 @@
 
 pub mod dead_letters;
 pub mod export;
+pub mod forecasts;
 pub mod knowledge;
 mod lists;
 pub mod maintenance;

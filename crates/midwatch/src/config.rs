@@ -28,6 +28,7 @@ use midwatch_model::journal::Registration;
 use midwatch_oncall::{
     Integration, NamedIntervals, Receiver, RouteConfig, RoutingConfig, RoutingError, RoutingTree,
 };
+use midwatch_prediction::serving::ForesightConfig;
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, RoutingSection, ServerConfig, StoreConfig};
@@ -57,6 +58,8 @@ pub struct Config {
     pub incident: IncidentConfig,
     /// Runbooks, service docs and past incidents.
     pub knowledge: KnowledgeConfig,
+    /// Forecasts of failures.
+    pub foresight: ForesightConfig,
     /// How alerts are recognised that tell the same.
     pub dedup: DedupConfig,
     /// How alerts are damped that begin and end again and again.
@@ -106,6 +109,7 @@ impl Default for Config {
             detection: DetectionConfig::default(),
             incident: IncidentConfig::default(),
             knowledge: KnowledgeConfig::default(),
+            foresight: ForesightConfig::default(),
             dedup: DedupConfig::default(),
             flap: FlapConfig::default(),
             decision: DecisionConfig::default(),
@@ -262,6 +266,7 @@ impl Config {
                 model_dir: crate::knowledge::model_dir(self.knowledge.model_dir.clone()),
                 ..self.knowledge.clone()
             },
+            foresight: self.foresight.clone(),
             retention: Retention {
                 records_days: self.store.retention_days,
                 requests_days: self.store.request_retention_days,
@@ -371,6 +376,8 @@ mod tests {
             ("[flap]\nchanges = 2", "m.toml:2: flap.changes"),
             ("[dedup.fuzzy]\ntitle_min = 0.2", "dedup.fuzzy.title_min"),
             ("[dedup.source.datadog.window]\nwithin_s = -1.0", "dedup.source.datadog.window.within_s"),
+            ("[foresight]\nhorizon_s = 5", "m.toml:2: foresight.horizon_s is 5"),
+            ("[foresight.objective]\nlatency_factor = 0", "foresight.objective.latency_factor is 0"),
             ("[verification]\nnormal_readings = 0", "verification.normal_readings"),
             ("[[service]]\nname = \"a\"\nhealth = \"ftp://x\"", "health of [[service]] `a`"),
         ] {

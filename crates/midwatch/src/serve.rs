@@ -93,6 +93,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let mut work = JoinSet::new();
     work.spawn(midwatch_engine::run(engine.clone(), stopped.clone()));
     work.spawn(midwatch_engine::tell(engine.clone(), stopped.clone()));
+    work.spawn(midwatch_engine::foresee(engine.clone(), stopped.clone()));
     if let Some(advisor) = advisor(&config)? {
         work.spawn(midwatch_engine::advise(engine.clone(), advisor, stopped.clone()));
     }

@@ -10,8 +10,10 @@ use crate::decision::{Approval, GateRecord, Principal};
 use crate::llm::{Advice, Prose};
 use crate::silence::Silence;
 use crate::{
-    Action, ActionKey, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId, Timestamp, Verdict,
+    Action, ActionKey, ForecastEvent, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId,
+    Timestamp, Verdict,
 };
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// The version of the entry format that this build writes.
@@ -28,6 +30,8 @@ pub enum StreamId {
     Config,
     /// What people do not want to hear of.
     Silences,
+    /// Forecasts of one day (UTC), with what then happened. A day each, so that none grows without bound.
+    Forecasts(Date),
 }
 
 impl std::fmt::Display for StreamId {
@@ -37,6 +41,7 @@ impl std::fmt::Display for StreamId {
             StreamId::Service(name) => write!(f, "service/{name}"),
             StreamId::Config => f.write_str("config"),
             StreamId::Silences => f.write_str("silences"),
+            StreamId::Forecasts(day) => write!(f, "forecasts/{day}"),
         }
     }
 }
@@ -48,10 +53,14 @@ impl std::str::FromStr for StreamId {
         match text.split_once('/') {
             Some(("incident", id)) => Ok(StreamId::Incident(id.into())),
             Some(("service", name)) => Ok(StreamId::Service(name.into())),
+            Some(("forecasts", day)) => day
+                .parse()
+                .map(StreamId::Forecasts)
+                .map_err(|_| format!("`{day}` is not a day; streams of forecasts are forecasts/YYYY-MM-DD")),
             None if text == "config" => Ok(StreamId::Config),
             None if text == "silences" => Ok(StreamId::Silences),
             _ => Err(format!(
-                "`{text}` is not a stream; streams are incident/ID, service/NAME, config and silences"
+                "`{text}` is not a stream; streams are incident/ID, service/NAME, forecasts/DAY, config and silences"
             )),
         }
     }
@@ -256,6 +265,19 @@ pub enum Entry {
         #[schema(value_type = Object)]
         silence: Silence,
     },
+    /// On the config stream: what a person has changed while the server runs.
+    ConfigChanged {
+        /// The section of the configuration.
+        section: String,
+        by: String,
+        /// The fields that were changed, with what they are from now on.
+        #[schema(value_type = Object)]
+        changed: serde_json::Value,
+    },
+    /// On the stream of the day's forecasts.
+    Forecast {
+        event: ForecastEvent,
+    },
 }
 
 /// A service that midwatch watches.
@@ -329,8 +351,10 @@ impl Entry {
             Entry::Reported { .. }
             | Entry::Closed { .. }
             | Entry::ServiceRegistered { .. }
-            | Entry::ServiceUnregistered { .. } => Role::Memory,
+            | Entry::ServiceUnregistered { .. }
+            | Entry::ConfigChanged { .. } => Role::Memory,
             Entry::SilenceSet { .. } => Role::Observer,
+            Entry::Forecast { .. } => Role::Analyzer,
             Entry::Escalated { .. } | Entry::FalseAlarm { .. } => Role::Communicator,
         }
     }
@@ -368,6 +392,8 @@ impl Entry {
             Entry::ServiceRegistered { .. } => "service_registered",
             Entry::ServiceUnregistered { .. } => "service_unregistered",
             Entry::SilenceSet { .. } => "silence_set",
+            Entry::ConfigChanged { .. } => "config_changed",
+            Entry::Forecast { event } => event.name(),
         }
     }
 }

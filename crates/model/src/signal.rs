@@ -13,6 +13,8 @@ pub enum SignalKind {
     Alert,
     /// Found by midwatch's own detectors.
     Anomaly,
+    /// Nothing is wrong yet; midwatch foresees that it will be.
+    Forecast,
 }
 
 /// What "normal" was when a series became suspicious. It never changes afterwards: a rolling baseline would learn the

@@ -65,6 +65,9 @@ pub struct Verdict {
     pub next_query: Option<String>,
     /// Factor by which stale telemetry lowered every confidence: 1 or 0.5.
     pub freshness: f64,
+    /// Nothing has happened yet: it is what will probably happen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreseen: bool,
 }
 
 /// A hypothesis that is less likely than not is no conclusion.
@@ -87,6 +90,7 @@ impl Verdict {
     #[must_use]
     pub fn sentence(&self) -> String {
         match self.root() {
+            Some(h) if self.foreseen => h.reasons.join("; "),
             Some(h) => {
                 let reason = h.reasons.first().map_or(String::new(), |r| format!(": {r}"));
                 if let Some(next) = self.next_query.as_ref().filter(|_| h.confidence < INCONCLUSIVE_BELOW) {

@@ -17,6 +17,9 @@ pub const FEATURE_VERSION: u32 = 1;
 /// Samples that a feature looks back.
 const SAMPLES: usize = 5;
 
+/// Quantities that must be measured of a service at least: of fewer, what is missing counts as missing.
+const MEASURED_MIN: usize = 4;
+
 /// No feature says more than this: beyond it, more of the same is no news.
 const MAX: f32 = 4.0;
 
@@ -30,7 +33,8 @@ pub struct Featured {
     pub values: Vec<Features>,
     /// Of each snapshot and service whether anything was read.
     pub seen: Vec<bool>,
-    /// Of each service the share of its features that could be computed, 0–1.
+    /// Of each service the share of the features of what is measured of it that could be computed, 0–1. A quantity of which
+    /// it is not known what is usual is not measured there.
     pub coverage: Vec<f32>,
     pub services: usize,
 }
@@ -60,7 +64,8 @@ impl Featured {
                 let (values, known) = features(last, normal);
                 featured.values.push(values);
                 featured.seen.push(known > 0);
-                featured.coverage[service] += known as f32 / (QUANTITIES * ticks.len()) as f32;
+                let measured = normal.mean.iter().filter(|mean| mean.is_finite()).count().max(MEASURED_MIN);
+                featured.coverage[service] += known as f32 / (measured * ticks.len()) as f32;
             }
         }
         featured

@@ -1,7 +1,7 @@
 //! Forecasts: which services will fail within the horizon, when, and which way the failure will take.
 //!
-//! Owns: features, the temporal graph network and its rivals, training, the simulator that training needs, cascade paths
-//! and time to exhaustion. Must never: read a clock, a file or a random device. Bytes, times and seeds are inputs.
+//! Owns: features, the temporal graph network and its rivals, training, the simulator that training needs, cascade paths,
+//! time to exhaustion, and what serving keeps (window, gates, alarms, ledger). Must never: read a clock, a file or a random device. Bytes, times and seeds are inputs.
 
 pub mod capacity;
 pub mod cascade;
@@ -14,6 +14,7 @@ pub mod network;
 pub mod random;
 pub mod rivals;
 pub mod score;
+pub mod serving;
 pub mod simulate;
 pub mod train;
 pub mod window;

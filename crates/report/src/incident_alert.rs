@@ -92,7 +92,7 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
     let mut seen = 0;
     let incident = Incident::fold_each(lines, |incident, line| {
         let joined = &incident.signals[seen..];
-        own |= joined.iter().any(|signal| signal.kind == SignalKind::Anomaly);
+        own |= joined.iter().any(|signal| signal.kind != SignalKind::Alert);
         let told = joined.iter().filter_map(|signal| signal.severity).max();
         seen = incident.signals.len();
         diagnosed |= incident.verdict.is_some();
@@ -115,7 +115,7 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
     })?;
     let at = lines.last().map_or(incident.opened_at, |line| line.at);
     let alerts = episodes.into_iter().map(|(face, episode)| alert(&incident, face, &episode, at, url));
-    let anomalies = incident.signals.iter().filter(|signal| signal.kind == SignalKind::Anomaly);
+    let anomalies = incident.signals.iter().filter(|signal| signal.kind != SignalKind::Alert);
     Some(IncidentAlerts {
         alerts: alerts.collect(),
         anomalies: anomalies.map(|signal| signal.id.clone()).take(ON_RECORD_MAX).collect(),

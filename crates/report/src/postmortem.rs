@@ -150,6 +150,7 @@ fn wrapped(line: &str) -> String {
 
 pub(crate) fn outcome(incident: &Incident) -> String {
     let end = match incident.state {
+        State::FalseAlarm if incident.is_predicted() => "what was foreseen did not happen".into(),
         State::FalseAlarm => "marked as a false alarm by a person".into(),
         State::Resolved | State::Closed => match remedy(incident) {
             Some(effect) => format!("recovered after \"{}\"", effect.intent.action.sentence()),

@@ -39,6 +39,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Opened { signal, .. } => format!("Incident opened: {}", heard(signal)),
         Entry::SignalJoined { signal, reason, .. } => format!("Joined: {} ({reason})", heard(signal)),
         Entry::Linked { parent, score } => format!("Child of {parent}: {}", score.sentence()),
+        Entry::Diagnosed { verdict, .. } if verdict.foreseen => format!("Foreseen: {}", verdict.sentence()),
         Entry::Diagnosed { verdict, .. } => format!("Verdict: {}", verdict.sentence()),
         Entry::Planned { plan, hash } => {
             let steps = plan.steps.iter().map(|s| s.action.sentence()).collect::<Vec<_>>().join("; else ");
@@ -92,6 +93,8 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
         Entry::ServiceUnregistered { service } => format!("Service {service} is not watched any more"),
         Entry::SilenceSet { silence } => silenced(silence),
+        Entry::ConfigChanged { section, by, changed } => format!("{by} changed [{section}]: {changed}"),
+        Entry::Forecast { event } => format!("Forecast: {}", event.name().replace('_', " ")),
     }
 }
 
@@ -151,7 +154,7 @@ fn heard(signal: &Signal) -> String {
         SignalKind::Alert => {
             format!("{} says of {}: \"{}\"", signal.origin, signal.service, signal.summary)
         }
-        SignalKind::Anomaly => signal.summary.clone(),
+        SignalKind::Anomaly | SignalKind::Forecast => signal.summary.clone(),
     }
 }
 

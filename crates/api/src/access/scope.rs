@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Scope {
-    /// See everything: incidents, evidence, metrics, configuration without secrets.
+    /// See everything: incidents, evidence, metrics, forecasts, configuration without secrets.
     Read,
     /// Bring alerts and changes.
     Ingest,
@@ -41,11 +41,13 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 19] = [
+const WRITES: [(&str, Scope); 20] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
     ("/api/v2/alerts", Scope::Ingest),
+    // A question: nothing is written.
+    ("/api/v1/predict", Scope::Read),
     ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
     ("/api/v1/approvals", Scope::Act),
     ("/api/v1/actions", Scope::Act),

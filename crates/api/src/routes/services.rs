@@ -56,7 +56,7 @@ pub(crate) async fn unregister(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The service graph with the health of each node.
+/// The service graph with the health of each node, and what is foreseen of it.
 #[utoipa::path(get, path = "/api/v1/graph", tag = "services", responses((status = 200, body = Object)))]
 pub(crate) async fn graph(State(api): State<Api>) -> Json<Value> {
     Json(graph_of(&api.engine).await)
@@ -65,6 +65,7 @@ pub(crate) async fn graph(State(api): State<Api>) -> Json<Value> {
 pub(crate) async fn graph_of(engine: &Engine) -> Value {
     let (_, graph) = engine.services().await;
     let series = engine.series().await;
+    let foreseen = engine.forecasts().ok();
     let nodes: Vec<Value> = graph
         .services()
         .map(|service| {
@@ -78,7 +79,8 @@ pub(crate) async fn graph_of(engine: &Engine) -> Value {
             } else {
                 "normal"
             };
-            json!({ "service": service, "health": health })
+            let forecast = foreseen.as_ref().and_then(|shown| shown.of(service));
+            json!({ "service": service, "health": health, "forecast": forecast })
         })
         .collect();
     json!({ "nodes": nodes, "edges": graph.edges().collect::<Vec<_>>() })

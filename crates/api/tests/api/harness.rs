@@ -99,7 +99,7 @@ impl Door {
             cors_origins: wanted.cors_origins,
             trusted_proxies: wanted.trusted_proxies,
             listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
-            shown: Value::Null,
+            shown: serde_json::json!({ "foresight": {} }),
             lab: None,
             version: "test",
         };
@@ -179,6 +179,7 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         told_incidents: Default::default(),
         retention: Default::default(),
         knowledge: Default::default(),
+        foresight: Default::default(),
         external_url: "http://midwatch".into(),
     }
 }

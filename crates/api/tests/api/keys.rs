@@ -19,13 +19,17 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 55] = [
+const ROUTES: [(&str, &str, Option<Scope>); 59] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
     ("GET", "/api/v1/openapi.json", Some(Scope::Read)),
     ("GET", "/api/v1/status", Some(Scope::Read)),
     ("GET", "/api/v1/config", Some(Scope::Read)),
+    ("PATCH", "/api/v1/config", Some(Scope::Admin)),
+    ("GET", "/api/v1/forecasts", Some(Scope::Read)),
+    ("GET", "/api/v1/forecasts/ledger", Some(Scope::Read)),
+    ("POST", "/api/v1/predict", Some(Scope::Read)),
     ("GET", "/api/v1/alerts", Some(Scope::Read)),
     ("GET", "/api/v1/alerts/{id}", Some(Scope::Read)),
     ("GET", "/api/v1/alerts/{id}/lineage", Some(Scope::Read)),

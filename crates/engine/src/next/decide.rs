@@ -35,7 +35,9 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
     let fresh = facts.diagnose(incident, config.poll_interval_s);
     // After an action the world shows its effects, so the verdict that led to it stands, unless symptoms have joined
     // since that point elsewhere, or its remedy has failed and what is left has another cause.
+    let only_foreseen = incident.verdict.as_ref().is_some_and(|known| known.foreseen);
     let news = untouched
+        || only_foreseen
         || (incident.has_news() && points_elsewhere(incident, facts, &fresh))
         || is_refuted(incident, facts, &fresh, config);
     if news && differs(incident.verdict.as_ref(), &fresh) {
@@ -81,8 +83,11 @@ fn is_refuted(incident: &Incident, facts: &Facts, fresh: &Verdict, config: &Engi
 }
 
 /// Whether the new verdict says something else: another cause or component, another change, or clearly more certainty.
-fn differs(known: Option<&Verdict>, fresh: &Verdict) -> bool {
+pub(super) fn differs(known: Option<&Verdict>, fresh: &Verdict) -> bool {
     let Some(known) = known else { return true };
+    if known.foreseen != fresh.foreseen {
+        return true;
+    }
     match (known.root(), fresh.root()) {
         (None, None) => false,
         (Some(a), Some(b)) => {
@@ -97,7 +102,7 @@ fn differs(known: Option<&Verdict>, fresh: &Verdict) -> bool {
     }
 }
 
-fn diagnosed(verdict: Verdict, facts: &Facts, incident: &Incident) -> Step {
+pub(super) fn diagnosed(verdict: Verdict, facts: &Facts, incident: &Incident) -> Step {
     // Milliseconds from the newest signal to the verdict: what the person on call waited for.
     let elapsed_ms = seconds_between(incident.last_signal_at, facts.now).max(0.0) * 1000.0;
     Step::Record(vec![Entry::Diagnosed { verdict, elapsed_ms }])
@@ -215,7 +220,7 @@ fn exhausted(incident: &Incident, tried: usize) -> String {
     }
 }
 
-fn put_to_gate(
+pub(super) fn put_to_gate(
     incident: &Incident,
     facts: &Facts,
     config: &EngineConfig,
@@ -247,7 +252,7 @@ fn put_to_gate(
         now: facts.now,
         config: &config.decision,
         policy,
-        mode: config.mode,
+        mode: mode(incident, facts, config),
         dry_run: config.dry_run,
         principal: &principal,
         incident: Some(&incident.id),
@@ -271,6 +276,14 @@ fn put_to_gate(
     match authorized {
         Some(authorized) => Step::Act { record, authorized, seen: history.records },
         None => held_back(incident, facts, config, step, record),
+    }
+}
+
+/// How far midwatch may go by itself. On a forecast no further than its record has earned.
+fn mode(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Mode {
+    match config.mode {
+        Mode::Auto if incident.is_predicted() && !facts.outlook.earned => Mode::Propose,
+        mode => mode,
     }
 }
 
@@ -299,7 +312,9 @@ fn held_back(
     if config.mode == Mode::Shadow || early || (ruled_out.is_none() && record.failed().next().is_some()) {
         // Weak or stale evidence may get better; a person must not wait for it without knowing.
         let doubt = failed(Guard::Confidence).or(failed(Guard::FreshEvidence));
-        if let Some(doubt) = doubt.filter(|_| !early && is_overdue(incident, facts, config)) {
+        // For what has not happened, nobody is woken because it is uncertain.
+        let may_hand_over = !early && !incident.is_predicted() && is_overdue(incident, facts, config);
+        if let Some(doubt) = doubt.filter(|_| may_hand_over) {
             entries.push(Entry::Escalated { reason: format!("no action is taken: {}", doubt.reason) });
         }
         return wait_or(entries);

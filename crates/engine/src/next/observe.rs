@@ -132,12 +132,29 @@ fn also_wrong<'a>(
     })
 }
 
+/// What was foreseen is averted when no alarm stands any more and nothing is in breach.
+fn foreseen(incident: &Incident, facts: &Facts) -> Reading {
+    let outlook = &facts.outlook;
+    let still: Vec<String> = outlook
+        .alarms
+        .iter()
+        .map(|(service, alarm)| format!("{service} {:.0} %", alarm.probability * 100.0))
+        .chain(outlook.in_breach.iter().map(|service| format!("{service} is in breach")))
+        .collect();
+    let detail = if still.is_empty() { "no alarm stands any more".to_owned() } else { still.join(", ") };
+    let broken = outlook.in_breach.len() as f64 / incident.services().len().max(1) as f64;
+    Reading { at: facts.now, normal: Some(still.is_empty()), worse_share: broken, detail }
+}
+
 /// A reading of the triggering series, at most one per poll.
 fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Timestamp) -> Option<Reading> {
     let last = incident.readings.last().map_or(since, |r| r.at);
     // Slack of a tenth: ticks and polls do not beat in step.
     if seconds_between(last, facts.now) < 0.9 * config.poll_interval_s {
         return None;
+    }
+    if incident.is_predicted() {
+        return Some(foreseen(incident, facts));
     }
     let acted_at = incident.last_effect().map_or(incident.opened_at, |e| e.intended_at);
     let watched: Vec<Watched> = incident

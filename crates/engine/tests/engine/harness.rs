@@ -73,6 +73,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         told_incidents: Default::default(),
         retention: Default::default(),
         knowledge: Default::default(),
+        foresight: Default::default(),
         external_url: "http://midwatch".into(),
         services: vec![
             service("gateway", &["order", "payment"]),

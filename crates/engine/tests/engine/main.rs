@@ -8,6 +8,7 @@ mod door;
 mod doubts;
 mod effects;
 mod flap;
+mod foresight;
 mod golden;
 mod guards;
 mod handover;

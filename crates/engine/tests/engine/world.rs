@@ -40,6 +40,13 @@ pub enum Answer {
     },
 }
 
+/// Whether strain of the payment service shows at those who call it.
+#[derive(Clone, Copy, Debug)]
+pub enum Felt {
+    Alone,
+    ByCallers,
+}
+
 /// Slowness of one service that ends only with its cure.
 #[derive(Clone, Debug)]
 struct Fault {
@@ -55,6 +62,8 @@ struct State {
     faults: Vec<Fault>,
     /// When the payment service's connection pool is full: from, until, and for how many seconds at a time.
     pool_full: Option<(Timestamp, Timestamp, i64)>,
+    /// The payment service comes nearer to its limits from then until then.
+    strain: Option<(Timestamp, Timestamp, Felt)>,
     answers: VecDeque<Answer>,
     calls: Vec<ActionKey>,
     /// What receivers were told: target, id, message. Also when they did not take it.
@@ -121,6 +130,11 @@ impl World {
     /// Makes a service slow from then on, until the cure is applied (never, if there is none).
     pub fn slow_down(&self, service: &str, from: Timestamp, cure: Option<ActionKind>) {
         self.state().faults.push(Fault { service: service.into(), from, until: None, cure });
+    }
+
+    /// Lets the payment service come nearer to its limits, second by second, without breaking anything; then it is as before.
+    pub fn strain(&self, from: Timestamp, until: Timestamp, felt: Felt) {
+        self.state().strain = Some((from, until, felt));
     }
 
     /// Fills the payment service's connection pool for a while.
@@ -258,6 +272,21 @@ impl State {
         if self.faults.iter().any(|fault| felt(&fault)) { FAULT_MS } else { 0.0 }
     }
 
+    /// How near the payment service is to its limits, 0–1: there within two minutes.
+    fn strained(&self, service: &str, now: Timestamp) -> f64 {
+        match self.strain {
+            Some((from, until, felt)) if now < until => {
+                let share = match felt {
+                    _ if service == "payment" => 1.0,
+                    Felt::ByCallers => 0.6,
+                    Felt::Alone => 0.0,
+                };
+                share * (seconds_between(from, now) / 120.0).clamp(0.0, 1.0)
+            }
+            _ => 0.0,
+        }
+    }
+
     fn samples(&self, now: Timestamp) -> Vec<Sample> {
         let second = now.as_second();
         let mut samples = Vec::new();
@@ -268,13 +297,14 @@ impl State {
                 from <= now && now < until && (second - from.as_second()) / half_s % 2 == 0
             });
             let full = held && *service == "payment";
+            let strained = self.strained(service, now);
             for (metric, value) in [
                 (Metric::DbPool, if full { 0.95 } else { 0.06 }),
-                (Metric::LatencyP99, rest_ms + unrest + self.delay_ms(service, now)),
+                (Metric::LatencyP99, rest_ms * (1.0 + 1.5 * strained) + unrest + self.delay_ms(service, now)),
                 // A pool that is held turns requests away.
                 (Metric::ErrorRate, if full { 0.3 } else { 0.001 }),
                 (Metric::RequestRate, 30.0 + unrest / 4.0),
-                (Metric::Cpu, 0.20 + unrest / 400.0),
+                (Metric::Cpu, 0.20 + unrest / 400.0 + 0.75 * strained),
                 (Metric::Up, 1.0),
             ] {
                 samples.push(Sample { service: (*service).into(), metric, value, at: now });

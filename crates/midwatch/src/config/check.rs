@@ -33,6 +33,7 @@ impl Config {
         problems.extend(self.flap.validate().err());
         problems.extend(self.detection.validate().err().map(|e| e.to_string()));
         problems.extend(self.connectors().validate().err().map(|e| e.to_string()));
+        problems.extend(self.foresight.problems().iter().map(ToString::to_string));
         problems.extend(self.llm.validate().err().map(|e| e.to_string()));
         problems
     }

@@ -5,6 +5,7 @@ mod bad_input;
 mod demo;
 mod differential;
 mod door;
+mod foreseen;
 mod foresight;
 mod front_door;
 mod investigate;

@@ -39,6 +39,9 @@ pub(super) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
     let verdict = unstopped(&verdict);
     match incident.state {
         State::Resolved | State::Closed => format!("Recovered: {}. It was: {verdict}", recovered(incident)),
+        State::FalseAlarm if incident.is_predicted() => {
+            format!("It did not happen. What was foreseen: {verdict}")
+        }
         State::FalseAlarm => format!("A person marked it as a false alarm. It was: {verdict}"),
         _ => match (needs, &incident.waiting, &incident.escalated) {
             (Some(Needs::Approval), Some(waiting), _) => {

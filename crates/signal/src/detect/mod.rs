@@ -19,8 +19,8 @@ use midwatch_model::{
 use rules::Judge;
 use serde::{Deserialize, Serialize};
 use state::{Finding, RECENT_SHOWN, SeriesState};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A sample from further in the future than this comes from a wrong clock; taken in, it would make every real one late.
 const FUTURE_S_MAX: f64 = 60.0;
@@ -193,6 +193,13 @@ impl Detectors {
                 .skip(state.recent.len().saturating_sub(RECENT_SHOWN))
                 .collect(),
         }
+    }
+
+    /// Services of which any series is suspicious.
+    #[must_use]
+    pub fn suspects(&self) -> BTreeSet<ServiceName> {
+        let suspected = |of: &BTreeMap<Metric, SeriesState>| of.values().any(|state| state.run.is_some());
+        self.series.iter().filter(|(_, of)| suspected(of)).map(|(service, _)| service.clone()).collect()
     }
 
     /// Seeds a series of an open incident that nothing is known of: it is judged by the incident's own baseline and does
