@@ -12,6 +12,7 @@ use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId
 use midwatch_model::label::parse_matchers;
 use midwatch_model::silence::SilenceKind;
 use midwatch_model::{Action, ActionKind, Cause, IncidentId, Timestamp, after};
+use midwatch_prediction::serving::ForesightConfig;
 use midwatch_signal::DetectionConfig;
 use midwatch_signal::source::Source;
 use midwatch_store::{IntakeRow, Store};
@@ -73,7 +74,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         told_incidents: Default::default(),
         retention: Default::default(),
         knowledge: Default::default(),
-        foresight: Default::default(),
+        foresight: ForesightConfig { incidents: true, ..ForesightConfig::default() },
         external_url: "http://midwatch".into(),
         services: vec![
             service("gateway", &["order", "payment"]),

@@ -23,7 +23,7 @@ pub struct ForesightConfig {
     pub alarm_from: Tier,
     /// The least confidence of a forecast that raises an alarm, 0–1.
     pub confidence_min: f64,
-    /// Whether an alarm opens an incident. Without, alarms are graded and shown only.
+    /// Whether an alarm opens an incident. Without, alarms are graded and shown only: look at the ledger before you are woken.
     pub incidents: bool,
     /// The lower confidence bound of the record's precision from which midwatch may act on a forecast by itself, 0–1.
     pub precision_min: f64,
@@ -40,7 +40,7 @@ impl Default for ForesightConfig {
             allow_untrained_model: false,
             alarm_from: Tier::Medium,
             confidence_min: 0.7,
-            incidents: true,
+            incidents: false,
             precision_min: 0.8,
             objective: ObjectiveConfig::default(),
         }
