@@ -71,7 +71,8 @@ pub fn investigate(bundle: &Bundle) -> Investigation {
         changes::Trouble { bundle, scene: &scene, deviations: &deviations, templates: &new, own: &own };
     let changes = trouble.judge();
     let told = told(&scene, &new, &changes, &state);
-    let mut candidates = rank::rank(bundle, &scene, &deviations, &told);
+    let down: Vec<bool> = scene.names.iter().map(|name| state.is_down(name)).collect();
+    let mut candidates = rank::rank(bundle, &scene, &deviations, &told, &down);
     let confidence = conclude::confidences(&candidates);
     candidates.truncate(RANKED_MAX);
     let facts = argue::Facts {

@@ -15,8 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 /// that some servers put around it, are a fifth of that; the rest is for what some models think aloud before.
 const BYTES_MAX: u64 = 8 << 20;
 
-/// Until a connection must stand.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Until a connection to one address must stand: the client waits for twice as long.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(2500);
+
+/// Until a client must have said what it wants; ours says it at once.
+const GREET_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// A relay for one call.
 pub struct Relay {
@@ -63,9 +66,8 @@ impl Relay {
 
     async fn carry_one(&self) -> io::Result<()> {
         let (mut client, _) = self.listener.accept().await?;
-        let server = TcpStream::connect((self.host.as_str(), self.port));
-        greet(&mut client).await?;
-        let Ok(Ok(server)) = tokio::time::timeout(CONNECT_TIMEOUT, server).await else {
+        tokio::time::timeout(GREET_TIMEOUT, greet(&mut client)).await??;
+        let Some(server) = self.connect().await else {
             return client.write_all(&reply(HOST_UNREACHABLE)).await;
         };
         client.write_all(&reply(SUCCEEDED)).await?;
@@ -75,6 +77,16 @@ impl Relay {
         let (from_server, to_server) = server.into_split();
         tokio::join!(pass(from_client, to_server), self.pass_back(from_server, to_client));
         Ok(())
+    }
+
+    /// Tries one address after the other, so that one that leads nowhere leaves time for the next.
+    async fn connect(&self) -> Option<TcpStream> {
+        for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await.ok()? {
+            if let Ok(Ok(server)) = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
+                return Some(server);
+            }
+        }
+        None
     }
 
     async fn pass_back(&self, from: impl AsyncRead + Unpin, to: impl AsyncWrite + Unpin) {

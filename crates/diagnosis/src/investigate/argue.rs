@@ -11,7 +11,7 @@ use super::scene::Scene;
 use super::templates::Template;
 use super::tools::{self, Finding, State};
 use crate::bundle::{Bundle, Ms, time_text};
-use midwatch_model::EvidenceSource;
+use midwatch_model::{Cause, EvidenceSource};
 
 /// Pieces of one kind about one component that are cited at most.
 const CITED_MAX: usize = 3;
@@ -24,6 +24,12 @@ const GROWN: f64 = 1.25;
 
 /// Sampling steps after which a series says nothing about the time of the detection any more.
 const STALE_STEPS: Ms = 3;
+
+/// Spreads from normal at which a single sample is not called usual.
+const FAR_SPREADS: f64 = 10.0;
+
+/// Samples as always after which something is over.
+const OVER_SAMPLES_MIN: usize = 3;
 
 /// What begins within so much of each other begins at once, as far as scrapes a minute apart can tell.
 const BLUR_MS: Ms = 60 * 1000;
@@ -137,7 +143,7 @@ impl<'a> Facts<'a> {
         let name = self.scene.names[component];
         let mut effects = Effects::new();
         for template in self.templates.iter().filter(|t| t.bad && t.component == name) {
-            effect::read(&template.sample, 1.0, &mut effects);
+            effect::read(&effect::unquoted(&template.sample), 1.0, &mut effects);
         }
         let named = [
             (Effect::Memory, Class::Memory),
@@ -146,6 +152,18 @@ impl<'a> Facts<'a> {
             (Effect::Cpu, Class::Cpu),
         ];
         named.into_iter().find(|(effect, _)| effects.contains_key(effect)).map(|(_, class)| class)
+    }
+
+    /// Whether a number or a platform shows that a component has what it is said to have, and not only its logs.
+    pub fn is_measured(&self, name: &str, cause: Cause) -> bool {
+        let shows = |d: &&Deviation| {
+            let class = d.meaning.class;
+            let dies = class == Class::Restarts && matches!(cause, Cause::MemoryLeak | Cause::CrashLoop);
+            d.score >= NOTABLE && self.component(d) == name && (dies || class == Class::of_cause(cause))
+        };
+        let says = |finding: &&Finding| finding.component == name && finding.cause == cause;
+        self.deviations.iter().any(|d| shows(&d))
+            || self.state.findings.iter().filter(says).any(|finding| finding.tool != tools::LOGS)
     }
 
     /// The series that shows best what is wrong with a candidate.
@@ -175,6 +193,27 @@ impl<'a> Facts<'a> {
         symptoms.peek().is_some()
             && symptoms.all(|d| d.score < NOTABLE)
             && self.templates.iter().all(|t| !t.bad)
+    }
+
+    /// Whether what was alerted shows the symptom.
+    pub fn alert_is_borne_out(&self) -> bool {
+        self.scene.alerted.iter().any(|component| self.shows_symptom(*component).is_some())
+    }
+
+    /// Whether everything that was out of the ordinary is as always again: nothing of it is in the last quarter of what was
+    /// seen since, and in some samples at least.
+    pub fn is_over(&self) -> bool {
+        let ended = |d: &Deviation| {
+            let series = &self.bundle.metrics.series[d.series];
+            let until = series.at.iter().rev().find(|at| **at <= self.bundle.incident.detected_at);
+            let (Some(last_seen), Some(until)) = (d.last_seen, until) else { return false };
+            // What came and went at once has no onset.
+            let onset = d.onset.unwrap_or(last_seen);
+            let since = series.at.iter().filter(|at| **at > last_seen && **at <= *until).count();
+            since >= OVER_SAMPLES_MIN && (until - last_seen) * 4 >= until - onset
+        };
+        let mut notable = self.deviations.iter().filter(|d| d.score >= NOTABLE).peekable();
+        notable.peek().is_some() && notable.all(ended) && self.state.findings.is_empty()
     }
 
     /// Whether what was alerted of a component could be seen when it was alerted: a series of that kind, or any where the
@@ -270,13 +309,27 @@ impl<'a> Facts<'a> {
     /// Files what shows a cause that is no change.
     pub fn cite_other(&self, other: &changes::Other, book: &mut Book) -> String {
         let at = self.bundle.incident.detected_at;
-        book.file(
-            EvidenceSource::Logs,
-            About::default(),
-            "logs.ndjson and alerts".to_owned(),
-            window(at, at),
-            one_line(&other.shown),
-        )
+        let shown = one_line(&other.shown);
+        match &other.seen {
+            changes::Seen::Series(index) => {
+                let series = &self.bundle.metrics.series[*index];
+                let (from, to) = (series.at.first().copied(), series.at.last().copied());
+                let query =
+                    format!("{}: service={}, metric={}", series.source, series.component, series.metric);
+                let about = About { metric: Some(series.metric.clone()), ..of(&series.component) };
+                let window = window(from.unwrap_or(at), to.unwrap_or(at));
+                book.file(EvidenceSource::ServiceMetrics, about, query, window, shown)
+            }
+            changes::Seen::Log { component, first_at } => {
+                let query = format!("logs.ndjson: service={component}, lines like the excerpt");
+                let window = window(*first_at, at.max(*first_at));
+                book.file(EvidenceSource::Logs, of(component), query, window, shown)
+            }
+            changes::Seen::Alert => {
+                let query = "incident.json: title of the alert".to_owned();
+                book.file(EvidenceSource::Logs, About::default(), query, window(at, at), shown)
+            }
+        }
     }
 
     fn cite_state(&self, finding: &Finding, book: &mut Book) -> String {
@@ -329,7 +382,10 @@ impl<'a> Facts<'a> {
         let query = format!("{}: service={}, metric={}", series.source, series.component, series.metric);
         let (metric, component, worst) = (&series.metric, &series.component, number(deviation.worst));
         let normal = format!("{} ± {}", number(deviation.centre), number(deviation.spread));
-        let excerpt = if deviation.score < NOTABLE {
+        let far = (deviation.worst - deviation.centre).abs() > FAR_SPREADS * deviation.spread;
+        let excerpt = if deviation.score < NOTABLE && far && deviation.spread > 0.0 {
+            format!("{metric} of {component} was {worst} for a moment; normal is {normal}: too short to tell")
+        } else if deviation.score < NOTABLE {
             format!("{metric} of {component} is {worst} at its worst; normal is {normal}: nothing unusual")
         } else {
             let way = if deviation.rose { "rose to" } else { "fell to" };

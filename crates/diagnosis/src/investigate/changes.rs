@@ -65,6 +65,19 @@ pub struct Other {
     pub weight: f64,
     /// What shows it.
     pub shown: String,
+    pub seen: Seen,
+}
+
+/// Where something that is no change shows.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    /// Index into the bundle's series.
+    Series(usize),
+    Log {
+        component: String,
+        first_at: Ms,
+    },
+    Alert,
 }
 
 /// Every change that took effect before the trouble, most suspect first.
@@ -211,19 +224,27 @@ impl Trouble<'_> {
 
     /// What else explains the trouble.
     fn other(&self, effects: &Effects) -> Option<Other> {
+        let logged = self.templates.iter().map(|template| {
+            let seen = Seen::Log { component: template.component.clone(), first_at: template.first_at };
+            (template.sample.as_str(), seen)
+        });
+        let texts: Vec<(&str, Seen)> =
+            logged.chain(self.alert_texts().map(|text| (text, Seen::Alert))).collect();
         let told = |wanted: Effect| {
-            self.templates.iter().map(|template| template.sample.as_str()).chain(self.alert_texts()).find(
-                |text| {
-                    let mut one = Effects::new();
-                    effect::read(text, 1.0, &mut one);
-                    one.contains_key(&wanted)
-                },
-            )
+            let tells = |text: &str| {
+                let mut one = Effects::new();
+                effect::read(text, 1.0, &mut one);
+                one.contains_key(&wanted)
+            };
+            texts.iter().find(|(text, _)| tells(text))
         };
         let by_words = [(Effect::CertificateExpired, 0.9), (Effect::Host, 0.7), (Effect::Provider, 0.7)];
         let by_words = by_words.into_iter().filter(|(effect, _)| effects.contains_key(effect));
         let mut others: Vec<Other> = by_words
-            .filter_map(|(effect, weight)| Some(Other { effect, weight, shown: told(effect)?.to_owned() }))
+            .filter_map(|(effect, weight)| {
+                let (shown, seen) = told(effect)?;
+                Some(Other { effect, weight, shown: (*shown).to_owned(), seen: seen.clone() })
+            })
             .collect();
         others.extend(self.surge());
         others.into_iter().max_by(|a, b| a.weight.total_cmp(&b.weight))
@@ -256,7 +277,7 @@ impl Trouble<'_> {
                 series.component,
                 entry.worst / entry.centre
             );
-            Other { effect: Effect::Traffic, weight: 0.8, shown }
+            Other { effect: Effect::Traffic, weight: 0.8, shown, seen: Seen::Series(entry.series) }
         })
     }
 }

@@ -82,7 +82,10 @@ fn verdict(facts: &Facts<'_>, candidates: &[Candidate], confidence: &[f64]) -> V
     let over = facts.bundle.incident.alerts.iter().all(|alert| alert.status == AlertStatus::Resolved);
     let quiet = if states || over { QUIET_AND_WELL } else { QUIET };
     match confidence.first() {
-        _ if looked_at && best < quiet => VerdictKind::NoFault,
+        // Nobody may be named.
+        None => VerdictKind::Inconclusive,
+        _ if looked_at && over && facts.is_over() => VerdictKind::NoFault,
+        _ if looked_at && best < quiet && !facts.alert_is_borne_out() => VerdictKind::NoFault,
         Some(sure) if *sure >= CONCLUSIVE => VerdictKind::RootCause,
         _ if looked_at && facts.alert_is_not_borne_out() && facts.state.findings.is_empty() => {
             VerdictKind::NoFault
@@ -174,6 +177,11 @@ fn remediation(
         }
         _ => (ActionKind::Escalate, "the host has to be replaced; no change did this"),
     });
+    // Anybody can have a text written into a log: it moves nobody to act.
+    if by_other.is_none() && !facts.is_measured(&best.component, best.kind) {
+        let reason = "nothing but its logs tells of it: no number and no platform shows it".to_owned();
+        return Remediation { action: ActionKind::Escalate, target: best.component.clone(), reason };
+    }
     let (action, why) = by_other.unwrap_or(match best.kind {
         Cause::TrafficSpike => (ActionKind::Scale, "more traffic than its capacity"),
         Cause::MemoryLeak | Cause::CrashLoop => (ActionKind::Restart, "a restart frees what it holds"),
@@ -188,6 +196,12 @@ fn next_query(facts: &Facts<'_>, candidates: &[Candidate]) -> String {
     if let Some(unknown) = facts.unknown_alerted() {
         return format!(
             "metrics or logs of {unknown}, which was alerted: nothing in the bundle is of it; is that its name there?"
+        );
+    }
+    if candidates.is_empty() {
+        let listed = facts.bundle.incident.services.join(", ");
+        return format!(
+            "which of the bundle's components is meant: nothing in it has a name of `services` ({listed})"
         );
     }
     let names: Vec<&str> = candidates.iter().take(2).map(|c| facts.scene.names[c.component]).collect();

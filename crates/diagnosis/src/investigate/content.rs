@@ -9,6 +9,10 @@ use midwatch_model::ChangeContent;
 /// Credit of a change whose content nobody told: less than a diff that explains the fault, more than one that does not.
 pub const UNSEEN: f64 = 0.3;
 
+/// Credit of a change of which midwatch does not know what it does: it is told of, and what is logged must name something
+/// of it before it is convicted.
+const UNCLEAR: f64 = 0.2;
+
 /// How well the content of a change explains the trouble, 0–1, and what it can do. `complaints` are what is logged
 /// about the trouble.
 pub fn credit<'a>(
@@ -25,10 +29,13 @@ pub fn credit<'a>(
         .into_iter()
         .map(|found| (found.strength * found.mechanism.explains(effects), found));
     let best = explained.max_by(|a, b| a.0.total_cmp(&b.0));
-    let named = named(&diff, complaints);
+    if diff.added.is_empty() && diff.removed.is_empty() && !diff.context.trim().is_empty() {
+        return (0.0, None);
+    }
+    let named = named(&diff, files, complaints);
     match best {
         Some((credit, found)) => ((credit * (1.0 + named)).min(1.0), Some(found)),
-        None => (UNSEEN * named, None),
+        None => (UNCLEAR * (1.0 + named), None),
     }
 }
 
@@ -38,13 +45,14 @@ pub fn touches_nothing(files: &[String]) -> bool {
 }
 
 /// Whether the complaints name something that the diff brings: a table, a field, a file.
-fn named<'a>(diff: &Diff, complaints: impl Iterator<Item = &'a str>) -> f64 {
+fn named<'a>(diff: &Diff, files: &[String], complaints: impl Iterator<Item = &'a str>) -> f64 {
     let added = diff.added.join("\n");
+    let files: Vec<&str> = files.iter().filter_map(|file| file.rsplit('/').next()).collect();
     let mut names = complaints.flat_map(|complaint| {
-        let words = complaint.split(|c: char| !c.is_alphanumeric() && !"_.-".contains(c));
-        words.filter(|word| is_identifier(word))
+        complaint.split(|c: char| !c.is_alphanumeric() && !"_.-".contains(c)).filter(|word| !word.is_empty())
     });
-    f64::from(u8::from(names.any(|name| added.contains(name)))) * 0.5
+    let brings = |name: &str| files.contains(&name) || is_identifier(name) && added.contains(name);
+    f64::from(u8::from(names.any(brings))) * 0.5
 }
 
 /// A word that only a program would write.

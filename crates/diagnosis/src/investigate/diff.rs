@@ -49,14 +49,16 @@ impl Diff {
     pub fn parse(text: &str) -> Self {
         let mut diff = Diff { context: text.to_owned(), ..Diff::default() };
         let mut inert = false;
+        let mut comment = None;
         for line in text.lines().take(LINES_MAX) {
             if let Some(path) = header(line) {
-                inert = is_inert(path);
+                (inert, comment) = (is_inert(path), None);
                 continue;
             }
             let (sign, rest) = line.split_at(line.char_indices().nth(1).map_or(line.len(), |(at, _)| at));
             let code = rest.trim();
-            if inert || code.is_empty() || is_comment(code) {
+            let inside = is_inside(code, &mut comment);
+            if inert || inside || code.is_empty() || is_comment(code) {
                 continue;
             }
             match sign {
@@ -148,12 +150,30 @@ pub fn is_inert(path: &str) -> bool {
             || path.contains("golden"))
 }
 
+/// Comments of several lines, by how they begin and end. A text that stands by itself is one in Python.
+const COMMENTS: [(&str, &str); 4] = [("/*", "*/"), ("<!--", "-->"), ("\"\"\"", "\"\"\""), ("'''", "'''")];
+
+/// Whether a line is part of a comment of several lines; `end` is how the one that is open ends.
+fn is_inside(code: &str, end: &mut Option<&'static str>) -> bool {
+    if let Some(ends) = *end {
+        if code.contains(ends) {
+            *end = None;
+        }
+        return true;
+    }
+    let begun = COMMENTS.iter().find_map(|(begin, ends)| Some((code.strip_prefix(begin)?, *ends)));
+    let Some((rest, ends)) = begun else { return false };
+    match rest.split_once(ends) {
+        Some((_, after)) => after.trim().is_empty(),
+        None => {
+            *end = Some(ends);
+            true
+        }
+    }
+}
+
 fn is_comment(code: &str) -> bool {
-    code.starts_with("//")
-        || code.starts_with("/*")
-        || code.starts_with("* ")
-        || code.starts_with("# ")
-        || code.starts_with("-- ")
+    code.starts_with("//") || code.starts_with("* ") || code.starts_with("# ") || code.starts_with("-- ")
 }
 
 #[cfg(test)]
@@ -167,6 +187,18 @@ mod tests {
         );
         assert!(diff.removed.is_empty());
         assert_eq!(diff.added, ["if ok {", "}"]);
+    }
+
+    #[test]
+    fn comments_of_several_lines_are_no_change() {
+        for (begin, end) in COMMENTS {
+            let diff = Diff::parse(&format!(
+                "@@ -1 +1 @@\n {begin}\n-timeout = 30\n+timeout = 1\n {end}\n+{begin} timeout = 2 {end}\n+retries = 3\n"
+            ));
+            assert_eq!((diff.removed.len(), diff.added), (0, vec!["retries = 3".to_owned()]), "{begin}");
+        }
+        let code = Diff::parse("@@ -1 +1 @@\n+/* why */ retries = 3\n");
+        assert_eq!(code.added, ["/* why */ retries = 3"]);
     }
 
     #[test]

@@ -304,6 +304,15 @@ pub fn read(text: &str, weight: f64, effects: &mut Effects) {
     }
 }
 
+/// A line without what it only quotes: that is somebody else's text.
+pub fn unquoted(line: &str) -> String {
+    // A line that is all quotes is JSON, which says by itself what it says.
+    if line.trim_start().starts_with('{') {
+        return line.to_owned();
+    }
+    line.split('"').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a word stands in a text; short ones and numbers only by themselves.
 fn holds(text: &str, word: &str) -> bool {
     const ALONE_UP_TO: usize = 3;

@@ -12,6 +12,9 @@ use crate::bundle::Bundle;
 const COVERED: f64 = 0.2;
 const PER_CALL: f64 = 0.7;
 
+/// Share for what is down: it has no series that could look as bad as those of its callers, and explains them wholly.
+const COVERED_BY_DOWN: f64 = 1.0;
+
 /// Weight of a class beside that of errors, latency and saturation: traffic follows trouble more often than it makes it,
 /// and bytes and system calls follow traffic.
 const TRAFFIC: f64 = 0.3;
@@ -58,8 +61,14 @@ pub fn own(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation]) -> Vec<
     own
 }
 
-/// Every eligible component, best first; equal scores in order of names.
-pub fn rank(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation], told: &[f64]) -> Vec<Candidate> {
+/// Every eligible component, best first; equal scores in order of names. `down` are those that serve nobody.
+pub fn rank(
+    bundle: &Bundle,
+    scene: &Scene<'_>,
+    deviations: &[Deviation],
+    told: &[f64],
+    down: &[bool],
+) -> Vec<Candidate> {
     let mut own = vec![(0.0_f64, None); scene.names.len()];
     let mut symptom = vec![0.0_f64; scene.names.len()];
     for (index, deviation) in deviations.iter().enumerate() {
@@ -78,7 +87,11 @@ pub fn rank(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation], told: 
         component,
         best: own[component].1,
         own: own[component].0,
-        covers: covers(scene, &symptom, component),
+        covers: covers(scene, &symptom, component).max(if down[component] {
+            covered_by_down(scene, &symptom, component)
+        } else {
+            0.0
+        }),
         told: told.get(component).copied().unwrap_or(0.0),
     };
     let mut ranked: Vec<Candidate> =
@@ -91,4 +104,10 @@ pub fn rank(bundle: &Bundle, scene: &Scene<'_>, deviations: &[Deviation], told: 
 fn covers(scene: &Scene<'_>, symptom: &[f64], of: usize) -> f64 {
     let shown = |(caller, calls): (usize, i32)| symptom[caller].min(symptom[of]) * PER_CALL.powi(calls - 1);
     COVERED * scene.upstream(of).into_iter().map(shown).sum::<f64>()
+}
+
+/// What those that call it directly show of the symptom.
+fn covered_by_down(scene: &Scene<'_>, symptom: &[f64], of: usize) -> f64 {
+    let callers = scene.callers[of].iter().map(|caller| symptom[*caller]);
+    COVERED_BY_DOWN * callers.fold(0.0, f64::max)
 }

@@ -2,6 +2,7 @@
 //! platform's API, whatever the tool is called that asked it.
 
 mod database;
+mod down;
 mod host;
 mod kubernetes;
 mod silence;
@@ -12,6 +13,9 @@ use serde_json::Value;
 
 /// Where findings come from that somebody wrote into a log: a claim, not a state that a platform reports.
 pub const LOGS: &str = "logs.ndjson";
+
+/// Weight from which a finding says that a thing cannot serve.
+const DOWN: f64 = 0.7;
 
 /// Something that is wrong, by the state of a thing itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +48,12 @@ impl State {
         });
     }
 
+    /// Whether a platform or a missing answer says that a component serves nobody. What somebody wrote into a log does not.
+    pub fn is_down(&self, component: &str) -> bool {
+        let down = |finding: &&Finding| finding.weight >= DOWN && finding.tool != LOGS;
+        self.findings.iter().filter(down).any(|finding| finding.component == component)
+    }
+
     /// The most specific finding about a component.
     pub fn of(&self, component: &str) -> Option<&Finding> {
         self.findings.iter().filter(|f| f.component == component).max_by(|a, b| a.weight.total_cmp(&b.weight))
@@ -60,6 +70,7 @@ pub fn look(bundle: &Bundle) -> State {
     database::series(bundle, &mut state);
     host::read(bundle, &mut state);
     silence::read(bundle, &mut state);
+    down::read(bundle, &mut state);
     state.findings.sort_by(|a, b| b.weight.total_cmp(&a.weight).then_with(|| a.says.cmp(&b.says)));
     state
 }

@@ -200,3 +200,21 @@ fn a_certificate_that_ran_out_is_nobodys_change() {
     let best = investigated(&trouble, &deployed("innocent", 58, "tls", diff)).ranked.remove(0);
     assert_eq!((best.change, best.kind.name()), (None, "dependency_failure"));
 }
+
+#[test]
+fn what_a_diff_does_that_nobody_understands_is_told_and_convicted_only_where_a_complaint_names_it() {
+    const DIFF: &str =
+        "@@ src/charge.js @@\n-  return total(order);\n+  return total(order, order.price.currency);\n";
+    for (logs, files, convicted) in [
+        ("something went wrong", json!(["src/charge.js"]), false),
+        ("failed in refund.js:12", json!(["src/charge.js"]), false),
+        ("failed in charge.js:88", json!(["src/charge.js"]), true),
+    ] {
+        let trouble = Trouble { logs, metric: "http_error_rate" };
+        let mut changes = deployed("unclear", 58, "several currencies", DIFF);
+        changes[0]["files_changed"] = files;
+        let found = investigate(&bundle(&trouble, &changes, &|_, _| {}));
+        assert!(found.suspects[0].1.contains("several currencies"), "{logs}: {:?}", found.suspects);
+        assert_eq!(found.answer.ranked[0].change.is_some(), convicted, "{logs}: {:?}", found.suspects);
+    }
+}

@@ -3,6 +3,7 @@
 mod agent;
 mod bundles;
 mod convictions;
+mod down;
 mod faults;
 mod honest;
 mod investigations;

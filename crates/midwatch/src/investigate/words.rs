@@ -58,7 +58,8 @@ pub fn render(answer: &Answer) -> String {
 fn verdict(answer: &Answer) -> String {
     match (answer.verdict, answer.ranked.first()) {
         (VerdictKind::NoFault, _) => {
-            "No fault found: what the alert tells of is not there, or no longer.".to_owned()
+            "No fault found: nothing that was measured shows what the alert tells of, or it is over."
+                .to_owned()
         }
         (VerdictKind::RootCause, Some(best)) => {
             let change =

@@ -39,7 +39,7 @@ const EVENTS: [(&[&str], Cause, f64); 6] = [
 
 /// Reads a provider's list of events.
 pub fn events(answer: &Value, tool: &str, bundle: &Bundle, state: &mut State) {
-    for event in answer["events"].as_array().into_iter().flatten() {
+    for event in field(answer, &["events", "Events"]).as_array().into_iter().flatten() {
         let source = text(event, &["source_identifier", "SourceIdentifier"]);
         let message = text(event, &["message", "Message"]);
         let old = time(field(event, &["date", "Date"]))

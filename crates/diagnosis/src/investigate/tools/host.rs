@@ -2,6 +2,7 @@
 
 use super::{LOGS, State};
 use crate::bundle::{Bundle, LogLine, Ms};
+use crate::investigate::effect::unquoted;
 use midwatch_model::Cause;
 
 /// Lines older than this at the detection are history.
@@ -37,7 +38,7 @@ pub fn read(bundle: &Bundle, state: &mut State) {
     // What a program only mentions is no complaint; a kernel's own lines have no severity, or a bad one.
     let complains = |line: &LogLine| line.severity.is_empty() || line.is_bad() || line.is_warning();
     for line in bundle.logs.iter().filter(|line| line.at >= since && !normal(line.at) && complains(line)) {
-        let lower = line.message.to_lowercase();
+        let lower = unquoted(&line.message).to_lowercase();
         let told = LINES.iter().find(|(words, ..)| words.iter().any(|word| lower.contains(word)));
         let Some((_, cause, weight)) = told else { continue };
         let known = state.findings.iter().any(|f| f.component == line.component && f.cause == *cause);

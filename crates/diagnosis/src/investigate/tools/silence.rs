@@ -40,7 +40,7 @@ pub fn read(bundle: &Bundle, state: &mut State) {
     let reporters: Vec<(&str, Reporter)> =
         by_component.iter().filter_map(|(name, series)| Some((*name, steady(series)?))).collect();
     let called = called_by_alerted(bundle);
-    for (name, reporter) in reporters.iter().filter(|(_, reporter)| !is_on_purpose(bundle, reporter)) {
+    for (name, reporter) in reporters.iter().filter(|(name, one)| !is_on_purpose(bundle, name, one)) {
         let silent_by = reporter.last + STEPS_MISSED * reporter.step;
         let on = reporters.iter().filter(|(_, other)| other.last >= silent_by).count();
         if on * 2 > reporters.len() && is_of_incident(bundle, reporter) {
@@ -69,18 +69,35 @@ fn called_by_alerted(bundle: &Bundle) -> BTreeSet<&str> {
     called
 }
 
-/// Whether something was scaled or rolled out shortly before, or something new reports since about then: what goes in a
-/// rollout is replaced.
-fn is_on_purpose(bundle: &Bundle, reporter: &Reporter) -> bool {
+/// Whether it was scaled or rolled out shortly before, or something of its name reports since about then: what goes in a
+/// rollout is replaced. A service that is rolled out goes on reporting under its name; only its instances do not.
+fn is_on_purpose(bundle: &Bundle, name: &str, reporter: &Reporter) -> bool {
     let window = reporter.last - ON_PURPOSE_MS..=reporter.last + STEPS_MISSED * reporter.step;
-    let moves = |change: &ChangeRecord| matches!(change.kind, RecordKind::Deploy | RecordKind::Scale);
+    let is_instance_of = |owner: &str| name.strip_prefix(owner).is_some_and(|rest| rest.starts_with('-'));
+    let moves = |change: &ChangeRecord| match (change.kind, change.component.as_deref()) {
+        (RecordKind::Deploy | RecordKind::Scale, None) => true,
+        (RecordKind::Deploy, Some(changed)) => is_instance_of(changed),
+        (RecordKind::Scale, Some(changed)) => changed == name || is_instance_of(changed),
+        _ => false,
+    };
     let begins = |series: &&Series| series.at.first().is_some_and(|first| window.contains(first));
-    let known_before = |name: &str| {
-        let mut own = bundle.metrics.series.iter().filter(|series| series.component == name);
+    let known_before = |other: &str| {
+        let mut own = bundle.metrics.series.iter().filter(|series| series.component == other);
         own.any(|series| series.at.first().is_some_and(|first| first < window.start()))
     };
+    let replaces =
+        |series: &Series| stem(&series.component) == stem(name) && !known_before(&series.component);
     bundle.changes.iter().any(|change| moves(change) && window.contains(&change.at))
-        || bundle.metrics.series.iter().filter(begins).any(|series| !known_before(&series.component))
+        || bundle.metrics.series.iter().filter(begins).any(replaces)
+}
+
+/// What instances of one thing have in common: a pod's name ends with the hash of its template and one of its own.
+fn stem(name: &str) -> &str {
+    let parts = name.rsplitn(3, '-').collect::<Vec<_>>();
+    match parts.as_slice() {
+        [_, _, stem] | [_, stem] => stem,
+        _ => name,
+    }
 }
 
 fn is_of_incident(bundle: &Bundle, reporter: &Reporter) -> bool {
