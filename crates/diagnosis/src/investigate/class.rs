@@ -11,7 +11,10 @@ pub enum Class {
     Traffic,
     Cpu,
     Memory,
+    /// Room on a disk.
     Disk,
+    /// How busy a disk is.
+    DiskIo,
     Network,
     Connections,
     /// Waiting work: queues, lag, backlog.
@@ -38,7 +41,7 @@ pub struct Meaning {
 }
 
 /// Words that make a class, the first match counts: what is more specific comes first.
-const WORDS: [(Class, Bad, &[&str]); 22] = [
+const WORDS: [(Class, Bad, &[&str]); 23] = [
     (
         Class::Restarts,
         Bad::Up,
@@ -96,25 +99,9 @@ const WORDS: [(Class, Bad, &[&str]); 22] = [
     (Class::Cpu, Bad::Up, &["cpu", "load", "load1", "load5", "throttled", "throttling", "processor"]),
     (Class::Memory, Bad::Down, &["freeable"]),
     (Class::Memory, Bad::Up, &["memory", "mem", "heap", "rss", "swap", "gc", "working"]),
+    (Class::DiskIo, Bad::Up, &["iops", "io", "iowait", "diskio", "blkio"]),
     (Class::Disk, Bad::Down, &["free", "available"]),
-    (
-        Class::Disk,
-        Bad::Up,
-        &[
-            "disk",
-            "storage",
-            "filesystem",
-            "fs",
-            "iops",
-            "io",
-            "inode",
-            "inodes",
-            "volume",
-            "diskio",
-            "wal",
-            "blkio",
-        ],
-    ),
+    (Class::Disk, Bad::Up, &["disk", "storage", "filesystem", "fs", "inode", "inodes", "volume", "wal"]),
     (
         Class::Network,
         Bad::Either,
@@ -202,7 +189,13 @@ impl Class {
     pub fn is_resource(self) -> bool {
         matches!(
             self,
-            Class::Cpu | Class::Memory | Class::Disk | Class::Connections | Class::Restarts | Class::Queue
+            Class::Cpu
+                | Class::Memory
+                | Class::Disk
+                | Class::DiskIo
+                | Class::Connections
+                | Class::Restarts
+                | Class::Queue
         )
     }
 
@@ -226,7 +219,7 @@ impl Class {
     #[must_use]
     pub fn cause(self) -> Cause {
         match self {
-            Class::Latency | Class::Network | Class::Other => Cause::LatencySpike,
+            Class::Latency | Class::DiskIo | Class::Network | Class::Other => Cause::LatencySpike,
             Class::Errors => Cause::ErrorRateSpike,
             Class::Disk => Cause::StorageExhaustion,
             Class::Traffic => Cause::TrafficSpike,

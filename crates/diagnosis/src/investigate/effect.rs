@@ -337,6 +337,7 @@ pub fn of_class(class: Class, metric: &str, weight: f64, effects: &mut Effects) 
         Class::Cpu => Effect::Cpu,
         Class::Memory => Effect::Memory,
         Class::Disk => Effect::Disk,
+        Class::DiskIo => Effect::Latency,
         Class::Connections => Effect::Connections,
         Class::Queue => Effect::Queue,
         Class::Restarts => Effect::Crash,
