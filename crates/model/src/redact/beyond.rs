@@ -3,7 +3,7 @@
 use super::around::{doubtful, up_to};
 use super::name::Kind;
 use super::named::{Place, Walk};
-use super::sign::{after_blanks, after_space, is_quote, line_end, name_end, sign};
+use super::sign::{after_blanks, after_space, is_quote, name_end, sign};
 use super::value::{bare, quoted};
 use super::words::{is_long_and_mixed, is_prose, looks_made_up};
 use super::work::looked_at;
@@ -134,7 +134,8 @@ impl Walk<'_> {
         let last = second.filter(|range| &place.text[range.clone()] != "to").unwrap_or(first);
         // A sentence goes on.
         let goes_on = bytes.get(last.end) == Some(&b' ') && !bytes[last.end..].starts_with(b" to ");
-        if goes_on && line_end(bytes, last.end) > after_blanks(bytes, last.end) {
+        let next = bytes.get(after_blanks(bytes, last.end));
+        if goes_on && !matches!(next, None | Some(b'\n' | b'\r')) {
             return None;
         }
         self.made_up(place, last)
