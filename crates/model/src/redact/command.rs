@@ -2,7 +2,7 @@
 
 use super::sign::{after_blanks, is_quote, line_end, sign, until};
 use super::value::quoted;
-use super::words::{is_mixed, is_placeholder};
+use super::words::{is_placeholder, looks_made_up};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -80,7 +80,7 @@ pub fn arguments(word: &str) -> Option<Command> {
         "ssh-keygen" => (&[("-N", Holds::Secret), ("-P", Holds::Secret)], ""),
         "plink" | "pscp" | "psftp" => (&[("-pw", Holds::Secret)], ""),
         "smbclient" | "rpcclient" => (&[("-U", Holds::AfterPercent)], ""),
-        "radius-server" | "tacacs-server" => (&[("key", Holds::Secret)], ""),
+        "radius-server" | "tacacs-server" => (&[("key", Holds::IfMixed)], ""),
         _ => return by_number(word),
     };
     Some(Command { options, flags, words: &[] })
@@ -229,7 +229,7 @@ fn push(content: &str, range: &Range<usize>, holds: Holds, found: &mut Vec<Range
         Holds::Nothing => None,
         Holds::Secret | Holds::Glued | Holds::AfterLogin => Some(0..content.len()),
         Holds::IfMixed => {
-            (is_mixed(content) && !content.starts_with(['/', '\\'])).then_some(0..content.len())
+            (looks_made_up(content) && !content.starts_with(['/', '\\'])).then_some(0..content.len())
         }
         Holds::AfterColon => behind(':'),
         Holds::AfterPercent => behind('%'),

@@ -121,6 +121,8 @@ fn what_shows_how_it_goes_without_a_secret_stays() {
         "INSERT INTO orders (id, state) VALUES (1, 'paid')",
         "variable \"db_password\" {\n  description = \"of the database\"\n  sensitive = true\n}",
         "AUTH failed for default",
+        "routing_key orders.created.v2",
+        "radius-server timeout key missing",
         "- password\n- token\n",
         "basic auth failed: timeout",
         "net use failed: no such share",
