@@ -6,13 +6,17 @@
 //! random; each also encoded as base64, split over lines, or with invisible characters in between.
 //!
 //! A name (`known.rs`, `name.rs`) has its value behind a sign (`value.rs`, `braces.rs`), on the lines below (`layout.rs`) or
-//! as an argument or attribute (`argument.rs`); `verdict.rs` and `words.rs` say whether that is a secret. No byte is looked
+//! as an argument or attribute (`argument.rs`) or further off (`beyond.rs`); statements (`statement.rs`), diffs (`diff.rs`)
+//! and cards (`card.rs`) have ways of their own; `verdict.rs` and `words.rs` say whether that is a secret. No byte is looked
 //! at more than a bounded number of times, whatever the text: tests count that (`work.rs`).
 
 mod argument;
 mod around;
+mod beyond;
 mod braces;
+mod card;
 mod command;
+mod diff;
 mod encoded;
 mod known;
 mod layout;
@@ -22,6 +26,7 @@ mod place;
 mod rules;
 mod sign;
 mod split;
+mod statement;
 mod value;
 mod verdict;
 mod words;

@@ -1,13 +1,13 @@
 //! Values that stand beside their names without `=` and `:`: attributes, arguments of calls and commands, words.
 
 use super::around::{
-    DOUBTFUL_BYTES_MAX, HEAD_BYTES_MAX, close_name, connected, doubtful, is_conversion, operator,
+    DOUBTFUL_BYTES_MAX, HEAD_BYTES_MAX, close_name, connected, doubtful, is_conversion, operator, second,
 };
 use super::name::Kind;
 use super::named::{Place, Walk};
 use super::sign::{after_blanks, after_space, is_quote, name_end, sign, until};
 use super::value::{bare, quoted};
-use super::words::{is_drawn, is_mixed, is_prose};
+use super::words::{is_drawn, is_mixed, is_prose, looks_made_up};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -17,6 +17,10 @@ impl Walk<'_> {
         let mut at = after_space(bytes, closed);
         if let Some(comma) = sign(bytes, at).filter(|sign| sign.is == b',') {
             at = after_space(bytes, at + comma.len);
+        }
+        // The marks of a diff whose lines were joined.
+        if bytes[at..].starts_with(b"+ ") || bytes[at..].starts_with(b"- ") {
+            at = after_blanks(bytes, at + 1);
         }
         if let Some(open) = sign(bytes, at).filter(|sign| is_quote(*sign)) {
             at += open.len;
@@ -144,20 +148,35 @@ impl Walk<'_> {
                 || place.text[place.from..].starts_with('-')
                 || (self.name.is_compound() && is_mixed(value) && !value.contains(['.', '/', ' ']))
                 || is_drawn(value);
-            return told.then(|| self.content(place, range))?.map(|()| next);
+            told.then(|| self.content(place, range))??;
+            return Some(connected.map_or(next, |_| self.second_value(bytes, place, next)));
         }
         let seen = bare(doubtful(place.text, at), at, false);
         self.told(bytes, place, at..seen, connected.is_some())?;
         let end = bare(bytes, at, false);
         self.content(place, at..end)?;
-        Some(end)
+        Some(connected.map_or(end, |_| self.second_value(bytes, place, end)))
+    }
+
+    /// "changed from … to …": the second is one as the first is.
+    fn second_value(&mut self, bytes: &[u8], place: &Place<'_>, next: usize) -> usize {
+        let Some(at) = second(place.text, next) else { return next };
+        if let Some(open) = sign(bytes, at).filter(|open| is_quote(*open)) {
+            let (range, after) = quoted(bytes, at, open);
+            return self.content(place, range).map_or(next, |()| after);
+        }
+        let end = bare(bytes, at, false);
+        let told = looks_made_up(&place.text[at..end]);
+        if told && self.content(place, at..end).is_some() { end } else { next }
     }
 
     /// Whether the word behind a name and a blank is its value.
     pub fn told(&self, bytes: &[u8], place: &Place<'_>, range: Range<usize>, connected: bool) -> Option<()> {
         let (name, value) = (&place.text[place.from..place.end], &place.text[range.clone()]);
         let is_assignment = bytes.get(name_end(bytes, range.start)) == Some(&b'=');
-        if value.is_empty() || is_prose(value) || is_assignment {
+        // Lines of a diff that were joined have a mark between them.
+        let is_mark = matches!(value, "+" | "-");
+        if value.is_empty() || is_mark || is_prose(value) || is_assignment {
             return None;
         }
         let is_login = ["login", "user", "username", "account"]
@@ -178,7 +197,12 @@ impl Walk<'_> {
             && value.contains(['-', '.', '/'])
             && !value.bytes().any(|byte| byte.is_ascii_uppercase());
         let long = value.len() >= if connected || named { 4 } else { 6 };
-        (long && is_mixed(value) && !is_name && !value.starts_with(['/', '#', '('])).then_some(())
+        // "the password is Bvodrumb" says nothing else.
+        let ends = || matches!(bytes.get(range.end), None | Some(b'\n' | b'\r' | b'.' | b'"' | b'\''));
+        let capital = || value.starts_with(|c: char| c.is_ascii_uppercase()) && value.len() >= 8 && ends();
+        let spoken = connected && place.kind == Kind::Password && capital();
+        (long && (looks_made_up(value) || spoken) && !is_name && !value.starts_with(['/', '#', '(']))
+            .then_some(())
     }
 }
 

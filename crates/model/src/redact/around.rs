@@ -52,6 +52,10 @@ pub fn operator(bytes: &[u8], at: usize) -> Option<(usize, Sign)> {
         let arrow = second.is == b'=' || first.is == b'=';
         after += if arrow { second.len } else { 0 };
     }
+    if first.is == b':' && bytes[after..].starts_with(b": ") {
+        // `userPassword:: …`, which is base64.
+        after += 1;
+    }
     Some((after, first))
 }
 
@@ -101,6 +105,11 @@ fn content_end(bytes: &[u8], mut at: usize) -> usize {
 
 /// Past a tag such as `!vault` or `!!binary`, or an anchor such as `&secret`.
 pub fn after_tag(bytes: &[u8], at: usize) -> usize {
+    if bytes[at..].starts_with(b"+ ") {
+        // A mark of a diff whose lines were joined; another name has a value of its own.
+        let next = after_blanks(bytes, at + 1);
+        return if bytes.get(name_end(bytes, next)) == Some(&b':') { at } else { next };
+    }
     if bytes[at..].starts_with(b"** ") {
         // `**Password:** …`
         return at + 3;
@@ -176,10 +185,44 @@ pub fn connected(text: &str, at: usize) -> Option<usize> {
     } else {
         at
     };
-    ["is ", "was ", "is: ", "was: ", "to ", "set to ", "changed to ", "by ", "-> ", "-String ", "provided: "]
+    if let Some(words) = ["is generated for ", "was generated for ", "generated for "]
         .iter()
         .find(|words| bytes[at..].starts_with(words.as_bytes()))
-        .map(|words| at + words.len())
+    {
+        // `… for root@localhost: …`
+        let whom = &up_to(text, at + words.len(), 64)[at + words.len()..];
+        let end = until(whom, 0, |byte| byte.is_ascii_whitespace());
+        return whom[..end].ends_with(b":").then(|| after_blanks(bytes, at + words.len() + end));
+    }
+    CONNECTED.iter().find(|words| bytes[at..].starts_with(words.as_bytes())).map(|words| at + words.len())
+}
+
+const CONNECTED: [&str; 15] = [
+    "is now ",
+    "is ",
+    "was ",
+    "is: ",
+    "was: ",
+    "to ",
+    "set to ",
+    "changed to ",
+    "changed from ",
+    "from ",
+    "mismatch: expected ",
+    "by ",
+    "-> ",
+    "-String ",
+    "provided: ",
+];
+
+/// What a second value comes behind: "changed from … to …", "expected … got …".
+pub fn second(text: &str, at: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let from = at + bytes[at..].iter().take(3).take_while(|byte| b"'\",; ".contains(byte)).count();
+    ["to ", "-> ", "got ", "but got ", "but was "]
+        .iter()
+        .find(|words| from > at && bytes[from..].starts_with(words.as_bytes()))
+        .map(|words| from + words.len())
 }
 
 /// The end of a header that is in quotation marks with its name, or of its line.

@@ -1,11 +1,33 @@
 //! Values in braces and brackets.
 
+use super::name::Kind;
+use super::named::{Place, Walk};
 use super::sign::{Sign, after_blanks, in_name, is_quote, sign, until};
 use super::value::quoted;
 use std::ops::Range;
 
 /// Bytes that are looked at in braces.
 const INSIDE_BYTES_MAX: usize = 64 * 1024;
+
+impl Walk<'_> {
+    /// A value in braces or brackets; names in there have values of their own.
+    pub fn braces(&mut self, bytes: &[u8], place: &Place<'_>, at: usize) -> Option<usize> {
+        if matches!(place.kind, Kind::Authorization | Kind::Cookie) {
+            let end = self.bracket.next(at, || until(bytes, at, |byte| byte == b']'));
+            return if end < bytes.len() { self.take(place, at + 1..end) } else { None };
+        }
+        if at < self.inside_until || place.kind == Kind::Perhaps {
+            return None;
+        }
+        let (found, until) = inside(bytes, at, place.kind == Kind::Everything);
+        self.inside_until = until;
+        for range in found {
+            self.push(range);
+        }
+        // Names inside have values of their own.
+        None
+    }
+}
 
 /// The ranges of the values in braces or brackets, of all of them or of those under a name that says "value".
 pub fn inside(text: &[u8], at: usize, all: bool) -> (Vec<Range<usize>>, usize) {

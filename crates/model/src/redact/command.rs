@@ -2,7 +2,7 @@
 
 use super::sign::{after_blanks, is_quote, line_end, sign, until};
 use super::value::quoted;
-use super::words::{is_mixed, is_placeholder};
+use super::words::{is_placeholder, looks_made_up};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -77,8 +77,10 @@ pub fn arguments(word: &str) -> Option<Command> {
         "snmpwalk" | "snmpget" | "snmpset" | "snmpbulkwalk" | "snmptrap" => {
             (&[("-c", Holds::Secret), ("-A", Holds::Secret), ("-X", Holds::Secret)], "")
         }
+        "ssh-keygen" => (&[("-N", Holds::Secret), ("-P", Holds::Secret)], ""),
         "plink" | "pscp" | "psftp" => (&[("-pw", Holds::Secret)], ""),
         "smbclient" | "rpcclient" => (&[("-U", Holds::AfterPercent)], ""),
+        "radius-server" | "tacacs-server" => (&[("key", Holds::IfMixed)], ""),
         _ => return by_number(word),
     };
     Some(Command { options, flags, words: &[] })
@@ -94,7 +96,10 @@ fn by_number(word: &str) -> Option<Command> {
             ("change_password", 2, Holds::Secret),
             ("authenticate_user", 2, Holds::Secret),
         ],
-        "net" => &[("user", 2, Holds::IfMixed)],
+        "net" => &[("user", 2, Holds::IfMixed), ("use", 2, Holds::IfMixed)],
+        "chpasswd" => &[("", 0, Holds::AfterColon)],
+        "fly" | "flyctl" | "supabase" => &[("secrets", 2, Holds::AfterEquals)],
+        "heroku" => &[("config:set", 1, Holds::AfterEquals)],
         "wpa_passphrase" => &[("", 1, Holds::Secret)],
         // `stats auth user:…` of HAProxy.
         "stats" => &[("auth", 1, Holds::AfterColon)],
@@ -122,17 +127,28 @@ impl Seen<'_> {
             Some(letters) => letters.chars().all(|letter| self.letters.contains(letter)),
             None => by.is_empty() || by == self.first,
         };
-        let (_, number, holds) = command.words.iter().find(|(by, ..)| told(by))?;
-        (*number == self.words).then_some(*holds)
+        // `secrets set A=… B=…` has as many as there are.
+        let is_there = |number: usize, holds| {
+            number == self.words || (number < self.words && holds == Holds::AfterEquals)
+        };
+        let (.., holds) =
+            command.words.iter().find(|(by, number, holds)| told(by) && is_there(*number, *holds))?;
+        Some(*holds)
     }
 }
 
 /// Adds the secrets of the arguments from `at` on; says where they end.
 pub fn find(text: &[u8], mut at: usize, command: Command, found: &mut Vec<Range<usize>>) -> usize {
-    let (mut awaited, mut seen) = (None, Seen::default());
+    let (mut awaited, mut seen, before, mut last) = (None, Seen::default(), found.len(), "");
     while let Some((word, next)) = argument(text, at).filter(|(_, next)| *next > at) {
         looked_at(word.len());
         let content = std::str::from_utf8(&text[word.clone()]).unwrap_or("");
+        // "… to htpasswd -b …": what is asked for was found, and another command begins.
+        let is_other = last == "to" || (found.len() > before && awaited.is_none());
+        if is_other && (matches!(content, "echo" | "printf") || arguments(content).is_some()) {
+            return word.start;
+        }
+        last = content;
         if let Some(holds) = awaited.take() {
             push(content, &word, holds, found);
         } else if let Some((rest, holds)) = option(content, command) {
@@ -143,6 +159,8 @@ pub fn find(text: &[u8], mut at: usize, command: Command, found: &mut Vec<Range<
             } else if !content.starts_with("--") || rest.starts_with('=') {
                 push(value, &(word.end - value.len()..word.end), holds, found);
             }
+        } else if content.starts_with("/user:") {
+            awaited = Some(Holds::Secret);
         } else if content.starts_with('-') {
             seen.letters.extend(content.chars().skip(1).take(8));
         } else {
@@ -161,7 +179,9 @@ pub fn find(text: &[u8], mut at: usize, command: Command, found: &mut Vec<Range<
 /// What is in a word behind an option, and what that holds.
 fn option(content: &str, command: Command) -> Option<(&str, Holds)> {
     command.options.iter().find_map(|(option, holds)| {
-        if let Some(rest) = content.strip_prefix(option) {
+        // What is no option is a word of its own.
+        let is_whole = option.starts_with('-') || content == *option;
+        if let Some(rest) = content.strip_prefix(option).filter(|_| is_whole) {
             return Some((rest, *holds));
         }
         let letters = content.strip_prefix('-').filter(|_| option.len() == 2)?;
@@ -208,7 +228,9 @@ fn push(content: &str, range: &Range<usize>, holds: Holds, found: &mut Vec<Range
     let secret = match holds {
         Holds::Nothing => None,
         Holds::Secret | Holds::Glued | Holds::AfterLogin => Some(0..content.len()),
-        Holds::IfMixed => is_mixed(content).then_some(0..content.len()),
+        Holds::IfMixed => {
+            (looks_made_up(content) && !content.starts_with(['/', '\\'])).then_some(0..content.len())
+        }
         Holds::AfterColon => behind(':'),
         Holds::AfterPercent => behind('%'),
         Holds::AfterComma => behind(','),
@@ -229,7 +251,15 @@ fn push(content: &str, range: &Range<usize>, holds: Holds, found: &mut Vec<Range
 /// The next argument and where the text goes on behind it; `None` where the command ends.
 fn argument(text: &[u8], mut at: usize) -> Option<(Range<usize>, usize)> {
     at = until(text, at, |byte| !matches!(byte, b' ' | b'\t' | b'\x0c' | b',' | b'[' | b']'));
+    if text[at..].starts_with(b"<<<") {
+        at = after_blanks(text, at + 3);
+    }
     text.get(at)?;
+    // `\\\\server\share`
+    if text[at..].starts_with(b"\\\\") {
+        let end = until(text, at, |byte| byte.is_ascii_whitespace() || byte == b'"');
+        return Some((at..end, end));
+    }
     // A backtick ends a command that is quoted in Markdown.
     if let Some(open) = sign(text, at).filter(|open| is_quote(*open) && open.is != b'`') {
         let (range, next) = quoted(text, at, open);

@@ -50,7 +50,7 @@ pub fn is_login(value: &str) -> bool {
 
 fn hides(run: &str, depth: usize) -> bool {
     depth > 0
-        && opened(run).or_else(|| cut_off(run)).is_some_and(|inner| {
+        && opened(run).or_else(|| cut_off(run)).or_else(|| hex(run)).is_some_and(|inner| {
             rules::masked(&inner).is_some()
                 || RUN.find_iter(&inner).any(|found| hides(found.as_str(), depth - 1))
         })
@@ -61,10 +61,22 @@ fn cut_off(run: &str) -> Option<String> {
     if run.len() % 4 == 1 { opened(&run[..run.len() - 1]) } else { None }
 }
 
+/// What two hex digits a byte stand for, if that is text.
+fn hex(run: &str) -> Option<String> {
+    looked_at(run.len());
+    let byte = |two: &[u8]| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = run.as_bytes().chunks(2).map(byte).collect();
+    as_text(bytes.filter(|_| run.len().is_multiple_of(2))?)
+}
+
 /// What a run encodes, if that is text.
 fn opened(run: &str) -> Option<String> {
     looked_at(run.len());
     let bytes = STANDARD.decode(run).or_else(|_| URL.decode(run)).ok()?;
+    as_text(bytes)
+}
+
+fn as_text(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     let is_text = text.chars().all(|c| !c.is_control() || c.is_ascii_whitespace());
     is_text.then_some(text)

@@ -20,6 +20,8 @@ pub const PASSWORDS: &[&str] = &[
     "userpw",
     "adminpw",
     "psk",
+    "cvv",
+    "cvc",
     "contraseña",
     "senha",
     "motdepasse",

@@ -1,12 +1,12 @@
 //! Values on the lines below their names.
 
-use super::around::HEAD_BYTES_MAX;
+use super::around::{HEAD_BYTES_MAX, doubtful};
 use super::name::Kind;
 use super::named::{Place, Walk};
 use super::sign::{after_blanks, after_space, is_quote, line_end, sign};
-use super::value::quoted;
+use super::value::{bare, quoted};
 use super::verdict::is_one;
-use super::words::is_mixed;
+use super::words::{is_mixed, looks_made_up};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -18,6 +18,9 @@ impl Walk<'_> {
             let (range, after) = quoted(bytes, next, open);
             self.content(place, range)?;
             return Some(after);
+        }
+        if let Some(joined) = self.joined(bytes, place, at) {
+            return Some(joined);
         }
         let head = self.head(place);
         if !head.trim_matches([' ', '\t', '-', '"', '\'']).is_empty() {
@@ -51,6 +54,21 @@ impl Walk<'_> {
         let typed = bytes.get(at) == Some(&b'\n') && word.len() <= 64 && is_mixed(word);
         let is_other = word.contains(|c: char| c.is_whitespace() || matches!(c, ':' | '=' | '/' | '.' | '-'));
         if typed && !is_other { self.take(place, from..from + word.len()) } else { None }
+    }
+
+    /// `password: >- …`, where the lines of a block were joined.
+    fn joined(&mut self, bytes: &[u8], place: &Place<'_>, at: usize) -> Option<usize> {
+        let marks = bytes[at.min(bytes.len())..].iter().take(3);
+        let marks = marks.take_while(|byte| b"|>+-".contains(byte) || byte.is_ascii_digit()).count();
+        let from = after_blanks(bytes, at + marks);
+        let from = if bytes[from.min(bytes.len())..].starts_with(b"+ ") {
+            after_blanks(bytes, from + 1)
+        } else {
+            from
+        };
+        let end = bare(doubtful(place.text, from), from, false);
+        let told = marks > 0 && from > at + marks && looks_made_up(place.text.get(from..end)?);
+        if told { self.take(place, from..bare(bytes, from, false)) } else { None }
     }
 
     /// Every value in a map in YAML.

@@ -29,6 +29,8 @@ pub fn may_tell(word: &[u8]) -> bool {
             &[three[0] | 0x20, three[1] | 0x20, three[2] | 0x20],
             b"pas"
                 | b"psk"
+                | b"cvv"
+                | b"cvc"
                 | b"sec"
                 | b"tok"
                 | b"key"
@@ -132,7 +134,7 @@ impl Name {
             | "networkcredential"
             | "pscredential" => return Some(Kind::Login),
             "stringdata" => return Some(Kind::Everything),
-            "key" | "id" => return two_words(before, &self.joined),
+            "key" | "id" | "community" => return two_words(before, &self.joined),
             "nexttoken" | "pagetoken" | "continuationtoken" => return None,
             _ => {}
         }
@@ -165,6 +167,7 @@ impl Name {
                 | b'p'
                 | b's'
                 | b't'
+                | b'v'
                 | b'w'
                 | b'y'
                 | 128..

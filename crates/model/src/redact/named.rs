@@ -6,14 +6,13 @@ use super::around::{
     Tags, after_scheme, after_tag, after_wrapper, authorization_end, braced, close_name, doubtful, element,
     header_end, is_conversion, operator,
 };
-use super::braces::inside;
 use super::name::{Kind, Name};
-use super::sign::{Ahead, Sign, after_blanks, in_name, is_quote, name_end, sign, until};
+use super::sign::{Ahead, Sign, after_blanks, in_name, is_quote, name_end, sign};
 use super::value::{bare, quoted};
 use super::verdict::is_one;
 use super::words::{is_mixed, is_path, is_placeholder, is_prose};
 use super::work::looked_at;
-use super::{command, encoded, name};
+use super::{encoded, name};
 use std::ops::Range;
 
 /// A walk over a text.
@@ -101,15 +100,7 @@ impl<'a> Walk<'a> {
     }
 
     fn word(&mut self, bytes: &[u8], at: usize, end: usize, word: &'a str) -> usize {
-        // Most words of a log have a sign behind them that no command has.
-        let may_run = !matches!(bytes.get(end), Some(b'=' | b'(' | b')' | b'/' | b'\n'));
-        if may_run && at >= self.arguments_until {
-            if matches!(word, "echo" | "printf") {
-                self.arguments_until = command::echoed(self.text, end, &mut self.found);
-            } else if let Some(known) = command::arguments(word) {
-                self.arguments_until = command::find(bytes, end, known, &mut self.found);
-            }
-        }
+        self.begins(bytes, at, end, word);
         // What takes no sign and no blank behind it has no value.
         if end == bytes.len() {
             return end;
@@ -141,6 +132,8 @@ impl<'a> Walk<'a> {
                 None
             }
             "pass" if self.before[0] == "---" => None,
+            // "mot de passe"
+            "passe" if self.before[0] == "de" => Some(Kind::Password),
             // `IDENTIFIED BY '…'` and `IDENTIFIED WITH plugin BY '…'`.
             "by" if self.before.iter().any(|word| word.eq_ignore_ascii_case("identified")) => {
                 Some(Kind::Password)
@@ -196,8 +189,10 @@ impl<'a> Walk<'a> {
                 .in_next_element(bytes, place, closed)
                 .or_else(|| self.in_attribute(bytes, place, closed))
                 .or_else(|| self.as_argument(bytes, place, closed))
+                .or_else(|| self.in_next_item(bytes, place, closed))
                 .or_else(|| self.after_blank(bytes, place, closed))
-                .or_else(|| self.value_before(bytes, place, closed)),
+                .or_else(|| self.value_before(bytes, place, closed))
+                .or_else(|| self.beyond(bytes, place, closed)),
         }
     }
 
@@ -210,6 +205,9 @@ impl<'a> Walk<'a> {
         at = after_tag(bytes, at);
         if matches!(bytes.get(at), Some(b'|' | b'>' | b'\n' | b'\r') | None) {
             return self.lines(bytes, place, at);
+        }
+        if bytes[at..].starts_with(b"<%") {
+            return self.in_template(bytes, place, at);
         }
         if matches!(place.kind, Kind::Login | Kind::Key)
             && bytes.get(at) == Some(&b'(')
@@ -244,7 +242,14 @@ impl<'a> Walk<'a> {
             Kind::Everything => {
                 // `--from-literal=name=value`
                 let name = name_end(bytes, at);
-                let from = if bytes.get(name) == Some(&b'=') { name + 1 } else { return None };
+                let from = match bytes.get(name) {
+                    Some(b'=') => name + 1,
+                    // `stringData: name: value`, where the lines of a manifest were joined.
+                    Some(b':') if name > at && bytes.get(name + 1) == Some(&b' ') => {
+                        after_blanks(bytes, name + 1)
+                    }
+                    _ => return None,
+                };
                 from..bare(bytes, from, false)
             }
             Kind::Perhaps | Kind::Login => {
@@ -259,6 +264,11 @@ impl<'a> Walk<'a> {
         let value = &place.text[range.clone()];
         let spaced = operator.is == b':' && at > 0 && bytes[at - 1] == b' ';
         if self.says_no_value(place, value, spaced, quoted_name) {
+            return None;
+        }
+        // `token: SecretID: …`: the value is that of the second name.
+        let is_name = spaced && value.strip_suffix(':').is_some_and(name::tells_of_secret);
+        if is_name {
             return None;
         }
         let end = range.end;
@@ -278,22 +288,5 @@ impl<'a> Walk<'a> {
             spaced && !quoted_name && matches!(name, "token" | "tokens" | "credentials") && is_word();
         let is_place = (is_key && is_path(value)) || (name == "pwd" && value.starts_with('/'));
         sentence || is_place || (is_key && spoken_of)
-    }
-
-    fn braces(&mut self, bytes: &[u8], place: &Place<'_>, at: usize) -> Option<usize> {
-        if matches!(place.kind, Kind::Authorization | Kind::Cookie) {
-            let end = self.bracket.next(at, || until(bytes, at, |byte| byte == b']'));
-            return if end < bytes.len() { self.take(place, at + 1..end) } else { None };
-        }
-        if at < self.inside_until || place.kind == Kind::Perhaps {
-            return None;
-        }
-        let (found, until) = inside(bytes, at, place.kind == Kind::Everything);
-        self.inside_until = until;
-        for range in found {
-            self.push(range);
-        }
-        // Names inside have values of their own.
-        None
     }
 }

@@ -1,7 +1,7 @@
 //! Secrets that are known by where they stand: in front of the `@` of an address, in a line of `.pgpass`.
 
 use super::sign::sign;
-use super::words::is_placeholder;
+use super::words::{is_placeholder, looks_made_up};
 use super::work::looked_at;
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ pub fn find(text: &str) -> Vec<Range<usize>> {
             _ => {}
         }
     }
-    for line in lines(text) {
-        found.extend(pgpass(text, line));
+    for word in words(text) {
+        found.extend(pgpass(text, word));
     }
     found
 }
@@ -128,20 +128,22 @@ fn is_host_port_path(text: &str) -> bool {
     host > 0 && (2..=5).contains(&digits) && matches!(port.as_bytes().get(digits), Some(b'/' | b':'))
 }
 
-fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     let mut from = 0;
-    text.split('\n').map(move |line| {
-        let range = from..from + line.len();
-        from += line.len() + 1;
+    text.split(|c: char| c.is_ascii_whitespace()).map(move |word| {
+        let range = from..from + word.len();
+        from += word.len() + 1;
         range
     })
 }
 
-/// `host:5432:database:user:secret`, alone in its line.
-fn pgpass(text: &str, line: Range<usize>) -> Option<Range<usize>> {
-    looked_at(line.len() + 1);
-    let content = &text[line.clone()];
-    let trimmed = content.trim();
+/// `host:5432:database:user:secret`; with other words in its line, only what looks like one.
+fn pgpass(text: &str, word: Range<usize>) -> Option<Range<usize>> {
+    looked_at(word.len() + 1);
+    let trimmed = text[word.clone()].trim_matches(['`', '"', '\'']);
+    let begins = word.start == 0 || text.as_bytes()[word.start - 1] == b'\n';
+    let ends = matches!(text.as_bytes().get(word.end), None | Some(b'\n' | b'\r'));
+    let alone = begins && ends;
     let mut fields = trimmed.splitn(5, ':');
     let (host, port, database, user) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let secret = fields.next()?;
@@ -152,8 +154,8 @@ fn pgpass(text: &str, line: Range<usize>) -> Option<Range<usize>> {
     if [host, database, user].iter().all(is_hex) {
         return None;
     }
-    let whole = [host, database, user, secret].iter().all(|field| !field.is_empty())
-        && !trimmed.contains(char::is_whitespace);
-    let end = line.start + content.trim_end().len();
-    (is_port && whole && !is_placeholder(secret)).then_some(end - secret.len()..end)
+    let whole = [host, database, user, secret].iter().all(|field| !field.is_empty());
+    let told = alone || (looks_made_up(secret) && !database.contains(['/', '.']));
+    let end = word.start + text[word.clone()].rfind(secret)? + secret.len();
+    (is_port && whole && told && !is_placeholder(secret)).then_some(end - secret.len()..end)
 }

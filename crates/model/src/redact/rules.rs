@@ -1,6 +1,6 @@
 //! Secrets that are known by their shape, and all that is known of a text put together.
 
-use super::{MASK, named, place};
+use super::{MASK, card, diff, named, place};
 use regex::{Captures, Regex};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -64,7 +64,10 @@ pub fn compiled(pattern: &str) -> Regex {
 pub fn masked(text: &str) -> Option<String> {
     let shaped = by_shape(text);
     let now = shaped.as_deref().unwrap_or(text);
-    let ranges: Vec<Range<usize>> = named::find(now).into_iter().chain(place::find(now)).collect();
+    let ranges: Vec<Range<usize>> = [named::find(now), place::find(now), diff::find(now), card::find(now)]
+        .into_iter()
+        .flatten()
+        .collect();
     if ranges.is_empty() { shaped } else { Some(cut(now, ranges)) }
 }
 

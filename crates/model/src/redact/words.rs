@@ -84,10 +84,17 @@ const STATES: &str = "\
     invalid loaded locked malformed mismatch missing ok outdated rejected removed renewed revoked rotated \
     stale succeeded success unauthorized unknown unverified valid verified";
 
+/// Ways of going without a secret, which stand where one would.
+const WITHOUT: &str =
+    "workload-identity managed-identity instance-profile service-account default-credentials";
+
 /// Whether a word says how it stands with a secret.
 pub fn is_state(word: &str) -> bool {
-    looked_at(word.len().min(16));
-    word.len() < 16 && STATES.split(' ').any(|state| word.eq_ignore_ascii_case(state))
+    looked_at(word.len().min(24));
+    word.len() < 24
+        && [STATES, WITHOUT]
+            .iter()
+            .any(|words| words.split(' ').any(|state| word.eq_ignore_ascii_case(state)))
 }
 
 /// Whether a value under this name is the name of a Kubernetes Secret: `pull_secret: regcred`, `secret: db-creds-v2`. Words
@@ -132,6 +139,22 @@ pub fn is_mixed(word: &str) -> bool {
     let letters = any(u8::is_ascii_alphabetic);
     let signs = word.bytes().any(|byte| b"!@#$%^&*+?~=".contains(&byte));
     word.len() >= 4 && letters && (any(u8::is_ascii_digit) || signs)
+}
+
+/// Whether a word was made up or drawn, and no one says it: mixed, or with capitals where no word begins.
+pub fn looks_made_up(word: &str) -> bool {
+    is_mixed(word) || is_jumbled(word)
+}
+
+/// Whether capitals and small letters change more often than in `OrderService`.
+fn is_jumbled(word: &str) -> bool {
+    looked_at(word.len());
+    let word = word.trim_end_matches(['.', ',', ':', ';', ')', '!', '?']);
+    let changes =
+        word.as_bytes().windows(2).filter(|two| two[0].is_ascii_uppercase() != two[1].is_ascii_uppercase());
+    word.len() >= 8
+        && word.bytes().all(|byte| byte.is_ascii_alphabetic())
+        && changes.count() * 3 >= word.len()
 }
 
 /// Whether a word has small letters, capitals and digits and nothing else, as no name of a Secret has.
