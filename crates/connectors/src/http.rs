@@ -5,8 +5,9 @@
 
 use crate::ConnectorError;
 use crate::error::excerpt;
+use crate::retry_after;
 use reqwest::{Method, Url};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Largest response that is read; a metrics page of 50,000 series is about 5 MB.
 pub const RESPONSE_BYTES_MAX: usize = 8 << 20;
@@ -104,7 +105,9 @@ impl Http {
         let mut response = request.send().await.map_err(|error| failed(&shown, &error, ask.timeout))?;
         let status = response.status().as_u16();
         let retry_after = response.headers().get(reqwest::header::RETRY_AFTER);
-        let retry_after_s = retry_after.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        let retry_after =
+            retry_after.and_then(|value| retry_after::parse(value.to_str().ok()?, SystemTime::now()));
+        let retry_after_s = retry_after.map(|wait| wait.as_secs_f64());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&shown, &error, ask.timeout))? {
             if body.len() + chunk.len() > ask.bytes_max {

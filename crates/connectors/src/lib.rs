@@ -18,6 +18,7 @@ mod llm;
 mod logs;
 mod notifiers;
 mod outside;
+mod retry_after;
 pub mod telemetry;
 mod vectors;
 mod world;

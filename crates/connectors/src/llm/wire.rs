@@ -1,5 +1,6 @@
 //! A question as a vendor's request, and the answer as ours.
 
+use crate::retry_after;
 use futures::StreamExt as _;
 use genai::chat::{
     ChatMessage, ChatOptions, ChatRequest, ChatStreamEvent, MessageContent, StopReason, Tool, ToolCall,
@@ -7,7 +8,7 @@ use genai::chat::{
 };
 use genai::{Client, ServiceTarget};
 use midwatch_model::llm::{self, Ask, Reply, Stop, Turn};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Pieces and bytes of an answer at most: 4,096 tokens are a tenth of that.
 const PIECES_MAX: usize = 100_000;
@@ -189,8 +190,7 @@ fn failure(error: &genai::Error) -> Failure {
 fn status_of(error: &genai::Error) -> Option<Failure> {
     let status = error.status()?.as_u16();
     let header = error.headers().and_then(|headers| headers.get("retry-after"));
-    let seconds = header.and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
-    let retry_after = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let retry_after = header.and_then(|value| retry_after::parse(value.to_str().ok()?, SystemTime::now()));
     Some(Failure::Status { status, retry_after })
 }
 
