@@ -132,7 +132,7 @@ pub const HARMLESS: &[&str] = &[
     "pass: 12 fail: 0",
     "password_file: /run/secrets/db",
     "token_path: /var/run/secrets/kubernetes.io/serviceaccount/token",
-    "credentials: /root/.aws/credentials",
+    "credentials: /home/app/.aws/credentials",
     "authorization: RBAC",
     "Authorization: policy denied",
     "authorization mode: Node,RBAC",
