@@ -1,9 +1,14 @@
 //! The command line.
 
+mod client_args;
 mod eval;
 mod knowledge;
 mod train;
 
+pub use client_args::{
+    ActArgs, AlertCommand, AlertFilters, ClientArgs, DeadLetterCommand, ForecastCommand, IncidentCommand,
+    IncidentFilters, MaintenanceArgs, MaintenanceCommand,
+};
 pub use eval::EvalCommand;
 pub use knowledge::{KnowledgeCommand, ModelCommand};
 pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
@@ -182,200 +187,6 @@ pub enum Command {
     Openapi,
     /// Print shell completions.
     Completions { shell: clap_complete::Shell },
-}
-
-/// Where the server is.
-#[derive(Args)]
-pub struct ClientArgs {
-    /// The server's address.
-    #[arg(long, env = "MIDWATCH_URL", default_value = "http://127.0.0.1:7700", global = true)]
-    pub url: String,
-    /// The server's API key.
-    #[arg(long, env = "MIDWATCH_API_KEY", hide_env_values = true, global = true)]
-    pub api_key: Option<String>,
-    /// Print JSON.
-    #[arg(long, global = true)]
-    pub json: bool,
-}
-
-#[derive(Subcommand)]
-pub enum AlertCommand {
-    /// Alerts and anomalies, newest first.
-    List {
-        #[command(flatten)]
-        filters: AlertFilters,
-    },
-    /// One alert as it was last told.
-    Show {
-        /// `alt-…`, `sig-…`, or an alert's fingerprint for its newest episode.
-        id: String,
-    },
-}
-
-/// Which alerts are listed.
-#[derive(Args)]
-pub struct AlertFilters {
-    /// firing, acknowledged, suppressed or resolved
-    #[arg(long)]
-    pub status: Option<String>,
-    /// info, warning, high or critical
-    #[arg(long)]
-    pub severity: Option<String>,
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Who told it, such as alertmanager; `midwatch` for its own anomalies.
-    #[arg(long)]
-    pub source: Option<String>,
-    #[arg(long)]
-    pub incident: Option<String>,
-    /// Labels, such as team=db or pod=~"web-.*"; may be given several times, all must hold.
-    #[arg(long = "match", value_name = "MATCHERS")]
-    pub matchers: Vec<String>,
-    /// Received at or after: so long ago (1h) or a time (2026-11-22T03:00:00Z).
-    #[arg(long)]
-    pub since: Option<String>,
-    /// Received before.
-    #[arg(long)]
-    pub until: Option<String>,
-    #[arg(long, default_value_t = 50)]
-    pub limit: usize,
-    /// Where an earlier list said that it goes on.
-    #[arg(long)]
-    pub cursor: Option<String>,
-}
-
-/// Which incidents are listed.
-#[derive(Args)]
-pub struct IncidentFilters {
-    /// Only those that still need work.
-    #[arg(long)]
-    pub open: bool,
-    /// Such as diagnosed or awaiting_approval.
-    #[arg(long)]
-    pub state: Option<String>,
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Such as latency_spike.
-    #[arg(long)]
-    pub cause: Option<String>,
-    /// Opened at or after: so long ago (1h) or a time (2026-11-22T03:00:00Z).
-    #[arg(long)]
-    pub since: Option<String>,
-    /// Opened before.
-    #[arg(long)]
-    pub until: Option<String>,
-    #[arg(long, default_value_t = 100)]
-    pub limit: usize,
-    /// Where an earlier list said that it goes on.
-    #[arg(long)]
-    pub cursor: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub enum IncidentCommand {
-    /// Incidents, newest first.
-    List {
-        #[command(flatten)]
-        filters: IncidentFilters,
-    },
-    /// Verdict, evidence, what was or would be done, how to undo it.
-    Show { id: String },
-    /// The postmortem as Markdown.
-    Postmortem { id: String },
-    /// Write it as a bundle, a folder that `midwatch investigate` reads and that can be handed over. Secrets are redacted.
-    Export {
-        id: String,
-        /// A folder that does not exist yet or is empty.
-        dir: PathBuf,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum ForecastCommand {
-    /// Who will probably break its objective, likeliest first.
-    List,
-    /// Hits, misses and false alarms, whether probabilities meant what they said, and whether inputs have drifted.
-    Ledger {
-        /// Print CSV.
-        #[arg(long, conflicts_with = "json")]
-        csv: bool,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum MaintenanceCommand {
-    /// Plan work on a service, or on whatever has certain labels.
-    Add(MaintenanceArgs),
-    /// What is or will be in maintenance.
-    List {
-        /// Also what was.
-        #[arg(long)]
-        expired: bool,
-    },
-    /// End it now; what fires still is handled after all.
-    End { id: String },
-}
-
-/// Planned work.
-#[derive(Args)]
-pub struct MaintenanceArgs {
-    #[arg(long)]
-    pub service: Option<String>,
-    /// Labels, such as cluster="eu-1"; may be given several times, all must hold.
-    #[arg(long = "match", value_name = "MATCHERS")]
-    pub matchers: Vec<String>,
-    /// A time such as 2026-11-22T03:00:00Z; default: now.
-    #[arg(long)]
-    pub start: Option<String>,
-    #[arg(long, conflicts_with = "lasts")]
-    pub end: Option<String>,
-    /// How long, such as 2h or 90m.
-    #[arg(long = "for", value_name = "DURATION")]
-    pub lasts: Option<String>,
-    #[arg(long)]
-    pub reason: String,
-    #[arg(long)]
-    pub by: Option<String>,
-}
-
-#[derive(Subcommand)]
-pub enum DeadLetterCommand {
-    /// Dead letters, newest first.
-    List {
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-        /// Where an earlier list said that it goes on.
-        #[arg(long)]
-        cursor: Option<String>,
-    },
-    /// One of them with its body.
-    Show { id: String },
-    /// Try it again, on the way on which it came.
-    Retry { id: String },
-}
-
-/// A person's action.
-#[derive(Args)]
-pub struct ActArgs {
-    /// rollback, restart, restart_db_pool, resize_db_pool, scale or circuit_break
-    pub action: String,
-    pub service: String,
-    /// For rollback: the version to go back to; default: the one that served before.
-    #[arg(long)]
-    pub to: Option<String>,
-    /// For scale.
-    #[arg(long)]
-    pub replicas: Option<u32>,
-    /// For resize_db_pool.
-    #[arg(long)]
-    pub size: Option<u32>,
-    /// For circuit_break: close the breaker instead of opening it.
-    #[arg(long)]
-    pub close: bool,
-    #[arg(long)]
-    pub by: Option<String>,
-    #[arg(long)]
-    pub reason: Option<String>,
 }
 
 /// Whether a language model is asked, too.
