@@ -4,6 +4,7 @@
 mod linear;
 mod minutes;
 mod series;
+pub mod watch;
 mod windows;
 
 use anyhow::{Result, bail};

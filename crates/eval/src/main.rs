@@ -32,6 +32,8 @@ enum Eval {
     Anomaly(FolderArgs),
     /// Forecasts of failures: on a file of simulated windows, or on series of two days of a shop.
     Foresight(ForesightArgs),
+    /// Forecasts of simulated productions, watched tick by tick as real ones are.
+    Watch(WatchArgs),
     /// Turns a third-party data set into incident bundles with a truth beside each.
     Convert(ConvertArgs),
 }
@@ -64,6 +66,24 @@ struct ForesightArgs {
     /// For a file of windows: the folder of candidates that `midwatch train` wrote.
     #[arg(long, value_name = "DIR")]
     candidates: Option<PathBuf>,
+}
+
+#[derive(clap::Args)]
+struct WatchArgs {
+    /// A folder with model.safetensors and model.json; without it, the model that ships.
+    #[arg(long, value_name = "DIR")]
+    model: Option<PathBuf>,
+    /// Lives in which something goes wrong.
+    #[arg(long, default_value_t = 60)]
+    runs: usize,
+    /// Hours in which nothing does.
+    #[arg(long, default_value_t = 20)]
+    healthy_hours: usize,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(clap::Args)]
@@ -107,6 +127,11 @@ fn main() -> ExitCode {
             let score =
                 |dir: &Path, json: bool| midwatch_eval::foresight::run(dir, args.candidates.as_deref(), json);
             say(on(&args.folder, convert::Set::NezhaForecast, "nezha-online-boutique", score))
+        }
+        Eval::Watch(args) => {
+            let WatchArgs { runs, healthy_hours, seed, .. } = args;
+            let plan = midwatch_eval::foresight::watch::Plan { runs, healthy_hours, seed };
+            say(midwatch_eval::foresight::watch::run(args.model.as_deref(), &plan, args.json))
         }
         Eval::Anomaly(args) => say(on(&args, convert::Set::Nab, "nab", midwatch_eval::anomaly::run)),
         Eval::Convert(args) => say(convert::run(args.set, &args.from, &args.to)),

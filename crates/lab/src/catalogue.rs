@@ -178,11 +178,22 @@ impl Profile {
     }
 }
 
+/// Memory that a build never gives back.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Leak {
+    /// Share of the free memory that its buffers fill up to.
+    pub share: f64,
+    /// Seconds until they do.
+    pub full_after_s: f64,
+    /// Whether it stops short of the limit. One that does not goes on beyond its share until the process is killed.
+    pub held: bool,
+}
+
 /// What a build of a service does differently from a good one. The default is a good build.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
-    /// Share of the free memory that the build's buffers fill up to, 0 for none.
-    pub leak_share: f64,
+    /// Memory that the build never gives back, if any.
+    pub leak: Option<Leak>,
     /// Seconds of service after which the process dies, if any.
     pub crash_after_s: Option<f64>,
     /// Share of requests that end in an unhandled error.

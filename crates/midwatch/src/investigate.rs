@@ -48,6 +48,10 @@ pub fn eval(command: EvalCommand) -> Result<Exit> {
         EvalCommand::Foresight { data, candidates, json } => {
             midwatch_eval::foresight::run(&data, candidates.as_deref(), json)
         }
+        EvalCommand::Watch { model, runs, healthy_hours, seed, json } => {
+            let plan = midwatch_eval::foresight::watch::Plan { runs, healthy_hours, seed };
+            midwatch_eval::foresight::watch::run(model.as_deref(), &plan, json)
+        }
         EvalCommand::Logs { dir, drain3, json } => midwatch_eval::logs::run(&dir, drain3, json),
     };
     let report = report.map_err(|error| anyhow!(Usage(format!("{error:#}"))))?;

@@ -4,6 +4,7 @@
 //! Labels come from what happened: a service breaches its objective, or it does not. The same seed gives the same windows.
 
 mod flow;
+mod production;
 mod story;
 mod stress;
 mod world;
@@ -11,6 +12,7 @@ mod world;
 use crate::random::Random;
 use crate::window::{Outcome, Story, TICK_S, Window, WindowSet};
 use flow::Flow;
+pub use production::{Course, Production};
 use stress::{Everyday, Stress};
 use world::World;
 

@@ -1,17 +1,16 @@
 //! The process's memory: what it holds, what its build retains, and when it says so.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::sync::watch;
 
-use super::{App, ramp, tick};
-use crate::catalogue::MEMORY_LIMIT_BYTES;
+use super::{App, tick};
+use crate::catalogue::{Leak, MEMORY_LIMIT_BYTES};
 
-/// A leaking build has retained its share of the free memory after this time.
-const LEAK_FULL_AFTER_S: f64 = 65.0;
-/// The build's own bound on what it retains, as a share of the limit: just under it.
+/// The bound of a leak that is held, as a share of the limit: just under it.
 const LEAK_CEILING_SHARE: f64 = 0.98;
 /// One retained buffer; below the allocator's threshold for separate mappings.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -22,18 +21,20 @@ const WARN_SHARE: f64 = 0.70;
 const WARN_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Memory {
-    leak_share: f64,
+    leak: Option<Leak>,
+    /// Bytes that a leak has come to by now.
+    due_bytes: AtomicU64,
     retained: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Memory {
-    pub(super) fn new(leak_share: f64) -> Memory {
-        Memory { leak_share, retained: Mutex::new(Vec::new()) }
+    pub(super) fn new(leak: Option<Leak>) -> Memory {
+        Memory { leak, due_bytes: AtomicU64::new(0), retained: Mutex::new(Vec::new()) }
     }
 
     /// What a request leaves behind.
     pub(super) fn after_request(&self) {
-        if self.leak_share > 0.0 && resident_bytes() < ceiling_bytes() {
+        if self.leak.is_some() && resident_bytes() < self.due_bytes.load(Ordering::Relaxed) {
             self.retain(REQUEST_BYTES);
         }
     }
@@ -50,10 +51,10 @@ pub(super) async fn watch(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
     let base = resident_bytes();
     let mut warned: Option<Instant> = None;
     while tick(&mut stopped, Duration::from_millis(200)).await {
-        if app.memory.leak_share > 0.0 {
-            let room = ceiling_bytes().saturating_sub(base) as f64 * app.memory.leak_share;
-            let target = base + (room * ramp(app.started, LEAK_FULL_AFTER_S)) as u64;
-            let missing = target.saturating_sub(resident_bytes()) as usize;
+        if let Some(leak) = app.memory.leak {
+            let due = base + leaked_bytes(leak, base, app.started.elapsed().as_secs_f64());
+            app.memory.due_bytes.store(due, Ordering::Relaxed);
+            let missing = due.saturating_sub(resident_bytes()) as usize;
             for _ in 0..missing / BUFFER_BYTES {
                 app.memory.retain(BUFFER_BYTES);
             }
@@ -68,6 +69,13 @@ pub(super) async fn watch(app: Arc<App>, mut stopped: watch::Receiver<bool>) {
             );
         }
     }
+}
+
+/// What a leak has come to `elapsed_s` after the process began with `base` bytes.
+fn leaked_bytes(leak: Leak, base: u64, elapsed_s: f64) -> u64 {
+    let room = ceiling_bytes().saturating_sub(base) as f64 * leak.share;
+    let progress = if leak.full_after_s > 0.0 { elapsed_s / leak.full_after_s } else { 1.0 };
+    (room * if leak.held { progress.min(1.0) } else { progress }) as u64
 }
 
 fn ceiling_bytes() -> u64 {

@@ -114,7 +114,7 @@ async fn assemble(spec: LaunchSpec) -> anyhow::Result<App> {
         dependencies: dependency::Dependencies::new(client.clone(), spec.dependencies.clone()),
         publisher: publisher::Publisher::new(client.clone(), spec.broker.clone()),
         consumer: consumer::ConsumerState::new(client, spec.broker.clone()),
-        memory: memory::Memory::new(spec.version.behaviour.leak_share),
+        memory: memory::Memory::new(spec.version.behaviour.leak),
         release: release::Release::new(spec.version.behaviour),
         replicas: AtomicU64::new(u64::from(spec.replicas)),
         restarts: AtomicU64::new(spec.restarts),

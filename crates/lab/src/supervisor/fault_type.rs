@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::{Behaviour, ServiceName};
+use super::faults::Strength;
+use crate::catalogue::{Behaviour, Leak, ServiceName};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -81,10 +82,25 @@ impl FaultType {
         }
     }
 
+    /// Seconds until it is all there, unless somebody says otherwise.
+    pub(super) fn ramp_s(self) -> f64 {
+        // A leak takes long enough to be seen coming; everything else comes as it does when somebody breaks something.
+        if self == FaultType::MemoryLeak { 65.0 } else { 8.0 }
+    }
+
+    /// Whether it matters how long it takes to be all there: a build that crashes or fails does so from its start.
+    pub(super) fn has_ramp(self) -> bool {
+        !matches!(self, FaultType::CrashLoop | FaultType::BadDeployment)
+    }
+
     /// What a build does that has this fault at this strength.
-    pub(super) fn behaviour(self, magnitude: f64) -> Behaviour {
+    pub(super) fn behaviour(self, strength: Strength) -> Behaviour {
+        let Strength { magnitude, ramp_s, held } = strength;
         match self {
-            FaultType::MemoryLeak => Behaviour { leak_share: magnitude, ..Behaviour::default() },
+            FaultType::MemoryLeak => {
+                let leak = Leak { share: magnitude, full_after_s: ramp_s, held };
+                Behaviour { leak: Some(leak), ..Behaviour::default() }
+            }
             // Weaker builds live a little longer; all of them die.
             FaultType::CrashLoop => {
                 Behaviour { crash_after_s: Some(2.0 + 4.0 * (1.0 - magnitude)), ..Behaviour::default() }

@@ -19,8 +19,6 @@ use super::world::World;
 use crate::catalogue::ServiceName;
 use crate::launch::{CacheCorruption, ConsumerWedge, ProcessState, StorageDegradation, StuckJob};
 
-/// Process state is fully there after this time.
-const RAMP_S: f64 = 8.0;
 /// Strengths at magnitude 1.
 const SLOWDOWN: f64 = 19.0;
 const CORRUPTED_SHARE: f64 = 0.45;
@@ -29,6 +27,17 @@ const BACKLOG: f64 = 50_000.0;
 const DEMAND_SHARE_MAX: f64 = 0.85;
 /// Who deploys builds in this world.
 const DEPLOYER: &str = "ci";
+
+/// How strong a fault is, and how it comes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Strength {
+    /// Above 0, up to 1.
+    pub(super) magnitude: f64,
+    /// Seconds until it is all there.
+    pub(super) ramp_s: f64,
+    /// For a leak: whether it stops short of the limit, so that the process lives on.
+    pub(super) held: bool,
+}
 
 /// A fault that was brought in and not yet taken out.
 #[derive(Debug, Clone)]
@@ -77,7 +86,7 @@ pub(super) async fn inject(
     world: &Arc<World>,
     service: ServiceName,
     kind: FaultType,
-    magnitude: f64,
+    strength: Strength,
     duration: Option<Duration>,
 ) -> Result<Truth, Refusal> {
     let fleet = Arc::clone(world.fleet(service));
@@ -89,13 +98,13 @@ pub(super) async fn inject(
         forget(world, fault.number);
     }
     let build = match kind.mechanism() {
-        Mechanism::Version => Some(deploy_build(world, &fleet, kind, magnitude).await?),
+        Mechanism::Version => Some(deploy_build(world, &fleet, kind, strength).await?),
         Mechanism::ProcessState => {
-            set_state(world, &fleet, kind, Some(magnitude)).await?;
+            set_state(world, &fleet, kind, Some(strength)).await?;
             None
         }
         Mechanism::Load => {
-            world.load.set_extra(extra(kind), service, Some(magnitude));
+            world.load.set_extra(extra(kind), service, Some((strength.magnitude, strength.ramp_s)));
             None
         }
     };
@@ -103,6 +112,7 @@ pub(super) async fn inject(
         let mut list = world.faults.lock();
         list.last += 1;
         let number = list.last;
+        let magnitude = strength.magnitude;
         let fault = Fault { service, kind, magnitude, injected_at: Timestamp::now(), number, build };
         list.faults.push(fault.clone());
         fault
@@ -179,7 +189,7 @@ async fn deploy_build(
     world: &Arc<World>,
     fleet: &Arc<Fleet>,
     kind: FaultType,
-    magnitude: f64,
+    strength: Strength,
 ) -> Result<(String, String), Refusal> {
     let (build, good) = {
         let mut state = fleet.lock();
@@ -196,7 +206,7 @@ async fn deploy_build(
                 .cloned()
                 .unwrap_or_else(|| state.version.name.clone())
         };
-        (state.register_build(fleet.service, kind.behaviour(magnitude)), good)
+        (state.register_build(fleet.service, kind.behaviour(strength)), good)
     };
     let reason = format!("release {}", build.name);
     run(world, fleet, Operation::Deploy { version: build.name.clone() }, reason).await?;
@@ -222,13 +232,12 @@ async fn set_state(
     world: &Arc<World>,
     fleet: &Arc<Fleet>,
     kind: FaultType,
-    magnitude: Option<f64>,
+    wanted: Option<Strength>,
 ) -> Result<(), Refusal> {
-    let (method, strength) = match magnitude {
-        Some(magnitude) => (Method::POST, magnitude),
-        None => (Method::DELETE, 0.0),
+    let (method, strength, ramp_s) = match wanted {
+        Some(Strength { magnitude, ramp_s, .. }) => (Method::POST, magnitude, ramp_s),
+        None => (Method::DELETE, 0.0, 0.0),
     };
-    let ramp_s = RAMP_S;
     let told = match kind {
         FaultType::Latency => {
             let body = StorageDegradation { slowdown: 1.0 + (SLOWDOWN - 1.0) * strength, ramp_s };
@@ -252,7 +261,7 @@ async fn set_state(
             told.0, told.1, fleet.service
         );
         // Clearing needs nobody when no process is there.
-        if magnitude.is_some() || told.0 < told.1 {
+        if wanted.is_some() || told.0 < told.1 {
             return Err(Refusal::new(StatusCode::CONFLICT, error));
         }
     }

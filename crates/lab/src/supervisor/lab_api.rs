@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::control_api::fleet;
 use super::fault_type::FaultType;
-use super::faults;
+use super::faults::{self, Strength};
 use super::operations::Refusal;
 use super::world::World;
 
@@ -43,6 +43,8 @@ struct InjectBody {
     r#type: String,
     magnitude: Option<f64>,
     duration_s: Option<f64>,
+    ramp_s: Option<f64>,
+    held: Option<bool>,
 }
 
 async fn inject(State(world): State<Arc<World>>, Path(name): Path<String>, body: Bytes) -> Answer {
@@ -54,13 +56,30 @@ async fn inject(State(world): State<Arc<World>>, Path(name): Path<String>, body:
             format!("{kind} makes no sense on {service}: it consumes no queue; use notification-service");
         return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error));
     }
-    let magnitude = in_range("magnitude", ask.magnitude.unwrap_or(1.0), f64::MIN_POSITIVE, 1.0)?;
+    let strength = strength(kind, &ask)?;
     let duration = match ask.duration_s {
         None => None,
         Some(seconds) => Some(Duration::from_secs_f64(in_range("duration_s", seconds, 1.0, DURATION_S_MAX)?)),
     };
-    let truth = faults::inject(&world, service, kind, magnitude, duration).await?;
+    let truth = faults::inject(&world, service, kind, strength, duration).await?;
     Ok(Json(json!(truth)))
+}
+
+fn strength(kind: FaultType, ask: &InjectBody) -> Result<Strength, Refusal> {
+    let refused = |field: &str, why: &str| {
+        Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{field} says nothing of {kind}: {why}")))
+    };
+    if ask.ramp_s.is_some() && !kind.has_ramp() {
+        return refused("ramp_s", "such a build fails from its start; leave it out");
+    }
+    if ask.held.is_some() && kind != FaultType::MemoryLeak {
+        return refused("held", "only a memory_leak is held or not; leave it out");
+    }
+    Ok(Strength {
+        magnitude: in_range("magnitude", ask.magnitude.unwrap_or(1.0), f64::MIN_POSITIVE, 1.0)?,
+        ramp_s: in_range("ramp_s", ask.ramp_s.unwrap_or(kind.ramp_s()), 0.0, DURATION_S_MAX)?,
+        held: ask.held.unwrap_or(true),
+    })
 }
 
 #[derive(Deserialize)]

@@ -23,8 +23,6 @@ const SPIKE_FACTOR: f64 = 7.0;
 /// CPU time of one expensive report, and how much of one replica's budget the reports ask for in all.
 const REPORT_CPU_MS: f64 = 20.0;
 const REPORTS_BUDGET_SHARE: f64 = 1.10;
-/// Unusual demand is fully there after this time.
-const RAMP_S: f64 = 8.0;
 /// Customers that a spike is about: popular ones, whose profiles are in every cache.
 const POPULAR: u32 = 20;
 /// Requests that the clients of one service leave open at most; then they give up asking.
@@ -42,11 +40,15 @@ const CHECKOUT_SHARE: f64 = 0.10;
 pub(super) struct Extra {
     pub(super) magnitude: f64,
     since: Instant,
+    /// Seconds until it is all there.
+    ramp_s: f64,
 }
 
 impl Extra {
     fn now(self) -> f64 {
-        self.magnitude * (self.since.elapsed().as_secs_f64() / RAMP_S).min(1.0)
+        let progress =
+            if self.ramp_s <= 0.0 { 1.0 } else { self.since.elapsed().as_secs_f64() / self.ramp_s };
+        self.magnitude * progress.min(1.0)
     }
 }
 
@@ -98,14 +100,17 @@ impl Load {
         tide.from + (tide.to - tide.from) * progress.clamp(0.0, 1.0)
     }
 
-    pub(super) fn set_extra(&self, kind: ExtraKind, service: ServiceName, magnitude: Option<f64>) {
+    /// Sets demand beyond the ordinary by its magnitude and the seconds until it is all there, or ends it.
+    pub(super) fn set_extra(&self, kind: ExtraKind, service: ServiceName, extra: Option<(f64, f64)>) {
         let mut demand = self.lock();
         let extras = match kind {
             ExtraKind::Spike => &mut demand.spikes,
             ExtraKind::Reports => &mut demand.reports,
         };
-        match magnitude {
-            Some(magnitude) => extras.insert(service, Extra { magnitude, since: Instant::now() }),
+        match extra {
+            Some((magnitude, ramp_s)) => {
+                extras.insert(service, Extra { magnitude, since: Instant::now(), ramp_s })
+            }
             None => extras.remove(&service),
         };
     }

@@ -175,6 +175,9 @@ async fn bad_input_is_refused_with_advice(lab: &Lab) {
         ("lab/faults/payment-service", json!({"type": "cpu", "magnitude": 1.5}), 400, "magnitude"),
         ("lab/faults/payment-service", json!({"type": "cpu", "magnitude": -1}), 400, "magnitude"),
         ("lab/faults/payment-service", json!({"type": "cpu", "duration_s": 0}), 400, "duration_s"),
+        ("lab/faults/payment-service", json!({"type": "cpu", "ramp_s": -1}), 400, "ramp_s"),
+        ("lab/faults/payment-service", json!({"type": "crash_loop", "ramp_s": 60}), 422, "ramp_s"),
+        ("lab/faults/payment-service", json!({"type": "cpu", "held": false}), 422, "memory_leak"),
         ("lab/faults/nope", json!({"type": "cpu"}), 404, "user-service"),
         ("lab/traffic", json!({"factor": 3.0}), 400, "factor"),
     ];

@@ -41,6 +41,23 @@ pub enum EvalCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Foresee failures of simulated productions, watched tick by tick as real ones are.
+    Watch {
+        /// A folder with model.safetensors and model.json, as `midwatch train -o` writes it; without it, the model that ships.
+        #[arg(long, value_name = "DIR")]
+        model: Option<PathBuf>,
+        /// Lives in which something goes wrong.
+        #[arg(long, default_value_t = 60)]
+        runs: usize,
+        /// Hours in which nothing does.
+        #[arg(long, default_value_t = 20)]
+        healthy_hours: usize,
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Find the templates of labelled logs: folders with logs.ndjson and labels.txt, a label per line.
     Logs {
         dir: PathBuf,
