@@ -5,6 +5,7 @@
 
 mod build_time;
 mod detectors;
+mod foreseen;
 mod ingest;
 mod journal;
 mod lists;
@@ -29,7 +30,7 @@ struct Bench {
     run: fn() -> Result<Vec<Row>>,
 }
 
-const BENCHES: [Bench; 9] = [
+const BENCHES: [Bench; 10] = [
     Bench { name: "rolling", by_default: true, run: rolling::run },
     Bench { name: "detectors", by_default: true, run: detectors::run },
     Bench { name: "journal", by_default: true, run: journal::run },
@@ -39,6 +40,8 @@ const BENCHES: [Bench; 9] = [
     Bench { name: "server", by_default: true, run: server::run },
     // Needs an Alertmanager, and some minutes.
     Bench { name: "ingest", by_default: false, run: ingest::run },
+    // Hours of a lab: `cargo xtask soak foresight`.
+    Bench { name: "foreseen", by_default: false, run: foreseen::run },
     // Minutes of compiling on every core.
     Bench { name: "build", by_default: false, run: build_time::run },
 ];

@@ -8,7 +8,7 @@ mod shell;
 mod soak;
 mod test;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::process::ExitCode;
 
 const USAGE: &str = "\
@@ -23,6 +23,8 @@ cargo xtask <chore>
                 bring a third-party data set into midwatch's formats (petshop, nezha, nezha-forecast, rootcausebench,
                 opensre, storms, loghub, runbooks, nab)
   soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)
+  soak foresight [RUNS] [HEALTHY_MINUTES] [SEED]
+                faults of the lab that come slowly (12), and minutes in which nothing is wrong (60): what was foreseen
   soak alertmanager|kills|fuzz [N] [SEED]
                 what the test command tries a few times, N times: cases beside a real Alertmanager (10000), kills under
                 load with Alertmanager's losses beside them (200), random bodies for each parser (100000)";
@@ -52,6 +54,7 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         }
         "soak" => match args.first().and_then(|name| longer::by_name(name)) {
             Some(longer) => longer.run(&args[1..]),
+            None if args.first().is_some_and(|name| name == "foresight") => foreseen(&args[1..]),
             None => soak::run(args),
         },
         "" | "help" | "--help" => {
@@ -80,6 +83,16 @@ fn eval(args: &[String]) -> Result<ExitCode> {
 fn bench(args: &[String]) -> Result<ExitCode> {
     shell::release_binary()?;
     shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args)
+}
+
+/// Watches a lab with the release binary, for as long as is asked.
+fn foreseen(args: &[String]) -> Result<ExitCode> {
+    shell::release_binary()?;
+    let names = ["MIDWATCH_SOAK_RUNS", "MIDWATCH_SOAK_HEALTHY_MIN", "MIDWATCH_SOAK_SEED"];
+    let mut cargo = shell::command(&shell::cargo_program());
+    cargo.args(["run", "--release", "--quiet", "-p", "midwatch-bench", "--", "foreseen"]);
+    let status = cargo.envs(names.iter().zip(args)).status().context("cannot start cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Builds the release binary and hands over to it; its exit code is the chore's.

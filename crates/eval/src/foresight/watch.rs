@@ -51,11 +51,8 @@ pub fn run(model: Option<&Path>, plan: &Plan, json: bool) -> Result<String> {
     };
     let horizon = model.meta.horizon_ticks;
     let mut tallies = Tally::all();
-    let troubled = Course {
-        ticks: TROUBLED_HORIZONS * horizon as usize,
-        services: SERVICES,
-        trouble: Some(horizon),
-    };
+    let troubled =
+        Course { ticks: TROUBLED_HORIZONS * horizon as usize, services: SERVICES, trouble: Some(horizon) };
     for number in 0..plan.runs {
         let production = Production::new(&troubled, plan.seed, number as u64);
         round::watch(&model, &production, &mut tallies, tally::Life::Troubled)?;

@@ -43,7 +43,9 @@ impl Production {
         let calls = world.nodes.iter().enumerate();
         Self {
             services: (0..world.nodes.len()).map(|service| format!("service-{service}")).collect(),
-            calls: calls.flat_map(|(from, node)| node.calls.iter().map(move |call| (from, call.to))).collect(),
+            calls: calls
+                .flat_map(|(from, node)| node.calls.iter().map(move |call| (from, call.to)))
+                .collect(),
             trouble_at: stress.map(|stress| stress.start),
             life,
         }

@@ -27,7 +27,8 @@ pub fn watch(model: &Model, production: &Production, tallies: &mut [Tally], life
     let horizon_s = f64::from(model.meta.horizon_ticks) * TICK_S;
     for (tick, readings) in production.ticks().enumerate() {
         let at = after(Timestamp::UNIX_EPOCH, tick as f64 * TICK_S);
-        let read: Vec<Read> = names.iter().zip(readings).map(|(name, reading)| polled(name, reading)).collect();
+        let read: Vec<Read> =
+            names.iter().zip(readings).map(|(name, reading)| polled(name, reading)).collect();
         let events = live.tick(&read);
         let breached = breaches(&events);
         let window = live.window(TICK, &calls);

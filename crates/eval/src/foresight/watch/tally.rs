@@ -3,9 +3,7 @@
 
 use midwatch_model::{Alarm, AlarmEnd, ForecastEvent, ServiceName, Tier, Timestamp, seconds_between};
 use midwatch_prediction::model::Forecast;
-use midwatch_prediction::serving::{
-    Alarms, ForesightConfig, Judged, Ledger, Settings, Summary, Turn,
-};
+use midwatch_prediction::serving::{Alarms, ForesightConfig, Judged, Ledger, Settings, Summary, Turn};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -134,7 +132,8 @@ struct Fate {
 impl Tally {
     /// One for each tier that may raise alarms.
     pub fn all() -> Vec<Self> {
-        let of = |from| Self { from, summaries: vec![], leads_s: vec![], lives: vec![], healthy_minutes: 0.0 };
+        let of =
+            |from| Self { from, summaries: vec![], leads_s: vec![], lives: vec![], healthy_minutes: 0.0 };
         [Tier::Low, Tier::Medium, Tier::High, Tier::Critical].map(of).into()
     }
 
@@ -189,7 +188,8 @@ impl Tally {
             false_alarms_per_healthy_hour: healthy_false_alarms as f64 / (self.healthy_minutes / 60.0),
             paths_asked: paths.len(),
             paths_right: paths.iter().filter(|(right, _)| *right).count(),
-            paths_chance: paths.iter().map(|(_, n)| NAMED as f64 / *n as f64).sum::<f64>() / paths.len() as f64,
+            paths_chance: paths.iter().map(|(_, n)| NAMED as f64 / *n as f64).sum::<f64>()
+                / paths.len() as f64,
         }
     }
 }
