@@ -3,7 +3,7 @@
 use crate::DecisionConfig;
 use midwatch_model::action::TargetState;
 use midwatch_model::plan::Priority;
-use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep, Tier};
+use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep, ServiceName, Tier};
 
 /// What a plan is made from.
 pub struct PlanInput<'a> {
@@ -29,9 +29,10 @@ const REPLICAS_HIGH: u32 = 3;
 const REPLICAS_MEDIUM: u32 = 2;
 
 /// Builds the plan for a failure that is foreseen: more instances first, and when it is all but certain, a breaker that keeps
-/// callers from waiting. By the severity tiers; below them, nothing is done early.
+/// callers from waiting and an instance more for each of those that will probably fail next. By the severity tiers; below them,
+/// nothing is done early.
 #[must_use]
-pub fn plan_ahead(input: &PlanInput<'_>, tier: Tier) -> Plan {
+pub fn plan_ahead(input: &PlanInput<'_>, tier: Tier, next: &[(ServiceName, TargetState)]) -> Plan {
     let least = match tier {
         Tier::Low => None,
         Tier::Medium => Some(REPLICAS_MEDIUM),
@@ -49,6 +50,20 @@ pub fn plan_ahead(input: &PlanInput<'_>, tier: Tier) -> Plan {
         if tier == Tier::Critical && input.has_callers && !target.circuit_open {
             let open = Action::CircuitBreak { target: input.root.component.clone(), open: true };
             actions.push((target, open, "callers degrade instead of failing with it"));
+        }
+    }
+    if tier == Tier::Critical {
+        for (name, target) in next {
+            let ceiling = input.config.max_replicas.min(target.max_replicas);
+            let replicas = REPLICAS_MEDIUM.max(target.replicas + 1).min(ceiling);
+            if replicas > target.replicas {
+                let scale = Action::Scale { target: name.clone(), replicas };
+                actions.push((
+                    target,
+                    scale,
+                    "it will probably fail next: an instance more to hold what comes",
+                ));
+            }
         }
     }
     let untried = actions.into_iter().filter(|(_, action, _)| !input.tried.contains(&action.kind()));

@@ -180,6 +180,12 @@ fn suspects(incident: &Incident, facts: &Facts) -> Vec<ServiceName> {
     let mut list: Vec<ServiceName> = incident.services().into_iter().collect();
     let near: BTreeSet<_> = list.iter().flat_map(|s| facts.graph.callees(s)).cloned().collect();
     list.extend(near.into_iter().filter(|s| !incident.services().contains(s)));
+    // Who will probably fail next is prepared, too.
+    for (next, _) in facts.outlook.alarms.values().flat_map(|foreseen| &foreseen.next) {
+        if !list.contains(next) {
+            list.push(next.clone());
+        }
+    }
     list.truncate(SERVICES_MAX);
     list
 }

@@ -17,7 +17,7 @@ mod witness;
 
 pub use alarm::{Alarms, Turn};
 pub use config::{ForesightConfig, ForesightConfigError, Settings};
-pub use drift::{Drift, QuantityDrift};
+pub use drift::{Drift, Inputs, QuantityDrift, inputs};
 pub use judge::{Held, Judged, judge};
 pub use ledger::{AlarmGrade, Earned, GradedAlarm, Grades, Ledger, LedgerRow, Summary, wilson_low};
 pub use live::{Live, Read, Remembered};

@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::window::{Outcome, Story, TICK_S, Window, WindowSet};
 use flow::Flow;
 pub use production::{Course, Production};
+pub use story::NOT_POLLED;
 use stress::{Everyday, Stress};
 use world::World;
 

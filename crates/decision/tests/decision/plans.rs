@@ -1,9 +1,9 @@
 //! Plans: which remedies for which cause, in which order.
 
 use crate::ask::{before, now};
-use midwatch_decision::{DecisionConfig, PlanInput, plan};
+use midwatch_decision::{DecisionConfig, PlanInput, plan, plan_ahead};
 use midwatch_model::action::TargetState;
-use midwatch_model::{ActionKind, Cause, Change, ChangeKind, Hypothesis, IncidentId, Plan, after};
+use midwatch_model::{ActionKind, Cause, Change, ChangeKind, Hypothesis, IncidentId, Plan, Tier, after};
 use std::fmt::Write as _;
 
 fn root(cause: Cause, changed: bool) -> Hypothesis {
@@ -137,4 +137,41 @@ fn any_change_of_a_plan_changes_its_hash() {
     let mut changed = plan.clone();
     changed.steps[0].rationale.push('.');
     assert_ne!(plan.hash(), changed.hash());
+}
+
+#[test]
+fn what_is_foreseen_is_prepared_by_its_tier_and_who_fails_next_only_when_it_is_all_but_certain() {
+    let root = root(Cause::TrafficSpike, false);
+    let (target, next) =
+        (before(), [("order".into(), TargetState { replicas: 6, ..before() }), ("gateway".into(), before())]);
+    let input = PlanInput {
+        incident: &IncidentId::new("inc-1"),
+        root: &root,
+        target: Some(&target),
+        config: &DecisionConfig::default(),
+        has_callers: true,
+        owner: None,
+        tried: &[],
+    };
+    let check = |tier: Tier, expected: &[&str]| {
+        let plan = plan_ahead(&input, tier, &next);
+        let steps: Vec<String> = plan.steps.iter().map(|step| step.action.sentence()).collect();
+        let expected: Vec<&str> =
+            expected.iter().copied().chain(["Hand payment over to the engineer on call"]).collect();
+        assert_eq!(steps, expected, "{tier}");
+        let undone = plan.steps.iter().filter(|step| step.action.kind() == ActionKind::Scale);
+        assert!(undone.into_iter().all(|step| step.undo.is_some()));
+    };
+    check(Tier::Low, &[]);
+    check(Tier::Medium, &["Scale payment to 3 replicas"]);
+    check(Tier::High, &["Scale payment to 3 replicas"]);
+    check(
+        Tier::Critical,
+        &[
+            "Scale payment to 4 replicas",
+            "Open the circuit breaker in front of payment",
+            // The order service has as many as it may have.
+            "Scale gateway to 3 replicas",
+        ],
+    );
 }

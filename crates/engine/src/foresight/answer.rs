@@ -175,7 +175,8 @@ impl Engine {
     pub fn ledger(&self) -> Reported {
         let foresight = &self.foresight;
         let state = foresight.state();
-        let drift = state.live.drift().quantities();
+        let inputs = foresight.serving.model().map(|model| model.meta.inputs.clone());
+        let drift = state.live.drift().quantities(inputs.as_ref());
         Reported {
             model: foresight.serving.name(),
             horizon_s: foresight.horizon_s,

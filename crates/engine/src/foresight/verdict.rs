@@ -1,10 +1,12 @@
 //! What is known of an alarm that stands, as a verdict: what will probably happen, and what speaks for it now.
 
+use super::Latest;
 use super::record::{cause_of, claim, metric_of};
 use crate::{Engine, EngineConfig};
 use midwatch_model::{
     Cause, Evidence, EvidenceSource, Hypothesis, ServiceName, Tier, Timestamp, Verdict, after, promql,
 };
+use midwatch_prediction::cascade::Step;
 use midwatch_prediction::serving::{Beyond, Earned, beyond, neighbours};
 use midwatch_prediction::window::Window;
 use std::collections::BTreeMap;
@@ -12,12 +14,25 @@ use std::collections::BTreeMap;
 /// Neighbours that are looked at for one alarm.
 const NEIGHBOURS_MAX: usize = 8;
 
+/// Services after the first that are prepared for one alarm.
+const NEXT_MAX: usize = 3;
+
 /// An alarm that stands, as of now.
 #[derive(Clone, Debug)]
 pub(crate) struct Foreseen {
     pub tier: Tier,
     pub probability: f64,
     pub verdict: Verdict,
+    /// Services that will probably fail with it, nearest first, each with what speaks for that.
+    pub next: Vec<(ServiceName, Verdict)>,
+}
+
+impl Foreseen {
+    /// What speaks for the failure of a service that is on the way, or of the first one.
+    pub fn verdict_of(&self, service: &ServiceName) -> &Verdict {
+        let next = self.next.iter().find(|(name, _)| name == service);
+        next.map_or(&self.verdict, |(_, verdict)| verdict)
+    }
 }
 
 /// What foresight says about incidents.
@@ -41,7 +56,7 @@ impl Engine {
         let foresight = &self.foresight;
         let state = foresight.state();
         let mut outlook = Outlook::default();
-        let drift = state.live.drift().quantities();
+        let drift = state.live.drift().quantities(None);
         outlook.blind =
             foresight.serving.model().is_some() && state.settings.enabled && state.latest.is_none();
         outlook.earned =
@@ -66,10 +81,35 @@ impl Engine {
             let sentence = claim(service, probability, standing.horizon_s);
             let witnesses = witnesses(&latest.window, service, latest.at, &self.config);
             let verdict = verdict(service, sentence, confidence, witnesses);
-            outlook.alarms.insert(service.clone(), Foreseen { tier: standing.tier, probability, verdict });
+            let next = next(latest, service, standing.horizon_s, &self.config);
+            let foreseen = Foreseen { tier: standing.tier, probability, verdict, next };
+            outlook.alarms.insert(service.clone(), foreseen);
         }
         outlook
     }
+}
+
+/// The services after `service` on the way that the failure will probably take, as far as each is likelier to fail than not.
+fn next(
+    latest: &Latest,
+    service: &ServiceName,
+    horizon_s: f64,
+    config: &EngineConfig,
+) -> Vec<(ServiceName, Verdict)> {
+    let path = &latest.forecast.path;
+    if path.first().is_none_or(|first| first.service != service.as_str()) {
+        return Vec::new();
+    }
+    let of = |station: &Step| {
+        let name = ServiceName::new(&station.service);
+        let judged = latest.judged.iter().find(|judged| judged.service == name)?;
+        let (probability, confidence) = (judged.probability?, judged.confidence?);
+        let witnesses = witnesses(&latest.window, &name, latest.at, config);
+        let sentence = claim(&name, probability, horizon_s);
+        let likely = probability >= Tier::Medium.begins_at() && judged.held.is_empty();
+        likely.then(|| (name.clone(), verdict(&name, sentence, confidence, witnesses)))
+    };
+    path[1..].iter().map_while(of).take(NEXT_MAX).collect()
 }
 
 /// What speaks for it, with the cause that it looks like.

@@ -10,7 +10,7 @@ use crate::gather::Facts;
 use midwatch_decision::{PlanInput, Policy, plan_ahead};
 use midwatch_incident::Incident;
 use midwatch_model::journal::Entry;
-use midwatch_model::{ActionKind, Plan, PlanHash, ServiceName, Verdict, seconds_between};
+use midwatch_model::{Action, ActionKind, Plan, PlanHash, ServiceName, Verdict, seconds_between};
 
 /// Who closes what did not happen.
 const BY: &str = "midwatch";
@@ -35,16 +35,23 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
             let hash = fresh.hash();
             Step::Record(vec![Entry::Planned { plan: fresh, hash }])
         }
-        (Some((plan, hash)), _) => go_on(incident, facts, config, policy, &foreseen.verdict, (plan, hash)),
+        (Some((plan, hash)), _) => go_on(incident, facts, config, policy, foreseen, (plan, hash)),
         (None, _) => Step::Wait,
     }
 }
 
 fn is_other(known: Option<&(Plan, PlanHash)>, fresh: &Plan) -> bool {
-    // What moves most, and with it the cause that it looks like, may change with every tick.
-    let same =
-        |a: &Plan| a.steps.iter().map(|step| &step.action).eq(fresh.steps.iter().map(|step| &step.action));
-    known.is_none_or(|(known, _)| !same(known))
+    // What moves most, and with it the cause that it looks like, may change with every tick; so may who fails next, and only
+    // one who was not prepared for yet is news.
+    let first = |plan: &Plan| plan.steps.first().map(|step| step.action.target().clone());
+    let of_first = |plan: &Plan| -> Vec<Action> {
+        let steps = plan.steps.iter().filter(|step| Some(step.action.target()) == first(plan).as_ref());
+        steps.map(|step| step.action.clone()).collect()
+    };
+    let covers = |known: &Plan| {
+        fresh.steps.iter().all(|step| known.steps.iter().any(|k| k.action.target() == step.action.target()))
+    };
+    known.is_none_or(|(known, _)| of_first(known) != of_first(fresh) || !covers(known))
 }
 
 /// Puts the next step to the gate. Where none is left, nothing more can be done early: when it happens, it is an incident like
@@ -54,7 +61,7 @@ fn go_on(
     facts: &Facts,
     config: &EngineConfig,
     policy: &Policy,
-    verdict: &Verdict,
+    foreseen: &Foreseen,
     (plan, hash): (&Plan, &PlanHash),
 ) -> Step {
     if let Some(waiting) = incident.waiting.as_ref().filter(|waiting| facts.now > waiting.expires_at) {
@@ -63,6 +70,7 @@ fn go_on(
     let step = plan.steps.get(incident.step).filter(|step| step.action.kind() != ActionKind::Escalate);
     match step {
         Some(step) if incident.attempts().count() < config.decision.max_attempts => {
+            let verdict = foreseen.verdict_of(step.action.target());
             put_to_gate(incident, facts, config, policy, verdict, step, hash)
         }
         _ => Step::Wait,
@@ -109,7 +117,11 @@ fn plan(
         owner: facts.owners.get(service).and_then(Option::as_deref),
         tried: &[],
     };
-    Some(plan_ahead(&input, foreseen.tier))
+    let known = |(name, _): &'_ (ServiceName, Verdict)| {
+        facts.targets.get(name)?.as_ref().ok().map(|target| (name.clone(), target.clone()))
+    };
+    let next: Vec<_> = foreseen.next.iter().filter_map(known).collect();
+    Some(plan_ahead(&input, foreseen.tier, &next))
 }
 
 /// No alarm stands any more: it has happened, or it did not.

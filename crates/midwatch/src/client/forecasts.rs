@@ -135,11 +135,13 @@ fn ledger(answer: &Value) {
         "cal. error",
     ];
     output::table(&header, rows(&answer["rows"]).iter().map(row).collect());
-    let drift: Vec<String> = rows(&answer["drift"])
-        .iter()
-        .filter(|of| of["index"].is_number())
-        .map(|of| format!("{} {}", text(of, "quantity").replace('_', " "), number(&of["index"], 2)))
-        .collect();
+    let against = |name: &str| -> Vec<String> {
+        let measured = rows(&answer["drift"]).iter().filter(|of| of[name].is_number());
+        measured
+            .map(|of| format!("{} {}", text(of, "quantity").replace('_', " "), number(&of[name], 2)))
+            .collect()
+    };
+    let drift = against("index");
     if drift.is_empty() {
         out!("\nDrift of the inputs is measured against the first day, which is not over yet.");
     } else {
@@ -147,6 +149,10 @@ fn ledger(answer: &Value) {
             "\nDrift of the inputs against the first day (from 0.25 on it is another population): {}",
             drift.join(", ")
         );
+    }
+    let training = against("from_training");
+    if !training.is_empty() {
+        out!("Against the healthy windows that the model learnt from: {}", training.join(", "));
     }
 }
 

@@ -9,9 +9,10 @@ use midwatch_prediction::features::{FEATURE_VERSION, SNAPSHOTS};
 use midwatch_prediction::model::{Calibration, Meta, Model};
 use midwatch_prediction::network::{Kind, Network};
 use midwatch_prediction::rivals::{Candidate, ask, calibrate, choose, examples, persistence, split};
+use midwatch_prediction::serving::{Inputs, inputs};
 use midwatch_prediction::simulate::Plan;
 use midwatch_prediction::train::{Epoch, Progress, Settings, Trainer};
-use midwatch_prediction::window::{WINDOW_VERSION, WindowSet};
+use midwatch_prediction::window::{Story, WINDOW_VERSION, WindowSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -58,7 +59,14 @@ pub fn train(args: &TrainArgs, stop: &Stop) -> Result<Exit> {
     candidates.push(Candidate { kind: None, seed: 0, answers: persistence(&set, &run.validation) });
     let command = command(args, &set);
     let (winner, why) = choose(&candidates)?;
-    let about = About { data, horizon_ticks: set.horizon_ticks, trained_on: run.training.len(), command };
+    let healthy = run.training.iter().filter(|window| set.outcomes[**window].story == Story::Healthy);
+    let about = About {
+        data,
+        horizon_ticks: set.horizon_ticks,
+        trained_on: run.training.len(),
+        inputs: inputs(healthy.map(|window| &set.windows[*window])),
+        command,
+    };
     for (candidate, one) in candidates.iter().zip(&trained) {
         let name = stem(candidate.kind.unwrap_or(Kind::Graph), candidate.seed);
         save(&run.output.join("candidates").join(name), &about.model(candidate, one, &[], String::new()))?;
@@ -149,6 +157,7 @@ struct About {
     data: String,
     horizon_ticks: u32,
     trained_on: usize,
+    inputs: Inputs,
     command: String,
 }
 
@@ -171,6 +180,7 @@ impl About {
             data: self.data.clone(),
             weights_sha256: String::new(),
             calibration,
+            inputs: self.inputs.clone(),
             rivals,
             why,
             command: self.command.clone(),

@@ -4,6 +4,7 @@ use super::{Calibration, Model};
 use crate::features::FEATURE_VERSION;
 use crate::network::{Kind, Network};
 use crate::score::Scores;
+use crate::serving::Inputs;
 use crate::train::checkpoint;
 use crate::window::WINDOW_VERSION;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ pub struct Meta {
     /// Of the file of weights.
     pub weights_sha256: String,
     pub calibration: Calibration,
+    /// What healthy windows of the training looked like, so that it shows how strange a production is to the model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Inputs,
     /// Everybody who was tried, the one that serves first.
     pub rivals: Vec<Rival>,
     /// Why this one serves, in a sentence.

@@ -3,8 +3,8 @@
 //! The measure is the population stability index: Σ (a − b) · ln(a / b) over the shares of each bin (Siddiqi, Credit Risk
 //! Scorecards, 2006): below 0.1 nothing has changed, from 0.25 on it is another population.
 
-use crate::features::{FEATURES, Features};
-use crate::window::{QUANTITIES, Quantity};
+use crate::features::{FEATURES, Featured, Features};
+use crate::window::{NOTHING_READ, Normal, QUANTITIES, Quantity, Reading, WINDOW_TICKS, Window};
 use serde::{Deserialize, Serialize};
 
 /// Edges of the bins, in what features are measured in: how far a quantity is from what is usual.
@@ -23,6 +23,23 @@ const READINGS_MIN: f64 = 1000.0;
 /// From here on, it is another population.
 const DRIFTED: f64 = 0.25;
 
+/// Shares of the bins of each quantity, as a model saw them in the healthy windows that it learnt from.
+pub type Inputs = Vec<Vec<f64>>;
+
+/// What the newest tick of healthy windows looks like to a model.
+#[must_use]
+pub fn inputs<'a>(healthy: impl Iterator<Item = &'a Window>) -> Inputs {
+    let mut drift = Drift::of("");
+    for window in healthy {
+        drift.take_newest(window);
+    }
+    let share = |counts: &[f64; BINS]| {
+        let all = counts.iter().sum::<f64>();
+        counts.iter().map(|count| if all > 0.0 { count / all } else { 0.0 }).collect()
+    };
+    drift.reference.iter().map(share).collect()
+}
+
 /// Histograms of features: the reference, and lately.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drift {
@@ -39,6 +56,9 @@ pub struct QuantityDrift {
     pub quantity: Quantity,
     /// Population stability index; `None` until there is enough to compare.
     pub index: Option<f64>,
+    /// The same against the healthy windows that the model learnt from: how strange this production is to it. Nothing follows
+    /// from it, since a calm production is always strange to a model that learnt from a busy one.
+    pub from_training: Option<f64>,
     pub drifted: bool,
 }
 
@@ -54,8 +74,21 @@ impl Drift {
         &self.model
     }
 
+    /// Counts the newest tick of a window.
+    pub fn take_newest(&mut self, window: &Window) {
+        let services: Vec<(&[Reading], &Normal)> =
+            window.normals.iter().enumerate().map(|(at, normal)| (window.of(at), normal)).collect();
+        let featured = Featured::at_ticks(&services, &[WINDOW_TICKS - 1]);
+        let read = |at: usize| -> [bool; QUANTITIES] {
+            let (readings, normal) = services[at];
+            let newest = readings.last().unwrap_or(&NOTHING_READ);
+            std::array::from_fn(|q| newest[q].is_finite() && normal.mean[q].is_finite())
+        };
+        self.take(featured.values.iter().enumerate().map(|(at, features)| (features, read(at))));
+    }
+
     /// Takes the newest features of all services; what is NaN was not read.
-    pub fn take<'a>(&mut self, services: impl Iterator<Item = (&'a Features, [bool; QUANTITIES])>) {
+    fn take<'a>(&mut self, services: impl Iterator<Item = (&'a Features, [bool; QUANTITIES])>) {
         let fade = (-1.0 / LATELY_TICKS).exp();
         self.lately.iter_mut().flatten().for_each(|count| *count *= fade);
         let learns = self.ticks < REFERENCE_TICKS;
@@ -79,15 +112,30 @@ impl Drift {
     }
 
     #[must_use]
-    pub fn quantities(&self) -> Vec<QuantityDrift> {
+    pub fn quantities(&self, training: Option<&Inputs>) -> Vec<QuantityDrift> {
         let of = |quantity: &Quantity| {
             let place = *quantity as usize;
             // Before the first day is over, both are the same readings.
             let index =
                 self.has_reference().then(|| index(&self.reference[place], &self.lately[place])).flatten();
-            QuantityDrift { quantity: *quantity, index, drifted: index.is_some_and(|i| i >= DRIFTED) }
+            let from_training = training.and_then(|inputs| self.from_training(place, inputs.get(place)?));
+            QuantityDrift {
+                quantity: *quantity,
+                index,
+                from_training,
+                drifted: index.is_some_and(|i| i >= DRIFTED),
+            }
         };
         Quantity::ALL.iter().map(of).collect()
+    }
+
+    /// Against shares that a model holds, which count as many readings as were read lately.
+    fn from_training(&self, place: usize, shares: &[f64]) -> Option<f64> {
+        let lately = &self.lately[place];
+        let all: f64 = lately.iter().sum();
+        let known = shares.len() == BINS && shares.iter().sum::<f64>() > 0.5;
+        let reference: [f64; BINS] = std::array::from_fn(|bin| shares.get(bin).copied().unwrap_or(0.0) * all);
+        known.then(|| index(&reference, lately)).flatten()
     }
 }
 
@@ -117,7 +165,7 @@ mod tests {
     }
 
     fn cpu(drift: &Drift) -> QuantityDrift {
-        drift.quantities()[Quantity::Cpu as usize]
+        drift.quantities(None)[Quantity::Cpu as usize]
     }
 
     #[test]
@@ -130,6 +178,6 @@ mod tests {
         assert!(drift.has_reference() && cpu(&drift).index.is_some_and(|i| i < 0.01), "{:?}", cpu(&drift));
         fed(&mut drift, 3600, |tick| everyday(tick) + 0.7);
         assert!(cpu(&drift).drifted, "{:?}", cpu(&drift));
-        assert_eq!(drift.quantities()[Quantity::Memory as usize].index, None, "never read");
+        assert_eq!(drift.quantities(None)[Quantity::Memory as usize].index, None, "never read");
     }
 }

@@ -3,9 +3,8 @@
 use super::drift::Drift;
 use super::objective::{Change, Kept, ObjectiveConfig};
 use super::usual::Usual;
-use crate::features::Featured;
 use crate::history::History;
-use crate::window::{NOTHING_READ, Normal, QUANTITIES, Quantity, Reading, WINDOW_TICKS, Window};
+use crate::window::{Quantity, Reading, Window};
 use midwatch_model::{ForecastEvent, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,15 +129,7 @@ impl Live {
 
     /// Counts the newest tick of a window towards the drift of inputs.
     pub fn note_drift(&mut self, window: &Window) {
-        let services: Vec<(&[Reading], &Normal)> =
-            window.normals.iter().enumerate().map(|(at, normal)| (window.of(at), normal)).collect();
-        let featured = Featured::at_ticks(&services, &[WINDOW_TICKS - 1]);
-        let read = |at: usize| -> [bool; QUANTITIES] {
-            let (readings, normal) = services[at];
-            let newest = readings.last().unwrap_or(&NOTHING_READ);
-            std::array::from_fn(|q| newest[q].is_finite() && normal.mean[q].is_finite())
-        };
-        self.drift.take(featured.values.iter().enumerate().map(|(at, features)| (features, read(at))));
+        self.drift.take_newest(window);
     }
 
     #[must_use]

@@ -5,7 +5,7 @@ use anyhow::Result;
 use midwatch_model::{ForecastEvent, Foretold, ServiceName, Timestamp, after};
 use midwatch_prediction::model::Model;
 use midwatch_prediction::serving::{Held, Judged, Live, ObjectiveConfig, Read, judge};
-use midwatch_prediction::simulate::Production;
+use midwatch_prediction::simulate::{NOT_POLLED, Production};
 use midwatch_prediction::window::{Quantity, Reading, TICK_S as TICK};
 use std::collections::BTreeMap;
 
@@ -13,9 +13,6 @@ pub const TICK_S: f64 = TICK as f64;
 
 /// Ticks between two lines of forecasts, a minute.
 const LINE_TICKS: usize = 30;
-
-/// What a poll of a real production does not bring.
-const NOT_POLLED: [Quantity; 2] = [Quantity::LatencyP50, Quantity::Replicas];
 
 /// Watches a production and lets every tally grade what its alarms came to.
 pub fn watch(model: &Model, production: &Production, tallies: &mut [Tally], life: Life) -> Result<()> {
