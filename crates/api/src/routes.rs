@@ -57,6 +57,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(watch::config, watch::change_config))
         .routes(routes!(forecasts::list))
         .routes(routes!(forecasts::ledger))
+        .routes(routes!(forecasts::capacity))
         .routes(routes!(forecasts::predict))
         .route("/metrics", axum::routing::get(crate::metrics::metrics))
 }

@@ -9,6 +9,7 @@ pub mod agent;
 mod alerts;
 mod append;
 mod artifacts;
+mod capacity;
 mod clock;
 mod commands;
 mod config;
@@ -41,6 +42,7 @@ mod watch;
 
 pub use advice::{Advisor, advise};
 pub use alerts::{ReceiveError, Received};
+pub use capacity::{Capacity, Fill, Trend};
 pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
 pub use commands::{ActRequest, ActResult};
 pub use config::{EngineConfig, ReportConfig};

@@ -74,11 +74,20 @@ pub(crate) fn next_step(
         State::Verifying => observe::verify(incident, facts, config),
         State::Remediating => take_back(journal, incident, facts, config),
         State::Soaking => observe::soak(incident, facts, config),
-        State::Resolved | State::Escalated | State::FalseAlarm if !incident.report_is_current => Step::Report,
+        State::Resolved | State::Escalated | State::FalseAlarm if wants_report(incident) => Step::Report,
         State::Resolved => observe::after_recovery(incident, facts, config),
         State::Escalated => observe::with_a_person(incident, facts, config),
         State::FalseAlarm | State::Closed => Step::Wait,
     }
+}
+
+/// Whether its end has yet to be written down. Of what was foreseen, did not happen and was left alone there is nothing to learn
+/// that the ledger of forecasts does not hold.
+fn wants_report(incident: &Incident) -> bool {
+    let nothing_happened = incident.state == State::FalseAlarm
+        && incident.is_predicted()
+        && incident.attempts().next().is_none();
+    !incident.report_is_current && !nothing_happened
 }
 
 /// An action did not help: undo it if it has an undo, else go on to the next step of the plan.
@@ -131,7 +140,7 @@ pub(crate) fn wake_at(incident: &Incident, config: &EngineConfig) -> Option<Time
         State::AwaitingApproval => incident.waiting.as_ref().map(|w| w.expires_at),
         State::Soaking => incident.soak_until,
         // At once: its report is the only thing left to do.
-        State::FalseAlarm if !incident.report_is_current => Some(incident.opened_at),
+        State::FalseAlarm if wants_report(incident) => Some(incident.opened_at),
         State::Resolved => incident.resolved_at.map(|at| after(at, config.incident.recurrence_window_s)),
         State::Verifying => {
             let ended = incident.last_effect().and_then(|e| e.ended_at)?;

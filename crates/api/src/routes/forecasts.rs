@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use midwatch_engine::{Ask, ForecastAnswer, LedgerRow, PredictBody, Shown};
+use midwatch_model::ServiceName;
 use serde_json::{Value, json};
 
 /// What is foreseen now, likeliest first: probability of a breach within the horizon, minutes, confidence, tier, what holds an
@@ -57,6 +58,19 @@ fn csv(rows: &[LedgerRow]) -> String {
         )
     };
     std::iter::once(COLUMNS.to_owned()).chain(rows.iter().map(row)).collect()
+}
+
+/// When memory, connection pools and CPU of each service will be full, soonest first, with an interval, and how its incidents a
+/// week have moved. Rests on what the source of metrics has kept, three weeks at most.
+#[utoipa::path(get, path = "/api/v1/capacity", tag = "forecasts",
+    params(("service" = Option<String>, Query, description = "only this service; without it, the first 50")),
+    responses((status = 200, body = Object), (status = 404, description = "the service is not watched")))]
+pub(crate) async fn capacity(
+    State(api): State<Api>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Json<Value>, ApiError> {
+    let service = Asked::of(query, &["service"])?.text("service").map(ServiceName::new);
+    Ok(Json(json!(api.engine.capacity(service.as_ref()).await?)))
 }
 
 /// Asks the model: without a body from live state, with `window` from that (docs/foresight.md), with `changed` or

@@ -119,6 +119,11 @@ pub enum ForecastCommand {
         #[arg(long, conflicts_with = "json")]
         csv: bool,
     },
+    /// When memory, connection pools and CPU will be full, and whether incidents become more.
+    Capacity {
+        /// Only this service.
+        service: Option<String>,
+    },
 }
 
 #[derive(Subcommand)]

@@ -1,6 +1,6 @@
 //! `midwatch forecast …`: what the server foresees, and what its record says of it.
 
-use super::Client;
+use super::{Client, knowledge::encoded};
 use crate::cli::{ClientArgs, ForecastCommand};
 use crate::exit::{DONE, Exit};
 use crate::output::{self, bold, out, text};
@@ -19,6 +19,14 @@ pub async fn run(args: &ClientArgs, command: ForecastCommand) -> Result<Exit> {
                 return output::json(&answer).map(|()| DONE);
             }
             list(&answer);
+        }
+        ForecastCommand::Capacity { service } => {
+            let only = service.map_or_else(String::new, |service| format!("?service={}", encoded(&service)));
+            let answer = client.get(&format!("/api/v1/capacity{only}")).await?;
+            if args.json {
+                return output::json(&answer).map(|()| DONE);
+            }
+            capacity(&answer);
         }
         ForecastCommand::Ledger { csv: true } => {
             let table = client.text("/api/v1/forecasts/ledger?format=csv").await?;
@@ -45,6 +53,35 @@ fn number(value: &Value, digits: usize) -> String {
 
 fn rows(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+fn capacity(answer: &Value) {
+    let fills = rows(&answer["fills"]);
+    if fills.is_empty() {
+        out!("Nothing that fills up has been read yet.");
+    }
+    fills.iter().for_each(|fill| out!("{}", text(fill, "sentence")));
+    for trend in rows(&answer["trends"]) {
+        let service = text(trend, "service");
+        let rate = |name: &str| number(&trend[name], 1);
+        match trend["trend"].as_str().unwrap_or_default() {
+            "rising" => out!(
+                "{service}: incidents become more, {} a week before, {} now",
+                rate("before"),
+                rate("now")
+            ),
+            "falling" => out!(
+                "{service}: incidents become fewer, {} a week before, {} now",
+                rate("before"),
+                rate("now")
+            ),
+            "steady" => out!("{service}: {} incidents a week, neither more nor fewer", rate("rate")),
+            _ => out!("{service}: {} incidents so far, too few for a trend", trend["incidents"]),
+        }
+    }
+    if let Some(left_out) = answer["left_out"].as_u64().filter(|count| *count > 0) {
+        out!("{left_out} services are not among these; ask for one by its name.");
+    }
 }
 
 fn list(answer: &Value) {

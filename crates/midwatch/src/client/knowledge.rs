@@ -94,7 +94,7 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// A value as part of an address.
-fn encoded(value: &str) -> String {
+pub(super) fn encoded(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     for byte in value.bytes() {
         match byte {

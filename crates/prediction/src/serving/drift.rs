@@ -118,7 +118,7 @@ impl Drift {
             // Before the first day is over, both are the same readings.
             let index =
                 self.has_reference().then(|| index(&self.reference[place], &self.lately[place])).flatten();
-            let from_training = training.and_then(|inputs| self.from_training(place, inputs.get(place)?));
+            let from_training = training.and_then(|inputs| self.strangeness(place, inputs.get(place)?));
             QuantityDrift {
                 quantity: *quantity,
                 index,
@@ -130,7 +130,7 @@ impl Drift {
     }
 
     /// Against shares that a model holds, which count as many readings as were read lately.
-    fn from_training(&self, place: usize, shares: &[f64]) -> Option<f64> {
+    fn strangeness(&self, place: usize, shares: &[f64]) -> Option<f64> {
         let lately = &self.lately[place];
         let all: f64 = lately.iter().sum();
         let known = shares.len() == BINS && shares.iter().sum::<f64>() > 0.5;

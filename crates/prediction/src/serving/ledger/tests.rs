@@ -151,7 +151,7 @@ fn autonomy_is_earned_by_the_record_and_lost_on_drift() {
     };
     let drift = |drifted| {
         let quantity = crate::window::Quantity::Cpu;
-        [QuantityDrift { quantity, index: Some(0.3), drifted }]
+        [QuantityDrift { quantity, index: Some(0.3), from_training: None, drifted }]
     };
     assert!(matches!(hits(15).earned(0.8, &drift(false)), Earned::NotYet { graded: 15, .. }));
     assert!(matches!(hits(16).earned(0.8, &drift(false)), Earned::Yes { .. }));
