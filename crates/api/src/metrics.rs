@@ -1,5 +1,7 @@
 //! `/metrics`: midwatch about itself, in Prometheus text.
 
+mod forecasts;
+
 use crate::{Api, error::ApiError};
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
@@ -41,6 +43,7 @@ pub(crate) async fn metrics(State(api): State<Api>) -> Result<impl IntoResponse,
     about_watch(engine, &mut text).await;
     about_incidents(engine, &mut text).await?;
     about_notifications(engine, &mut text).await?;
+    forecasts::about_forecasts(engine, &mut text);
     about_requests(&api, &mut text).await?;
     about_store(engine, &api.sizes.get(engine).await?, &mut text);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4")], text.0))

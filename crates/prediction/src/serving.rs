@@ -15,7 +15,7 @@ mod usual;
 mod what_if;
 mod witness;
 
-pub use alarm::{Alarms, Turn};
+pub use alarm::{Alarms, Standing, Turn};
 pub use config::{ForesightConfig, ForesightConfigError, Settings};
 pub use drift::{Drift, Inputs, QuantityDrift, inputs};
 pub use judge::{Held, Judged, judge};

@@ -3,12 +3,13 @@
 use super::record::Saved;
 use super::{Foresight, State};
 use crate::{EngineConfig, EngineError};
-use midwatch_model::Timestamp;
+use midwatch_decision::{PastAction, ServiceHistory};
 use midwatch_model::journal::StreamId;
+use midwatch_model::{ServiceName, Timestamp};
 use midwatch_prediction::features::FEATURE_VERSION;
 use midwatch_prediction::model::{Calibration, Meta, Model, Platt};
 use midwatch_prediction::network::{Kind, Network};
-use midwatch_prediction::serving::{Alarms, Live, Settings};
+use midwatch_prediction::serving::{Alarms, Ledger, Live, Settings, Standing};
 use midwatch_prediction::window::{WINDOW_TICKS, WINDOW_VERSION};
 use midwatch_store::Store;
 use std::path::Path;
@@ -71,7 +72,7 @@ impl Foresight {
         let state = State {
             settings: Settings::from(wanted),
             live,
-            alarms: Alarms::restore(ledger.standing()),
+            alarms: Alarms::restore(standing(&ledger, store).await?.into_iter()),
             ledger,
             reading: Default::default(),
             ticked_at: None,
@@ -96,6 +97,20 @@ impl Foresight {
         foresight.recall(configured.lines().iter().map(|line| line.entry.clone()));
         Ok(foresight)
     }
+}
+
+/// Alarms that stood when the record ended, with whether anything was done about each since it was raised.
+async fn standing(ledger: &Ledger, store: &Store) -> Result<Vec<(ServiceName, Standing)>, EngineError> {
+    let mut all = Vec::new();
+    for (service, standing) in ledger.standing() {
+        let stream = StreamId::Service(service.clone());
+        let done = store.read_intact(&stream).await?.map(|journal| ServiceHistory::fold(journal.lines()));
+        let since =
+            |action: &PastAction| action.at >= standing.since && action.counts() && action.undoes.is_none();
+        let acted = done.is_some_and(|history| history.actions.iter().any(since));
+        all.push((service, Standing { acted, ..standing }));
+    }
+    Ok(all)
 }
 
 fn serving(config: &EngineConfig) -> Serving {
