@@ -1,6 +1,6 @@
 //! What the outside is: one small struct per concern, as written in the configuration file.
 
-use crate::{ConnectorError, ReceiverConfig};
+use crate::{ConnectorError, KubernetesConfig, ReceiverConfig};
 use midwatch_model::{Metric, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -16,6 +16,8 @@ pub struct ConnectorsConfig {
     pub logs: LogsConfig,
     /// What carries out actions and knows versions and changes.
     pub control_plane: ControlPlaneConfig,
+    /// A Kubernetes cluster that services run in.
+    pub kubernetes: Option<KubernetesConfig>,
     /// Who can be told of alerts.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
@@ -166,6 +168,6 @@ impl ConnectorsConfig {
         if self.control_plane.kind == ControlPlaneKind::Lab && self.control_plane.url.is_none() {
             return wrong("control_plane.url", "is needed with kind = \"lab\"");
         }
-        Ok(())
+        self.kubernetes.as_ref().map_or(Ok(()), KubernetesConfig::validate)
     }
 }

@@ -23,6 +23,7 @@ pub mod telemetry;
 mod vectors;
 mod world;
 
+pub use actuators::KubernetesConfig;
 pub use config::{
     ConnectorsConfig, ControlPlaneConfig, ControlPlaneKind, LogsConfig, TargetConfig, TelemetryConfig,
     TelemetryKind,
@@ -34,7 +35,7 @@ pub use llm::{Llm, LlmConfig, LlmProvider};
 pub use notifiers::{
     NotifyError, ReceiverConfig, WebhookConfig, webhook_target, wrong_receivers, wrong_secrets,
 };
-pub use outside::{LogDigest, LoggedLine, Outside, Poll, Probe, SourceFailure};
+pub use outside::{Described, LogDigest, LoggedLine, Outside, Poll, Probe, SourceFailure};
 #[cfg(feature = "qdrant")]
 pub use vectors::Qdrant;
 pub use vectors::{Near, Point, QdrantConfig, VectorIndex};

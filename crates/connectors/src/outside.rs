@@ -65,6 +65,15 @@ pub struct LoggedLine {
     pub message: String,
 }
 
+/// What a platform tells of a service when it is asked to describe it: an answer of a tool, as bundles of incidents hold
+/// them. Texts in it are redacted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Described {
+    pub tool: String,
+    pub arguments: serde_json::Value,
+    pub answer: serde_json::Value,
+}
+
 /// The outside world as the engine uses it; a test world implements it, too.
 pub trait Outside: Send + Sync {
     /// Takes over a changed list of services.
@@ -81,6 +90,13 @@ pub trait Outside: Send + Sync {
 
     /// What a service looks like to the control plane.
     fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>>;
+
+    /// What the platform of a service tells of it beyond its target: pods, events, history. Read only; nothing where there
+    /// is no more to tell.
+    fn describe<'a>(
+        &'a self,
+        service: &'a ServiceName,
+    ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>>;
 
     /// Reads and sums up a service's log.
     fn logs<'a>(

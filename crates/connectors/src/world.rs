@@ -1,12 +1,13 @@
 //! The real outside world, put together from its connectors.
 
-use crate::actuators::ControlPlane;
+use crate::actuators::Platforms;
 use crate::config::ConnectorsConfig;
 use crate::logs::Logs;
 use crate::notifiers::Notifiers;
 use crate::telemetry::Telemetry;
 use crate::{
-    ConnectorError, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, document, health,
+    ConnectorError, Described, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, document,
+    health,
 };
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
@@ -22,7 +23,7 @@ pub struct World {
     http: Http,
     telemetry: Telemetry,
     logs: Logs,
-    control_plane: ControlPlane,
+    platforms: Platforms,
     notifiers: Notifiers,
 }
 
@@ -37,7 +38,7 @@ impl World {
         let world = Self {
             telemetry: Telemetry::new(&config.telemetry, http.clone())?,
             logs: Logs::new(&config.logs, config.telemetry.rate_window_s),
-            control_plane: ControlPlane::new(&config.control_plane, http.clone())?,
+            platforms: Platforms::new(config, &http)?,
             notifiers: Notifiers::new(&config.receivers, &http)?,
             http,
         };
@@ -69,6 +70,7 @@ impl Outside for World {
         let names = names(services);
         self.telemetry.set_services(&names);
         self.logs.set_services(names);
+        self.platforms.set_services(services);
     }
 
     fn poll<'a>(&'a self, now: Timestamp) -> BoxFuture<'a, Poll> {
@@ -85,11 +87,18 @@ impl Outside for World {
     }
 
     fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>> {
-        Box::pin(self.control_plane.changes(since))
+        Box::pin(self.platforms.changes(since))
     }
 
     fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>> {
-        Box::pin(self.control_plane.target(service))
+        Box::pin(self.platforms.target(service))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        service: &'a ServiceName,
+    ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
+        Box::pin(self.platforms.describe(service))
     }
 
     fn logs<'a>(
@@ -120,11 +129,11 @@ impl Outside for World {
     }
 
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
-        Box::pin(self.control_plane.apply(effect, now))
+        Box::pin(self.platforms.apply(effect, now))
     }
 
     fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
-        Box::pin(self.control_plane.reconcile(intent))
+        Box::pin(self.platforms.reconcile(intent))
     }
 
     fn notify<'a>(

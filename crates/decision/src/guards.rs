@@ -10,12 +10,13 @@ type Check = fn(&GateInput<'_>) -> Result<String, String>;
 
 /// Runs every guard. All of them run, so that the record shows everything that stood in the way and not only the first.
 pub(crate) fn run(input: &GateInput<'_>) -> Vec<GuardResult> {
-    let checks: [(Guard, Check); 14] = [
+    let checks: [(Guard, Check); 15] = [
         (Guard::WarmUp, warm_up),
         (Guard::Settled, settled),
         (Guard::Confidence, confidence),
         (Guard::FreshEvidence, fresh_evidence),
         (Guard::SafetyClass, safety_class),
+        (Guard::Catalogue, catalogue),
         (Guard::NamespaceAllowlist, namespace),
         (Guard::Maintenance, maintenance),
         (Guard::ReplicaCeiling, replica_ceiling),
@@ -98,6 +99,19 @@ fn safety_class(input: &GateInput<'_>) -> Result<String, String> {
         return Ok(format!("safety class {name} is allowed"));
     }
     Err(format!("safety class {name} is blocked; name it in [decision] allowed_classes to allow it"))
+}
+
+/// Whether this asker may ask for it, and whether the target's platform can do it.
+fn catalogue(input: &GateInput<'_>) -> Result<String, String> {
+    let kind = input.action.kind();
+    if !input.before.can(kind) {
+        return Err(format!("the platform of {} cannot do {kind}", input.action.target()));
+    }
+    let reaches = kind.blast_radius().phrase();
+    if *input.principal == Principal::Agent && !kind.agent_may_ask() {
+        return Err(format!("{kind} reaches {reaches}: only a person or a runbook may ask for it"));
+    }
+    Ok(format!("{kind} is in the catalogue and reaches {reaches}"))
 }
 
 fn namespace(input: &GateInput<'_>) -> Result<String, String> {

@@ -1,7 +1,7 @@
 //! From a verdict to a plan: which remedies, in which order.
 
 use crate::DecisionConfig;
-use midwatch_model::action::TargetState;
+use midwatch_model::action::{Resources, TargetState};
 use midwatch_model::plan::Priority;
 use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep, ServiceName, Tier};
 
@@ -114,6 +114,13 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
     let rollback_if_changed = |why: &str| input.root.change.as_ref().and_then(|_| rollback(why));
     let scale = |why: &str| scale_up(input, target).map(|action| (action, why.to_owned()));
     let restart_pool = |why: &str| Some((Action::RestartDbPool { target: service() }, why.to_owned()));
+    let delete_pod = || one_bad_pod(input, target);
+    let more = |what: Scarce, why: &str| {
+        more_resources(target, what).map(|(container, resources)| {
+            let set = Action::SetResources { target: service(), container, resources, exact: false };
+            (set, why.to_owned())
+        })
+    };
     let resize_pool = |why: &str| {
         let size = (target.pool_size * 2).min(64);
         (size > target.pool_size).then(|| (Action::ResizeDbPool { target: service(), size }, why.to_owned()))
@@ -125,20 +132,24 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
 
     let choices = match input.root.cause {
         Cause::LatencySpike => vec![
+            delete_pod(),
             restart("no change and no load explains the slowness, so it is in the processes' state"),
             scale("more instances dilute slow ones"),
         ],
         Cause::ErrorRateSpike => vec![
+            delete_pod(),
             restart("no change explains the errors, so they are in the processes' state"),
             scale("more instances dilute failing ones"),
         ],
         Cause::CpuSaturation => vec![
             scale("demand exceeds the CPU of the instances that run"),
+            more(Scarce::Cpu, "there may be no more instances, so each gets more CPU"),
             restart("a runaway thread would end with its process"),
         ],
         Cause::MemoryLeak => vec![
             rollback_if_changed("memory grows since the change; a restart alone would only reset the clock"),
             restart("frees the memory; whatever leaks will leak again"),
+            more(Scarce::Memory, "more memory gives time until the leak is found"),
         ],
         Cause::DbConnectionExhaustion => vec![
             restart_pool("connections are held and not given back"),
@@ -156,6 +167,7 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
         ],
         Cause::CrashLoop => vec![
             rollback_if_changed("the processes die since the change"),
+            delete_pod(),
             restart("clears state that may make the process die"),
         ],
         Cause::TrafficSpike => {
@@ -171,7 +183,48 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
             )]
         }
     };
-    choices.into_iter().flatten().collect()
+    choices.into_iter().flatten().filter(|(action, _)| target.can(action.kind())).collect()
+}
+
+/// What an instance has too little of.
+#[derive(Clone, Copy)]
+enum Scarce {
+    Cpu,
+    Memory,
+}
+
+/// One pod that is not ready while all the others are: the fault is that pod's own.
+fn one_bad_pod(input: &PlanInput<'_>, target: &TargetState) -> Option<(Action, String)> {
+    let mut bad = target.pods.iter().filter(|pod| !pod.ready);
+    let (first, none) = (bad.next()?, bad.next());
+    let others_serve = none.is_none() && target.pods.len() >= 2;
+    let action = Action::DeletePod { target: input.root.component.clone(), pod: first.name.clone() };
+    others_serve.then(|| (action, format!("only {} is not ready; the other instances serve", first.name)))
+}
+
+/// Twice what the container may use now; nothing where it has no limit or where there are several containers.
+fn more_resources(target: &TargetState, what: Scarce) -> Option<(Option<String>, Resources)> {
+    let container = target.container(None)?;
+    let limits = match what {
+        Scarce::Cpu => Resources {
+            cpu_limit: doubled(container.resources.cpu_limit.as_deref()?),
+            ..Resources::default()
+        },
+        Scarce::Memory => Resources {
+            memory_limit: doubled(container.resources.memory_limit.as_deref()?),
+            ..Resources::default()
+        },
+    };
+    (limits != Resources::default()).then(|| (Some(container.name.clone()), limits))
+}
+
+/// A quantity such as `500m` or `256Mi`, twice; `None` where it is not a whole number with a unit.
+fn doubled(quantity: &str) -> Option<String> {
+    let digits = quantity.find(|c: char| !c.is_ascii_digit()).unwrap_or(quantity.len());
+    let (number, unit) = quantity.split_at(digits);
+    let twice = number.parse::<u64>().ok()?.checked_mul(2)?;
+    let known = ["", "m", "k", "M", "G", "Ki", "Mi", "Gi"].contains(&unit);
+    known.then(|| format!("{twice}{unit}"))
 }
 
 fn scale_up(input: &PlanInput<'_>, target: &TargetState) -> Option<Action> {
@@ -191,6 +244,10 @@ fn step(input: &PlanInput<'_>, target: &TargetState, action: Action, rationale: 
         Action::ResizeDbPool { .. } => ("requests no longer wait for a connection", 20),
         Action::Scale { .. } => ("CPU per instance falls and queueing ends", 45),
         Action::CircuitBreak { .. } => ("callers answer degraded but fast", 15),
+        Action::DeletePod { .. } => ("a fresh instance takes the place of the one that is not ready", 45),
+        Action::Cordon { .. } => ("no new instance starts on the node", 15),
+        Action::SetImage { .. } => ("the other image serves", 60),
+        Action::SetResources { .. } => ("instances are no longer held back or killed by their limit", 60),
         Action::Escalate { .. } => ("a person takes over", 300),
     };
     PlanStep {

@@ -26,7 +26,8 @@ type Asked = {
     approved: Bool,
 };
 
-action "rollback", "restart", "restart_db_pool", "resize_db_pool", "scale", "circuit_break"
+action "rollback", "restart", "restart_db_pool", "resize_db_pool", "scale", "circuit_break", "delete_pod", "cordon",
+    "set_image", "set_resources"
     appliesTo { principal: [Agent, Human, Runbook], resource: [Service], context: Asked };
 "#;
 
@@ -105,10 +106,11 @@ impl Policy {
         }
     }
 
-    /// Tells "somebody ruled out this remedy" from "only a few remedies are allowed": asks about all the others.
+    /// Tells "somebody ruled out this remedy" from "only a few remedies are allowed": asks about all the others that the
+    /// target's platform can do.
     fn denied(&self, input: &GateInput<'_>, guards: &[GuardResult], policies: Vec<String>) -> PolicyResult {
-        let others: Vec<_> =
-            ActionKind::ALL.iter().copied().filter(|k| k.mutates() && *k != input.action.kind()).collect();
+        let is_other = |k: &ActionKind| k.mutates() && *k != input.action.kind() && input.before.can(*k);
+        let others: Vec<_> = ActionKind::ALL.iter().copied().filter(is_other).collect();
         let allowed = others
             .iter()
             .filter(|kind| {

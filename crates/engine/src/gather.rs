@@ -3,7 +3,7 @@
 use crate::foresight::Outlook;
 use crate::{Engine, EngineError};
 use futures::future::join_all;
-use midwatch_connectors::{LogDigest, Probe};
+use midwatch_connectors::{Described, LogDigest, Probe};
 use midwatch_decision::ServiceHistory;
 use midwatch_diagnosis::investigate::Answer;
 use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
@@ -43,6 +43,8 @@ pub(crate) struct Facts {
     pub logs: Vec<LogDigest>,
     pub changes: Vec<Change>,
     pub targets: BTreeMap<ServiceName, Result<TargetState, String>>,
+    /// What platforms tell of the suspects beyond their targets.
+    pub described: Vec<Described>,
     pub histories: BTreeMap<ServiceName, ServiceHistory>,
     pub past: Vec<PastIncident>,
     /// What is foreseen of the incident's services.
@@ -160,6 +162,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
         logs: Vec::new(),
         changes: Vec::new(),
         targets: BTreeMap::new(),
+        described: Vec::new(),
         histories: BTreeMap::new(),
         past: Vec::new(),
         outlook: engine.outlook(incident.services().iter()),
@@ -219,6 +222,18 @@ async fn look(engine: &Engine, incident: &Incident, services: &[ServiceName], fa
     }
     add_told_changes(engine, services, after(onset, -window_s), facts).await;
     ask_targets(engine, services, facts).await;
+    describe(engine, services, facts).await;
+}
+
+/// What platforms tell of the suspects; who cannot be asked tells nothing.
+async fn describe(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
+    let answers = join_all(services.iter().map(|service| engine.outside.describe(service))).await;
+    for (service, answer) in services.iter().zip(answers) {
+        match answer {
+            Ok(told) => facts.described.extend(told),
+            Err(error) => tracing::debug!(%service, %error, "its platform does not describe it"),
+        }
+    }
 }
 
 /// Changes of the suspects that deployers told, beside those that the control plane knows.

@@ -251,5 +251,10 @@ fn tools(facts: &Facts) -> Vec<ToolAnswer> {
             "healthy": probe.healthy, "status": probe.status, "detail": clean(&probe.detail), "at": probe.at,
         }),
     });
-    state.chain(probes).collect()
+    let told = facts.described.iter().map(|told| ToolAnswer {
+        tool: told.tool.clone(),
+        arguments: told.arguments.clone(),
+        answer: told.answer.clone(),
+    });
+    state.chain(probes).chain(told).collect()
 }

@@ -11,6 +11,7 @@ use crate::cli::{ActArgs, AlertCommand, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};
 use crate::output::{self, bold, out, text, time};
 use anyhow::{Context as _, Result, anyhow};
+use midwatch_model::action::Resources;
 use midwatch_model::{Action, ActionKind, Score, ServiceName};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -282,6 +283,26 @@ fn action(args: &ActArgs) -> Result<Action> {
             Action::Scale { target, replicas: args.replicas.ok_or_else(|| needs("--replicas N"))? }
         }
         ActionKind::CircuitBreak => Action::CircuitBreak { target, open: !args.close },
+        ActionKind::DeletePod => {
+            Action::DeletePod { target, pod: args.pod.clone().ok_or_else(|| needs("--pod NAME"))? }
+        }
+        ActionKind::Cordon => Action::Cordon {
+            target,
+            node: args.node.clone().ok_or_else(|| needs("--node NAME"))?,
+            unschedulable: !args.off,
+        },
+        ActionKind::SetImage => Action::SetImage {
+            target,
+            container: args.container.clone(),
+            image: args.image.clone().ok_or_else(|| needs("--image IMAGE"))?,
+        },
+        ActionKind::SetResources => {
+            let resources = args.resources();
+            if resources == Resources::default() {
+                return Err(needs("--cpu-limit, --memory-limit, --cpu-request or --memory-request").into());
+            }
+            Action::SetResources { target, container: args.container.clone(), resources, exact: false }
+        }
         ActionKind::Escalate => {
             return Err(
                 Usage("escalate is what midwatch does; a person acts or calls a colleague".into()).into()

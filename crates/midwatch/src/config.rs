@@ -17,8 +17,8 @@ pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
 use midwatch_connectors::{
-    ConnectorsConfig, ControlPlaneConfig, LlmConfig, LogsConfig, ReceiverConfig, TelemetryConfig,
-    webhook_target,
+    ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig, ReceiverConfig,
+    TelemetryConfig, webhook_target,
 };
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, KnowledgeConfig, ReportConfig, Retention};
@@ -53,6 +53,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     pub logs: LogsConfig,
     pub control_plane: ControlPlaneConfig,
+    /// A cluster that services run in.
+    pub kubernetes: Option<KubernetesConfig>,
     pub engine: LoopConfig,
     pub detection: DetectionConfig,
     pub incident: IncidentConfig,
@@ -105,6 +107,7 @@ impl Default for Config {
             telemetry: TelemetryConfig::default(),
             logs: LogsConfig::default(),
             control_plane: ControlPlaneConfig::default(),
+            kubernetes: None,
             engine: LoopConfig::default(),
             detection: DetectionConfig::default(),
             incident: IncidentConfig::default(),
@@ -204,6 +207,7 @@ impl Config {
             telemetry: self.telemetry.clone(),
             logs: self.logs.clone(),
             control_plane: self.control_plane.clone(),
+            kubernetes: self.kubernetes.clone(),
             receivers: self.receivers.clone(),
         }
     }

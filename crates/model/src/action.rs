@@ -1,5 +1,11 @@
 //! The action catalogue: the closed list of what midwatch may do to a service.
 
+mod catalogue;
+mod target;
+
+pub use catalogue::{BlastRadius, SafetyClass};
+pub use target::{Autoscaler, Container, Node, Pod, Resources, TargetState};
+
 use crate::ServiceName;
 use serde::{Deserialize, Serialize};
 
@@ -30,30 +36,11 @@ pub enum ActionKind {
     ResizeDbPool,
     Scale,
     CircuitBreak,
+    DeletePod,
+    Cordon,
+    SetImage,
+    SetResources,
     Escalate,
-}
-
-/// How bad an action can be if it is wrong. The last two classes are blocked until the configuration names them.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    schemars::JsonSchema,
-    utoipa::ToSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum SafetyClass {
-    ReadOnly,
-    Reversible,
-    Impactful,
-    Destructive,
 }
 
 impl ActionKind {
@@ -64,27 +51,6 @@ impl ActionKind {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
-    }
-
-    /// The catalogue's safety class. A rolling restart loses nothing that a deployment would not, so it counts as
-    /// reversible although it has no undo of its own.
-    #[must_use]
-    pub fn safety_class(self) -> SafetyClass {
-        match self {
-            ActionKind::Escalate => SafetyClass::ReadOnly,
-            ActionKind::Rollback
-            | ActionKind::Restart
-            | ActionKind::RestartDbPool
-            | ActionKind::ResizeDbPool
-            | ActionKind::Scale
-            | ActionKind::CircuitBreak => SafetyClass::Reversible,
-        }
-    }
-
-    /// Whether the action changes anything at the target.
-    #[must_use]
-    pub fn mutates(self) -> bool {
-        self.safety_class() != SafetyClass::ReadOnly
     }
 }
 
@@ -114,6 +80,21 @@ pub enum Action {
     Scale { target: ServiceName, replicas: u32 },
     /// Open (calls to the target fail fast and callers degrade) or close the breaker in front of the target.
     CircuitBreak { target: ServiceName, open: bool },
+    /// Take one pod away, so that its controller makes another.
+    DeletePod { target: ServiceName, pod: String },
+    /// Keep new pods off a node that a pod of the target runs on, or let them on it again.
+    Cordon { target: ServiceName, node: String, unschedulable: bool },
+    /// Run another image in a container; the only one, if none is named.
+    SetImage { target: ServiceName, container: Option<String>, image: String },
+    /// Set what a container asks for and may use; what is not named stays, unless `exact`.
+    SetResources {
+        target: ServiceName,
+        container: Option<String>,
+        resources: Resources,
+        /// Take away what is not named: how an undo restores what was there before.
+        #[serde(default)]
+        exact: bool,
+    },
     /// Hand over to a person.
     Escalate { target: ServiceName },
 }
@@ -128,6 +109,10 @@ impl Action {
             Action::ResizeDbPool { .. } => ActionKind::ResizeDbPool,
             Action::Scale { .. } => ActionKind::Scale,
             Action::CircuitBreak { .. } => ActionKind::CircuitBreak,
+            Action::DeletePod { .. } => ActionKind::DeletePod,
+            Action::Cordon { .. } => ActionKind::Cordon,
+            Action::SetImage { .. } => ActionKind::SetImage,
+            Action::SetResources { .. } => ActionKind::SetResources,
             Action::Escalate { .. } => ActionKind::Escalate,
         }
     }
@@ -141,6 +126,10 @@ impl Action {
             | Action::ResizeDbPool { target, .. }
             | Action::Scale { target, .. }
             | Action::CircuitBreak { target, .. }
+            | Action::DeletePod { target, .. }
+            | Action::Cordon { target, .. }
+            | Action::SetImage { target, .. }
+            | Action::SetResources { target, .. }
             | Action::Escalate { target } => target,
         }
     }
@@ -161,7 +150,32 @@ impl Action {
             Action::CircuitBreak { target, .. } => {
                 Some(Action::CircuitBreak { target: target.clone(), open: before.circuit_open })
             }
-            Action::Restart { .. } | Action::RestartDbPool { .. } | Action::Escalate { .. } => None,
+            Action::Cordon { target, node, .. } => before.node(node).map(|known| Action::Cordon {
+                target: target.clone(),
+                node: node.clone(),
+                unschedulable: known.unschedulable,
+            }),
+            Action::SetImage { target, container, .. } => {
+                let known = before.container(container.as_deref())?;
+                Some(Action::SetImage {
+                    target: target.clone(),
+                    container: Some(known.name.clone()),
+                    image: known.image.clone(),
+                })
+            }
+            Action::SetResources { target, container, .. } => {
+                let known = before.container(container.as_deref())?;
+                Some(Action::SetResources {
+                    target: target.clone(),
+                    container: Some(known.name.clone()),
+                    resources: known.resources.clone(),
+                    exact: true,
+                })
+            }
+            Action::Restart { .. }
+            | Action::RestartDbPool { .. }
+            | Action::DeletePod { .. }
+            | Action::Escalate { .. } => None,
         }
     }
 
@@ -173,9 +187,22 @@ impl Action {
             Action::Scale { replicas, .. } => before.replicas == *replicas,
             Action::CircuitBreak { open, .. } => before.circuit_open == *open,
             Action::Rollback { to_version: Some(version), .. } => before.version == *version,
+            Action::Cordon { node, unschedulable, .. } => {
+                before.node(node).is_some_and(|known| known.unschedulable == *unschedulable)
+            }
+            Action::SetImage { container, image, .. } => {
+                before.container(container.as_deref()).is_some_and(|known| known.image == *image)
+            }
+            Action::SetResources { container, resources, exact, .. } => {
+                before.container(container.as_deref()).is_some_and(|known| match exact {
+                    true => known.resources == *resources,
+                    false => known.resources.with(resources) == known.resources,
+                })
+            }
             Action::Rollback { to_version: None, .. }
             | Action::Restart { .. }
             | Action::RestartDbPool { .. }
+            | Action::DeletePod { .. }
             | Action::Escalate { .. } => false,
         }
     }
@@ -202,21 +229,25 @@ impl Action {
             Action::CircuitBreak { target, open: false } => {
                 format!("Close the circuit breaker in front of {target}")
             }
+            Action::DeletePod { target, pod } => format!("Delete the pod {pod} of {target}"),
+            Action::Cordon { target, node, unschedulable: true } => {
+                format!("Cordon the node {node}, on which {target} runs")
+            }
+            Action::Cordon { target, node, unschedulable: false } => {
+                format!("Uncordon the node {node}, on which {target} runs")
+            }
+            Action::SetImage { target, container, image } => {
+                format!("Run the image {image} in {}", place(target, container.as_deref()))
+            }
+            Action::SetResources { target, container, resources, .. } => {
+                format!("Set {resources} for {}", place(target, container.as_deref()))
+            }
             Action::Escalate { target } => format!("Hand {target} over to the engineer on call"),
         }
     }
 }
 
-/// What a target looks like to the control plane: the snapshot that an undo is made from, and the precondition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
-pub struct TargetState {
-    pub version: String,
-    pub previous_version: Option<String>,
-    pub replicas: u32,
-    pub ready_replicas: u32,
-    pub max_replicas: u32,
-    pub pool_size: u32,
-    pub circuit_open: bool,
-    /// Rises with every change; a call carries it so that a target that moved on is left alone.
-    pub generation: u64,
+/// A service, or one of its containers.
+fn place(target: &ServiceName, container: Option<&str>) -> String {
+    container.map_or_else(|| target.to_string(), |container| format!("{container} of {target}"))
 }

@@ -82,6 +82,8 @@ pub enum Guard {
     Confidence,
     FreshEvidence,
     SafetyClass,
+    /// What the catalogue says of who may ask, and what the platform can do.
+    Catalogue,
     NamespaceAllowlist,
     Maintenance,
     ReplicaCeiling,

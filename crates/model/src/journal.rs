@@ -301,9 +301,47 @@ pub struct Registration {
     /// The team that answers for it.
     #[serde(default)]
     pub owner: Option<String>,
-    /// Namespace for the action allowlist.
+    /// Namespace for the action allowlist; on Kubernetes also where its workload is.
     #[serde(default)]
     pub namespace: Option<String>,
+    /// What runs it, where more than one platform is configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What the platform calls it, where that is not its name: a Deployment, `statefulset/NAME`, an ECS service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The ECS cluster that it runs in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// The Lambda alias that callers use; default: `live`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+}
+
+/// What runs a service.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+    schemars::JsonSchema,
+    strum::Display,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Platform {
+    Lab,
+    Kubernetes,
+    /// AWS Lambda.
+    Lambda,
+    /// AWS Elastic Container Service.
+    Ecs,
 }
 
 fn unnamed() -> String {

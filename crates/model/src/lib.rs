@@ -30,7 +30,7 @@ pub mod signal;
 pub mod silence;
 pub mod verdict;
 
-pub use action::{Action, ActionKind, SafetyClass};
+pub use action::{Action, ActionKind, BlastRadius, SafetyClass};
 pub use alert::{Acknowledged, Alert, Fingerprint, Original, Severity};
 pub use cause::Cause;
 pub use change::{Change, ChangeContent, ChangeKind};

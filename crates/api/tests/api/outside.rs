@@ -2,7 +2,9 @@
 
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
-use midwatch_connectors::{ConnectorError, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe};
+use midwatch_connectors::{
+    ConnectorError, Described, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe,
+};
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
 use midwatch_model::{Change, Sample, ServiceName, Timestamp};
@@ -57,6 +59,10 @@ impl Outside for Documents {
 
     fn target<'a>(&'a self, _: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>> {
         Box::pin(async { Err(nothing("target")) })
+    }
+
+    fn describe<'a>(&'a self, _: &'a ServiceName) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn logs<'a>(

@@ -1,65 +1,180 @@
 //! Actuators: what carries out an effect. One variant per platform; without one, midwatch watches and proposes.
+//!
+//! Each service says where it lives; one that does not lives on the only platform that is configured.
 
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+#[cfg(not(feature = "kubernetes"))]
+#[path = "kubernetes/config.rs"]
+mod kubernetes_config;
 mod lab;
 
-use crate::config::{ControlPlaneConfig, ControlPlaneKind};
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::KubernetesConfig;
+#[cfg(not(feature = "kubernetes"))]
+pub use kubernetes_config::KubernetesConfig;
+
+use crate::config::{ConnectorsConfig, ControlPlaneKind};
 use crate::http::parse_url;
-use crate::{ConnectorError, Http};
+use crate::{ConnectorError, Described, Http};
 use lab::LabControlPlane;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
-use midwatch_model::journal::{EffectOutcome, Intent};
+use midwatch_model::journal::{EffectOutcome, Intent, Platform, Registration};
 use midwatch_model::{Change, ServiceName, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-/// The configured control plane.
+/// One configured platform.
 #[derive(Debug)]
-pub(crate) enum ControlPlane {
+enum ControlPlane {
     Lab(LabControlPlane),
-    None,
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(Box<kubernetes::Kubernetes>),
+}
+
+/// Every configured platform, and where services live.
+#[derive(Debug)]
+pub(crate) struct Platforms {
+    planes: BTreeMap<Platform, ControlPlane>,
+    services: RwLock<BTreeMap<ServiceName, Arc<Registration>>>,
 }
 
 const NONE: ConnectorError = ConnectorError::NotConfigured {
     what: "control plane",
-    fix: "set control_plane.kind = \"lab\" and control_plane.url to let midwatch see targets and act",
+    fix: "set [kubernetes] namespaces, or control_plane.kind = \"lab\" and control_plane.url, to let midwatch see targets and act",
 };
 
-impl ControlPlane {
-    pub fn new(config: &ControlPlaneConfig, http: Http) -> Result<Self, ConnectorError> {
-        match config.kind {
-            ControlPlaneKind::None => Ok(Self::None),
-            ControlPlaneKind::Lab => {
-                let url = parse_url("control_plane.url", config.url.as_deref().unwrap_or_default())?;
-                Ok(Self::Lab(LabControlPlane::new(http, url, Duration::from_secs_f64(config.call_timeout_s))))
-            }
+impl Platforms {
+    pub fn new(config: &ConnectorsConfig, http: &Http) -> Result<Self, ConnectorError> {
+        let mut planes = BTreeMap::new();
+        let control = &config.control_plane;
+        let call_timeout = Duration::from_secs_f64(control.call_timeout_s);
+        if control.kind == ControlPlaneKind::Lab {
+            let url = parse_url("control_plane.url", control.url.as_deref().unwrap_or_default())?;
+            let lab = LabControlPlane::new(http.clone(), url, call_timeout);
+            planes.insert(Platform::Lab, ControlPlane::Lab(lab));
+        }
+        if let Some(kubernetes) = &config.kubernetes {
+            planes.insert(Platform::Kubernetes, cluster(kubernetes, call_timeout)?);
+        }
+        Ok(Self { planes, services: RwLock::default() })
+    }
+
+    /// Takes over where services live.
+    pub fn set_services(&self, services: &[Registration]) {
+        let known = services.iter().map(|one| (ServiceName::new(&*one.name), Arc::new(one.clone())));
+        *self.services.write().unwrap_or_else(PoisonError::into_inner) = known.collect();
+    }
+
+    fn registration(&self, service: &ServiceName) -> Arc<Registration> {
+        let known = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        known.get(service).cloned().unwrap_or_else(|| {
+            Arc::new(Registration { name: service.as_str().to_owned(), ..Registration::default() })
+        })
+    }
+
+    /// The platform that a service lives on.
+    fn plane(&self, service: &Registration) -> Result<&ControlPlane, ConnectorError> {
+        let wrong = |problem: String| {
+            Err(ConnectorError::Config {
+                field: format!("platform of [[service]] `{}`", service.name),
+                problem,
+            })
+        };
+        let names = || self.planes.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (service.platform, self.planes.len()) {
+            (_, 0) => Err(NONE),
+            (None, 1) => self.planes.values().next().ok_or(NONE),
+            (None, _) => wrong(format!("is not said, and there are several: {}", names())),
+            (Some(platform), _) => match self.planes.get(&platform) {
+                Some(plane) => Ok(plane),
+                None => wrong(format!("is {platform}, which is not configured; there is {}", names())),
+            },
         }
     }
 
+    /// Changes that the platforms know of. One that cannot be asked hides nothing that another one tells.
     pub async fn changes(&self, since: Timestamp) -> Result<Vec<Change>, ConnectorError> {
-        match self {
-            Self::Lab(lab) => lab.changes(since).await,
-            Self::None => Ok(Vec::new()),
+        let (mut changes, mut failed) = (Vec::new(), None);
+        for plane in self.planes.values() {
+            match plane {
+                ControlPlane::Lab(lab) => match lab.changes(since).await {
+                    Ok(found) => changes.extend(found),
+                    Err(error) => failed = Some(error),
+                },
+                #[cfg(feature = "kubernetes")]
+                ControlPlane::Kubernetes(cluster) => {
+                    changes.extend(cluster.changes(&self.on(Platform::Kubernetes), since).await);
+                }
+            }
         }
+        match failed {
+            Some(error) if changes.is_empty() => Err(error),
+            _ => Ok(changes),
+        }
+    }
+
+    /// The services that live on a platform.
+    #[cfg(feature = "kubernetes")]
+    fn on(&self, platform: Platform) -> Vec<Registration> {
+        let alone = self.planes.len() == 1;
+        let lives = |one: &&Arc<Registration>| one.platform.map_or(alone, |named| named == platform);
+        let known = self.services.read().unwrap_or_else(PoisonError::into_inner);
+        known.values().filter(lives).map(|one| Registration::clone(one)).collect()
     }
 
     pub async fn target(&self, service: &ServiceName) -> Result<TargetState, ConnectorError> {
-        match self {
-            Self::Lab(lab) => lab.target(service).await,
-            Self::None => Err(NONE),
+        let known = self.registration(service);
+        match self.plane(&known)? {
+            ControlPlane::Lab(lab) => lab.target(service).await,
+            #[cfg(feature = "kubernetes")]
+            ControlPlane::Kubernetes(cluster) => cluster.target(&known).await,
+        }
+    }
+
+    /// What a platform tells of a service, for whoever looks for a cause; nothing where it has no more than the target.
+    pub async fn describe(&self, service: &ServiceName) -> Result<Vec<Described>, ConnectorError> {
+        let known = self.registration(service);
+        match self.plane(&known) {
+            #[cfg(feature = "kubernetes")]
+            Ok(ControlPlane::Kubernetes(cluster)) => cluster.describe(&known).await,
+            _ => Ok(Vec::new()),
         }
     }
 
     pub async fn apply(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
-        match self {
-            Self::Lab(lab) => lab.apply(effect, now).await,
-            Self::None => EffectOutcome::NotApplied { reason: NONE.to_string() },
+        let known = self.registration(effect.intent().action.target());
+        match self.plane(&known) {
+            Ok(ControlPlane::Lab(lab)) => lab.apply(effect, now).await,
+            #[cfg(feature = "kubernetes")]
+            Ok(ControlPlane::Kubernetes(cluster)) => cluster.apply(effect, &known, now).await,
+            Err(error) => EffectOutcome::NotApplied { reason: error.to_string() },
         }
     }
 
     pub async fn reconcile(&self, intent: &Intent) -> Result<EffectOutcome, ConnectorError> {
-        match self {
-            Self::Lab(lab) => lab.reconcile(intent).await,
-            Self::None => Err(NONE),
+        let known = self.registration(intent.action.target());
+        match self.plane(&known)? {
+            ControlPlane::Lab(lab) => lab.reconcile(intent).await,
+            #[cfg(feature = "kubernetes")]
+            ControlPlane::Kubernetes(cluster) => cluster.reconcile(intent, &known).await,
         }
     }
+}
+
+#[cfg(feature = "kubernetes")]
+#[expect(clippy::unnecessary_wraps, reason = "the build without the feature has something to refuse")]
+fn cluster(config: &KubernetesConfig, call_timeout: Duration) -> Result<ControlPlane, ConnectorError> {
+    Ok(ControlPlane::Kubernetes(Box::new(kubernetes::Kubernetes::new(config, call_timeout))))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn cluster(_: &KubernetesConfig, _: Duration) -> Result<ControlPlane, ConnectorError> {
+    Err(ConnectorError::Config {
+        field: "[kubernetes]".to_owned(),
+        problem: "is set, but this midwatch was built without it: build it with `--features kubernetes`"
+            .to_owned(),
+    })
 }

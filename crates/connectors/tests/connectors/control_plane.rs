@@ -1,13 +1,12 @@
 //! The lab's control plane: what every answer, and the lack of one, means for an effect.
 
+use crate::effects::authorised;
 use crate::server::{Reply, Server, at, world};
 use midwatch_action::Effect;
 use midwatch_connectors::{ConnectorError, Outside};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::{Decision, GateRecord, Mode, PolicyResult, Principal};
-use midwatch_model::journal::{
-    EffectOutcome, Entry, GENESIS, Intent, Line, Record, StreamId, VerifiedJournal, chain_hash,
-};
+use midwatch_model::decision::Principal;
+use midwatch_model::journal::{EffectOutcome, Intent};
 use midwatch_model::{Action, ChangeKind, IncidentId, PlanHash, ServiceName, after};
 use serde_json::json;
 
@@ -25,6 +24,7 @@ fn before() -> TargetState {
         pool_size: 8,
         circuit_open: false,
         generation: 41,
+        ..TargetState::default()
     }
 }
 
@@ -43,36 +43,8 @@ fn intent(action: Action) -> Intent {
     }
 }
 
-/// An effect the only way there is: from an authorisation that a verified journal shows.
 fn effect(action: Action) -> Effect {
-    let intent = intent(action);
-    let record = GateRecord {
-        decision: Decision::Auto,
-        principal: intent.principal.clone(),
-        action: intent.action.kind(),
-        step: 0,
-        plan: intent.plan.clone(),
-        mode: Mode::Auto,
-        dry_run: false,
-        guards: vec![],
-        policy: PolicyResult::Permitted { policies: vec![] },
-        because: "a test".to_owned(),
-    };
-    let stream = StreamId::Incident(IncidentId::new("inc-1"));
-    let mut previous = GENESIS;
-    let entries = [Entry::Gated { record }, Entry::Intended { intent: intent.clone() }];
-    let records: Vec<Record> = entries
-        .into_iter()
-        .zip(1..)
-        .map(|(entry, seq)| {
-            let bytes = Line::new(at(0.0), entry).to_bytes();
-            previous = chain_hash(&stream.to_string(), seq, &previous, &bytes);
-            Record { seq, bytes, hash: previous }
-        })
-        .collect();
-    let journal = VerifiedJournal::verify(stream, &records, Some((2, previous))).expect("it verifies");
-    let authorized = midwatch_decision::resume(&journal, at(0.0)).expect("the gate let it pass");
-    Effect::new(authorized, intent).expect("it is what was authorised")
+    authorised(intent(action))
 }
 
 fn restart() -> Action {

@@ -42,6 +42,7 @@ pub fn before() -> TargetState {
         pool_size: 16,
         circuit_open: false,
         generation: 7,
+        ..TargetState::default()
     }
 }
 

@@ -155,6 +155,7 @@ fn authorised(answer: &Answer, policy: &Policy) -> BTreeSet<String> {
         pool_size: 16,
         circuit_open: false,
         generation: 7,
+        ..TargetState::default()
     };
     let (config, incident) = (DecisionConfig::default(), IncidentId::new("inc-1"));
     let input = PlanInput {

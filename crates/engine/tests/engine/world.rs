@@ -113,6 +113,7 @@ impl World {
             pool_size: 16,
             circuit_open: false,
             generation: 1,
+            ..TargetState::default()
         };
         let targets = SERVICES.iter().map(|(name, _)| ((*name).into(), target(2))).collect();
         Self {

@@ -181,7 +181,8 @@ pub enum DeadLetterCommand {
 /// A person's action.
 #[derive(Args)]
 pub struct ActArgs {
-    /// rollback, restart, restart_db_pool, resize_db_pool, scale or circuit_break
+    /// rollback, restart, restart_db_pool, resize_db_pool, scale, circuit_break, delete_pod, cordon, set_image or
+    /// set_resources
     pub action: String,
     pub service: String,
     /// For rollback: the version to go back to; default: the one that served before.
@@ -196,8 +197,45 @@ pub struct ActArgs {
     /// For circuit_break: close the breaker instead of opening it.
     #[arg(long)]
     pub close: bool,
+    /// For delete_pod.
+    #[arg(long)]
+    pub pod: Option<String>,
+    /// For cordon: a node that the service runs on.
+    #[arg(long)]
+    pub node: Option<String>,
+    /// For cordon: uncordon instead.
+    #[arg(long)]
+    pub off: bool,
+    /// For set_image and set_resources; default: the only container.
+    #[arg(long)]
+    pub container: Option<String>,
+    /// For set_image.
+    #[arg(long)]
+    pub image: Option<String>,
+    /// For set_resources, such as 500m; what is not named stays.
+    #[arg(long, value_name = "QUANTITY")]
+    pub cpu_limit: Option<String>,
+    #[arg(long, value_name = "QUANTITY")]
+    pub cpu_request: Option<String>,
+    /// For set_resources, such as 512Mi.
+    #[arg(long, value_name = "QUANTITY")]
+    pub memory_limit: Option<String>,
+    #[arg(long, value_name = "QUANTITY")]
+    pub memory_request: Option<String>,
     #[arg(long)]
     pub by: Option<String>,
     #[arg(long)]
     pub reason: Option<String>,
+}
+
+impl ActArgs {
+    /// What set_resources is to set.
+    pub fn resources(&self) -> midwatch_model::action::Resources {
+        midwatch_model::action::Resources {
+            cpu_request: self.cpu_request.clone(),
+            cpu_limit: self.cpu_limit.clone(),
+            memory_request: self.memory_request.clone(),
+            memory_limit: self.memory_limit.clone(),
+        }
+    }
 }

@@ -100,6 +100,10 @@ fn undo(action: ActionKind) -> &'static str {
         ActionKind::ResizeDbPool => "set the former size again",
         ActionKind::Scale => "scale back to the former number of replicas",
         ActionKind::CircuitBreak => "close the breaker",
+        ActionKind::DeletePod => "nothing to undo; its controller makes another",
+        ActionKind::Cordon => "uncordon the node",
+        ActionKind::SetImage => "run the former image again",
+        ActionKind::SetResources => "set the former requests and limits again",
         ActionKind::Escalate => "nothing to undo; a person decides",
     }
 }

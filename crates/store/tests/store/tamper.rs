@@ -118,6 +118,7 @@ fn intended() -> Entry {
         pool_size: 1,
         circuit_open: false,
         generation: 1,
+        ..TargetState::default()
     };
     let intent = Intent {
         key: ActionKey::new("act-1"),

@@ -38,6 +38,7 @@ impl State {
             pool_size: self.pool_size,
             circuit_open: self.circuit_open,
             generation: self.generation,
+            ..TargetState::default()
         }
     }
 }
@@ -135,6 +136,10 @@ pub(super) fn operation(action: &Action, is_undo: bool) -> Option<(&'static str,
         Action::ResizeDbPool { size, .. } => Some(("pool_resize", json!({ "size": size }))),
         Action::Scale { replicas, .. } => Some(("scale", json!({ "replicas": replicas }))),
         Action::CircuitBreak { open, .. } => Some(("circuit", json!({ "open": open }))),
-        Action::Escalate { .. } => None,
+        Action::DeletePod { .. }
+        | Action::Cordon { .. }
+        | Action::SetImage { .. }
+        | Action::SetResources { .. }
+        | Action::Escalate { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use super::{Answer, World};
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_connectors::{
-    ConnectorError, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, SourceFailure,
+    ConnectorError, Described, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, SourceFailure,
 };
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
@@ -61,6 +61,10 @@ impl Outside for World {
             let known = state.targets.get(service).filter(|_| !state.blind);
             known.cloned().ok_or_else(|| no_answer("target"))
         })
+    }
+
+    fn describe<'a>(&'a self, _: &'a ServiceName) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     fn logs<'a>(

@@ -1,0 +1,185 @@
+//! Kubernetes: what runs there, and the changes that the catalogue knows.
+//!
+//! Each change is first asked for as the server's own dry run, then once in earnest. It carries the resourceVersion that
+//! was read a moment before (whoever was faster wins, and midwatch does nothing) and the action's key as an annotation,
+//! by which a restarted midwatch finds out whether it happened.
+//!
+//! Must never: look or act outside of the configured namespaces, repeat a change, or read a Secret.
+
+mod breaker;
+mod call;
+mod config;
+mod describe;
+mod history;
+mod place;
+mod plan;
+mod rollouts;
+mod target;
+mod thing;
+
+pub use config::KubernetesConfig;
+
+use crate::{ConnectorError, Described};
+use breaker::Breaker;
+use call::{Cluster, Refusal};
+use midwatch_action::Effect;
+use midwatch_model::action::TargetState;
+use midwatch_model::journal::{EffectOutcome, Intent, Registration};
+use midwatch_model::{Action, Change, ServiceName, Timestamp, seconds_between};
+use place::Place;
+use plan::{Ask, Prepared, prepare};
+use std::time::{Duration, Instant};
+use thing::{KEY, annotation, text};
+
+#[derive(Debug)]
+pub(crate) struct Kubernetes {
+    config: KubernetesConfig,
+    cluster: Cluster,
+    call_timeout: Duration,
+}
+
+impl Kubernetes {
+    pub fn new(config: &KubernetesConfig, call_timeout: Duration) -> Self {
+        // A read that needs half of what a whole call may take leaves nothing for the call.
+        let one = call_timeout / 2;
+        Self { config: config.clone(), cluster: Cluster::new(config, one), call_timeout }
+    }
+
+    fn place(&self, service: &Registration) -> Result<Place, ConnectorError> {
+        let wrong = |problem| ConnectorError::Config { field: "[[service]]:".to_owned(), problem };
+        Place::of(service, &self.config).map_err(wrong)
+    }
+
+    /// What a service looks like.
+    pub async fn target(&self, service: &Registration) -> Result<TargetState, ConnectorError> {
+        let place = self.place(service)?;
+        target::look(&self.cluster, &place, &service.name, self.config.max_replicas).await
+    }
+
+    /// Rollouts of these services since a moment.
+    pub async fn changes(&self, services: &[Registration], since: Timestamp) -> Vec<Change> {
+        let placed = |service: &Registration| {
+            Some((ServiceName::new(&service.name), Place::of(service, &self.config).ok()?))
+        };
+        let services: Vec<(ServiceName, Place)> = services.iter().filter_map(placed).collect();
+        rollouts::since(&self.cluster, &services, since).await
+    }
+
+    /// What the cluster tells of a service, for whoever looks for a cause.
+    pub async fn describe(&self, service: &Registration) -> Result<Vec<Described>, ConnectorError> {
+        describe::describe(&self.cluster, &self.place(service)?).await
+    }
+
+    /// Asks for an effect: a look, the server's dry run, then the change, once.
+    pub async fn apply(&self, effect: &Effect, service: &Registration, now: Timestamp) -> EffectOutcome {
+        let (intent, started) = (effect.intent(), Instant::now());
+        if !effect.may_start(now) {
+            return not_applied(format!("the deadline {} had passed; nothing was called", intent.deadline));
+        }
+        let look = tokio::time::timeout(self.call_timeout, self.rehearse(intent, service, now));
+        let prepared = match look.await {
+            Ok(Ok(prepared)) => prepared,
+            Ok(Err(reason)) => return not_applied(reason),
+            Err(_) => return not_applied("the look before the change took too long; nothing was changed"),
+        };
+        // The look took its time; the change itself must not start late.
+        if started.elapsed().as_secs_f64() > seconds_between(now, intent.deadline) {
+            return not_applied(format!("the deadline {} passed during the look before", intent.deadline));
+        }
+        match self.cluster.change(&prepared.change, false).await {
+            Ok(_) => {
+                // What it looks like now is worth a look; the change stands without it.
+                let left = self.call_timeout.saturating_sub(started.elapsed());
+                let after = tokio::time::timeout(left, self.target(service)).await;
+                EffectOutcome::Applied { detail: prepared.says, after: after.ok().and_then(Result::ok) }
+            }
+            Err(Refusal::Refused { status: 409, says }) => {
+                not_applied(format!("somebody was faster, and nothing was changed: {says}"))
+            }
+            Err(refusal @ (Refusal::Refused { .. } | Refusal::NotSent(_))) => {
+                not_applied(refusal.to_string())
+            }
+            Err(Refusal::Unknown(reason)) => EffectOutcome::Unknown { reason },
+        }
+    }
+
+    /// Everything up to the change: nothing is changed by it.
+    async fn rehearse(
+        &self,
+        intent: &Intent,
+        service: &Registration,
+        now: Timestamp,
+    ) -> Result<Prepared, String> {
+        let place = Place::of(service, &self.config)?;
+        let workload = self.cluster.get(&place.path(), &place.name).await.map_err(|r| r.to_string())?;
+        let workload = workload.ok_or_else(|| format!("there is no {}", place.title()))?;
+        let ask = Ask {
+            cluster: &self.cluster,
+            place: &place,
+            intent,
+            workload: &workload,
+            replicas_max: self.config.max_replicas,
+            now,
+        };
+        let prepared = prepare(&ask).await?;
+        let rehearsal = self.cluster.change(&prepared.change, true).await;
+        rehearsal
+            .map_err(|refusal| format!("the server's dry run failed, and nothing was changed: {refusal}"))?;
+        Ok(prepared)
+    }
+
+    /// Whether an intent's change is there. Looks only.
+    pub async fn reconcile(
+        &self,
+        intent: &Intent,
+        service: &Registration,
+    ) -> Result<EffectOutcome, ConnectorError> {
+        let place = self.place(service)?;
+        let what = place.title();
+        let unknown =
+            |refusal: Refusal| ConnectorError::NoAnswer { url: what.clone(), reason: refusal.to_string() };
+        let key = intent.key.as_str();
+        let found = match &intent.action {
+            Action::DeletePod { pod, .. } => {
+                let there = self.cluster.get(&place.core("pods"), pod).await.map_err(unknown)?;
+                let before = intent.before.pod(pod).map(|pod| pod.uid.as_str());
+                // Gone, on its way out, or another one in its place.
+                there.is_none_or(|pod| {
+                    !pod["metadata"]["deletionTimestamp"].is_null()
+                        || Some(text(&pod["metadata"]["uid"])) != before
+                })
+            }
+            Action::Cordon { node, .. } => {
+                let there = self.cluster.get(plan::NODES, node).await.map_err(unknown)?;
+                there.is_some_and(|node| annotation(&node, KEY) == Some(key))
+            }
+            Action::CircuitBreak { target, .. } => {
+                let breaker = Breaker::find(&self.cluster, &place, target).await;
+                let breaker = breaker.map_err(|why| unknown(Refusal::Unknown(why)))?;
+                breaker.set_by.as_deref() == Some(key)
+            }
+            _ => {
+                let workload = self.cluster.get(&place.path(), &place.name).await.map_err(unknown)?;
+                let on_it = workload.is_some_and(|workload| annotation(&workload, KEY) == Some(key));
+                let scales = matches!(intent.action, Action::Scale { .. });
+                on_it || (scales && self.autoscaler_has(&place, key).await.map_err(unknown)?)
+            }
+        };
+        if found {
+            let after = self.target(service).await.ok();
+            let detail =
+                format!("{what} carries the key of this action, or shows what it was to bring about");
+            return Ok(EffectOutcome::Applied { detail, after });
+        }
+        Ok(not_applied(format!("{what} does not carry the key of this action")))
+    }
+
+    async fn autoscaler_has(&self, place: &Place, key: &str) -> Result<bool, Refusal> {
+        let autoscaler = plan::autoscaler(&self.cluster, place).await?;
+        Ok(autoscaler.is_some_and(|autoscaler| annotation(&autoscaler, KEY) == Some(key)))
+    }
+}
+
+fn not_applied(reason: impl Into<String>) -> EffectOutcome {
+    EffectOutcome::NotApplied { reason: reason.into() }
+}
