@@ -24,6 +24,8 @@ mod vectors;
 mod world;
 
 pub use actuators::KubernetesConfig;
+#[cfg(feature = "kubernetes")]
+pub use actuators::{ClusterTrial, TRIAL};
 pub use config::{
     ConnectorsConfig, ControlPlaneConfig, ControlPlaneKind, LogsConfig, TargetConfig, TelemetryConfig,
     TelemetryKind,

@@ -37,6 +37,7 @@ mod reconcile;
 mod registry;
 mod retention;
 mod second;
+mod trial;
 mod views;
 mod watch;
 
@@ -61,6 +62,7 @@ pub use knowledge::{
 pub use notify::{Failing, Tally, tell};
 pub use quiet::pages;
 pub use retention::Retention;
+pub use trial::{Done, Trial};
 pub use views::{incident_row, rebuild};
 pub use watch::{Health, Watch};
 

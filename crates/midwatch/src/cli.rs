@@ -173,6 +173,12 @@ pub enum Command {
         #[command(subcommand)]
         command: ImportCommand,
     },
+    /// Kubernetes: try out what midwatch may do in a cluster.
+    #[cfg(feature = "kubernetes")]
+    K8s {
+        #[command(subcommand)]
+        command: crate::kubernetes::KubernetesCommand,
+    },
     /// API keys with names and scopes.
     Key {
         #[command(subcommand)]
@@ -313,6 +319,8 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Status { client } => client::status(&client).await,
         Command::Config { command } => config(command),
         Command::Import { command } => crate::import::run(command),
+        #[cfg(feature = "kubernetes")]
+        Command::K8s { command } => crate::kubernetes::run(command).await,
         Command::Key { command: KeyCommand::New { name, scopes } } => key::new(&name, &scopes),
         Command::Store { command } => store::run(command).await,
         Command::Openapi => crate::output::json(&midwatch_api::openapi()).map(|()| DONE),

@@ -11,6 +11,8 @@ mod import;
 mod investigate;
 mod key;
 mod knowledge;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod log;
 mod output;
 mod predict;

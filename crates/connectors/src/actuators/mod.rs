@@ -10,7 +10,7 @@ mod kubernetes_config;
 mod lab;
 
 #[cfg(feature = "kubernetes")]
-pub use kubernetes::KubernetesConfig;
+pub use kubernetes::{ClusterTrial, KubernetesConfig, TRIAL};
 #[cfg(not(feature = "kubernetes"))]
 pub use kubernetes_config::KubernetesConfig;
 

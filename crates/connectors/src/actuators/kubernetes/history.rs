@@ -62,7 +62,8 @@ impl History {
         let kept = kept(cluster, place, workload).await?;
         let serving = serving(place, workload, &kept);
         let is_other = |revision: &Revision| match (revision.number, serving.number) {
-            (Some(one), Some(other)) => one != other,
+            // A controller may be slow to number what serves; a template that serves is never an earlier one.
+            (Some(one), Some(other)) if one == other => false,
             _ => !same(&revision.template, &serving.template),
         };
         let mut earlier: Vec<Revision> = kept.into_iter().filter(is_other).collect();

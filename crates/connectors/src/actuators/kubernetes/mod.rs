@@ -16,8 +16,10 @@ mod plan;
 mod rollouts;
 mod target;
 mod thing;
+mod trial;
 
 pub use config::KubernetesConfig;
+pub use trial::{ClusterTrial, TRIAL};
 
 use crate::{ConnectorError, Described};
 use breaker::Breaker;
