@@ -35,6 +35,40 @@ pub const TOOLS: [Tool; 4] = [
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 
+/// What cannot run without the two that speak like AWS.
+pub const AWS_TESTS: &str = "against_moto_and_ministack";
+
+/// The packages of PyPI that speak like AWS. Each is lax where the other is strict, so both are asked.
+const AWS_PACKAGES: [&str; 2] = ["moto[server]==5.2.5", "ministack==1.5.33"];
+
+/// Installs what speaks like AWS into an environment beside what cargo builds; tests look there.
+///
+/// # Errors
+/// Why it cannot be, in a sentence.
+pub fn set_up_aws() -> Result<(), String> {
+    if !shell::has("python3") {
+        return Err("`python3` is not installed (Debian packages python3 and python3-venv)".to_owned());
+    }
+    let folder = shell::target_dir().map_err(|error| format!("{error:#}"))?.join("aws");
+    // What was installed is written down last, so that half an installation never passes for one.
+    let (note, wanted) = (folder.join("installed"), AWS_PACKAGES.join("\n"));
+    if std::fs::read_to_string(&note).is_ok_and(|known| known == wanted) {
+        return Ok(());
+    }
+    let quiet = |command: &mut Command| {
+        let done = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        done.is_ok_and(|status| status.success())
+    };
+    if !quiet(Command::new("python3").args(["-m", "venv"]).arg(&folder)) {
+        return Err("`python3 -m venv` failed (Debian package python3-venv)".to_owned());
+    }
+    let install = ["install", "-q", "--disable-pip-version-check"];
+    if !quiet(Command::new(folder.join("bin/pip")).args(install).args(AWS_PACKAGES)) {
+        return Err(format!("`pip install {}` failed", AWS_PACKAGES.join(" ")));
+    }
+    std::fs::write(note, wanted).map_err(|error| error.to_string())
+}
+
 /// What cannot run without the server of language models.
 pub const MODEL_SERVER_TESTS: &str = "a_real_model_server";
 

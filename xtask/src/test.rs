@@ -16,6 +16,10 @@ pub fn run() -> Result<ExitCode> {
     if npm.is_err() {
         left_out.extend(["--skip".to_owned(), machine::MODEL_SERVER_TESTS.to_owned()]);
     }
+    let aws = machine::set_up_aws();
+    if aws.is_err() {
+        left_out.extend(["--skip".to_owned(), machine::AWS_TESTS.to_owned()]);
+    }
     let model = model::obtain();
     let mut variables = Vec::new();
     match &model {
@@ -43,6 +47,9 @@ pub fn run() -> Result<ExitCode> {
     }
     if let Err(why) = npm {
         println!("skipped: {}: {why}", machine::MODEL_SERVER_TESTS);
+    }
+    if let Err(why) = aws {
+        println!("skipped: {}: {why}", machine::AWS_TESTS);
     }
     if let Err(error) = &model {
         println!("skipped: {}: the embedding model cannot be had: {error:#}", model::TESTS);

@@ -1,6 +1,6 @@
 //! What the outside is: one small struct per concern, as written in the configuration file.
 
-use crate::{ConnectorError, KubernetesConfig, ReceiverConfig};
+use crate::{AwsConfig, ConnectorError, KubernetesConfig, ReceiverConfig};
 use midwatch_model::{Metric, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -18,6 +18,8 @@ pub struct ConnectorsConfig {
     pub control_plane: ControlPlaneConfig,
     /// A Kubernetes cluster that services run in.
     pub kubernetes: Option<KubernetesConfig>,
+    /// AWS, where services run or alarms are.
+    pub aws: Option<AwsConfig>,
     /// Who can be told of alerts.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
@@ -168,6 +170,7 @@ impl ConnectorsConfig {
         if self.control_plane.kind == ControlPlaneKind::Lab && self.control_plane.url.is_none() {
             return wrong("control_plane.url", "is needed with kind = \"lab\"");
         }
-        self.kubernetes.as_ref().map_or(Ok(()), KubernetesConfig::validate)
+        self.kubernetes.as_ref().map_or(Ok(()), KubernetesConfig::validate)?;
+        self.aws.as_ref().map_or(Ok(()), AwsConfig::validate)
     }
 }

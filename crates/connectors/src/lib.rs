@@ -9,6 +9,11 @@
 //! authorisation makes.
 
 mod actuators;
+#[cfg(feature = "aws")]
+mod aws;
+#[cfg(not(feature = "aws"))]
+#[path = "aws/config.rs"]
+mod aws_config;
 mod config;
 mod document;
 mod error;
@@ -26,6 +31,10 @@ mod world;
 pub use actuators::KubernetesConfig;
 #[cfg(feature = "kubernetes")]
 pub use actuators::{ClusterTrial, TRIAL};
+#[cfg(feature = "aws")]
+pub use aws::{Alarm, AwsConfig};
+#[cfg(not(feature = "aws"))]
+pub use aws_config::AwsConfig;
 pub use config::{
     ConnectorsConfig, ControlPlaneConfig, ControlPlaneKind, LogsConfig, TargetConfig, TelemetryConfig,
     TelemetryKind,

@@ -96,6 +96,7 @@ pub trait Outside: Send + Sync {
     fn describe<'a>(
         &'a self,
         service: &'a ServiceName,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>>;
 
     /// Reads and sums up a service's log.

@@ -25,6 +25,8 @@ pub struct World {
     logs: Logs,
     platforms: Platforms,
     notifiers: Notifiers,
+    #[cfg(feature = "aws")]
+    aws: Option<std::sync::Arc<crate::aws::Aws>>,
 }
 
 impl World {
@@ -35,10 +37,31 @@ impl World {
     pub fn new(config: &ConnectorsConfig, services: &[Registration]) -> Result<Self, ConnectorError> {
         config.validate()?;
         let http = Http::new()?;
+        #[cfg(feature = "aws")]
+        let aws = config.aws.as_ref().map(|aws| {
+            let timeout = std::time::Duration::from_secs_f64(config.control_plane.call_timeout_s);
+            std::sync::Arc::new(crate::aws::Aws::new(aws, http.clone(), timeout / 2))
+        });
+        #[cfg(not(feature = "aws"))]
+        if config.aws.is_some() {
+            return Err(ConnectorError::Config {
+                field: "[aws]".to_owned(),
+                problem: "is set, but this midwatch was built without it: build it with `--features aws`"
+                    .to_owned(),
+            });
+        }
+        let platforms = Platforms::new(config, &http)?;
+        #[cfg(feature = "aws")]
+        let platforms = match &aws {
+            Some(aws) => platforms.with_aws(aws),
+            None => platforms,
+        };
         let world = Self {
             telemetry: Telemetry::new(&config.telemetry, http.clone())?,
             logs: Logs::new(&config.logs, config.telemetry.rate_window_s),
-            platforms: Platforms::new(config, &http)?,
+            platforms,
+            #[cfg(feature = "aws")]
+            aws,
             notifiers: Notifiers::new(&config.receivers, &http)?,
             http,
         };
@@ -51,6 +74,18 @@ impl World {
     pub fn with_critical_matcher(mut self, matcher: CriticalMatcher) -> Self {
         self.logs.set_matcher(matcher);
         self
+    }
+
+    /// CloudWatch alarms as they are now; none where AWS is not configured.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    #[cfg(feature = "aws")]
+    pub async fn alarms(&self) -> Result<Vec<crate::aws::Alarm>, ConnectorError> {
+        match &self.aws {
+            Some(aws) => aws.alarms().await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Where telemetry comes from, for questions beyond the poll.
@@ -97,8 +132,9 @@ impl Outside for World {
     fn describe<'a>(
         &'a self,
         service: &'a ServiceName,
+        now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
-        Box::pin(self.platforms.describe(service))
+        Box::pin(self.platforms.describe(service, now))
     }
 
     fn logs<'a>(
@@ -107,6 +143,10 @@ impl Outside for World {
         from: Timestamp,
         to: Timestamp,
     ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
+        #[cfg(feature = "aws")]
+        if let Some((aws, group)) = self.aws.as_ref().zip(self.platforms.log_group(service)) {
+            return Box::pin(aws.digest(service, group, from, to));
+        }
         Box::pin(self.logs.digest(service, from, to))
     }
 
@@ -116,6 +156,10 @@ impl Outside for World {
         from: Timestamp,
         to: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<LoggedLine>, ConnectorError>> {
+        #[cfg(feature = "aws")]
+        if let Some((aws, group)) = self.aws.as_ref().zip(self.platforms.log_group(service)) {
+            return Box::pin(aws.logged(group, from, to));
+        }
         Box::pin(self.logs.lines(service, from, to))
     }
 

@@ -227,7 +227,8 @@ async fn look(engine: &Engine, incident: &Incident, services: &[ServiceName], fa
 
 /// What platforms tell of the suspects; who cannot be asked tells nothing.
 async fn describe(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
-    let answers = join_all(services.iter().map(|service| engine.outside.describe(service))).await;
+    let now = facts.now;
+    let answers = join_all(services.iter().map(|service| engine.outside.describe(service, now))).await;
     for (service, answer) in services.iter().zip(answers) {
         match answer {
             Ok(told) => facts.described.extend(told),

@@ -17,7 +17,7 @@ pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
 use midwatch_connectors::{
-    ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig, ReceiverConfig,
+    AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig, ReceiverConfig,
     TelemetryConfig, webhook_target,
 };
 use midwatch_decision::{DecisionConfig, Policy};
@@ -55,6 +55,8 @@ pub struct Config {
     pub control_plane: ControlPlaneConfig,
     /// A cluster that services run in.
     pub kubernetes: Option<KubernetesConfig>,
+    /// AWS, where services run or alarms are.
+    pub aws: Option<AwsConfig>,
     pub engine: LoopConfig,
     pub detection: DetectionConfig,
     pub incident: IncidentConfig,
@@ -108,6 +110,7 @@ impl Default for Config {
             logs: LogsConfig::default(),
             control_plane: ControlPlaneConfig::default(),
             kubernetes: None,
+            aws: None,
             engine: LoopConfig::default(),
             detection: DetectionConfig::default(),
             incident: IncidentConfig::default(),
@@ -208,6 +211,7 @@ impl Config {
             logs: self.logs.clone(),
             control_plane: self.control_plane.clone(),
             kubernetes: self.kubernetes.clone(),
+            aws: self.aws.clone(),
             receivers: self.receivers.clone(),
         }
     }

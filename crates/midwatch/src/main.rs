@@ -1,5 +1,7 @@
 //! midwatch: an autonomous site reliability engineer in one binary.
 
+#[cfg(feature = "aws")]
+mod alarms;
 mod cli;
 mod client;
 mod config;

@@ -27,7 +27,7 @@ pub fn die_with_parent() -> Result<()> {
         .context("cannot be tied to the parent process")
 }
 
-async fn open(config: &Config) -> Result<Arc<Engine>> {
+async fn open(config: &Config) -> Result<(Arc<Engine>, Arc<World>)> {
     let policy = config.load_policy()?;
     let patterns = CriticalPatterns::new(&[])?;
     let world = World::new(&config.connectors(), &config.services)
@@ -35,11 +35,31 @@ async fn open(config: &Config) -> Result<Arc<Engine>> {
         .with_critical_matcher(Box::new(move |line| patterns.classify(line).is_some()));
     let store = Store::open(&config.store.path).await?;
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds::default()));
-    let mut engine = Engine::open(config.engine(), policy, store, Arc::new(world), clock, ids).await?;
+    let world = Arc::new(world);
+    let mut engine = Engine::open(config.engine(), policy, store, world.clone(), clock, ids).await?;
     if let Some(qdrant) = &config.knowledge.qdrant {
         engine.compare_vectors_in(vector_index(qdrant)?);
     }
-    Ok(Arc::new(engine))
+    Ok((Arc::new(engine), world))
+}
+
+/// Looks at CloudWatch alarms, if that is asked for.
+#[cfg(feature = "aws")]
+fn look_at_alarms(
+    work: &mut JoinSet<()>,
+    config: &Config,
+    (engine, world): (&Arc<Engine>, Arc<World>),
+    stopped: &watch::Receiver<bool>,
+) {
+    let every_s = config.aws.as_ref().map_or(0.0, |aws| aws.alarms_poll_s);
+    if every_s > 0.0 {
+        let every = Duration::from_secs_f64(every_s);
+        work.spawn(crate::alarms::look(world, engine.clone(), every, stopped.clone()));
+    }
+}
+
+#[cfg(not(feature = "aws"))]
+fn look_at_alarms(_: &mut JoinSet<()>, _: &Config, _: (&Arc<Engine>, Arc<World>), _: &watch::Receiver<bool>) {
 }
 
 #[cfg(feature = "qdrant")]
@@ -75,7 +95,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     // The port first: a second server must fail before it touches the store.
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr().context("the listener has an address")?;
-    let engine = open(&config).await?;
+    let (engine, world) = open(&config).await?;
     let api = ApiConfig {
         limits: config.limits(&keys),
         trusted_proxies: config.trusted_proxies().map_err(Usage)?,
@@ -97,6 +117,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     if let Some(advisor) = advisor(&config)? {
         work.spawn(midwatch_engine::advise(engine.clone(), advisor, stopped.clone()));
     }
+    look_at_alarms(&mut work, &config, (&engine, world), &stopped);
     work.spawn(midwatch_api::serve(listener, router, stopped, patience));
     tracing::info!(
         server.address = %address, mode = %config.mode, dry_run = config.dry_run, services = config.services.len(),
@@ -150,7 +171,7 @@ async fn signal() -> Result<()> {
 pub async fn once(path: &Path, json: bool) -> Result<Exit> {
     crate::log::to_stderr();
     let config = Config::load(path)?;
-    let engine = open(&config).await?;
+    let (engine, _) = open(&config).await?;
     engine.tick().await?;
     let health = engine.health().await;
     let rows = engine.store.incidents(true, 1000).await?;

@@ -92,7 +92,7 @@ pub struct Intent {
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum EffectOutcome {
     /// The target did it.
-    Applied { detail: String, after: Option<TargetState> },
+    Applied { detail: String, after: Option<Box<TargetState>> },
     /// The target refused or was never asked: nothing changed there.
     NotApplied { reason: String },
     /// The target tried and failed; its state must be looked at.

@@ -61,7 +61,11 @@ impl Outside for Documents {
         Box::pin(async { Err(nothing("target")) })
     }
 
-    fn describe<'a>(&'a self, _: &'a ServiceName) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
+    fn describe<'a>(
+        &'a self,
+        _: &'a ServiceName,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Each service says where it lives; one that does not lives on the only platform that is configured.
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 #[cfg(not(feature = "kubernetes"))]
@@ -14,6 +16,8 @@ pub use kubernetes::{ClusterTrial, KubernetesConfig, TRIAL};
 #[cfg(not(feature = "kubernetes"))]
 pub use kubernetes_config::KubernetesConfig;
 
+#[cfg(feature = "aws")]
+use crate::aws::Aws;
 use crate::config::{ConnectorsConfig, ControlPlaneKind};
 use crate::http::parse_url;
 use crate::{ConnectorError, Described, Http};
@@ -32,6 +36,10 @@ enum ControlPlane {
     Lab(LabControlPlane),
     #[cfg(feature = "kubernetes")]
     Kubernetes(Box<kubernetes::Kubernetes>),
+    #[cfg(feature = "aws")]
+    Lambda(Arc<Aws>),
+    #[cfg(feature = "aws")]
+    Ecs(Arc<Aws>),
 }
 
 /// Every configured platform, and where services live.
@@ -43,7 +51,7 @@ pub(crate) struct Platforms {
 
 const NONE: ConnectorError = ConnectorError::NotConfigured {
     what: "control plane",
-    fix: "set [kubernetes] namespaces, or control_plane.kind = \"lab\" and control_plane.url, to let midwatch see targets and act",
+    fix: "set [kubernetes] namespaces, [aws], or control_plane.kind = \"lab\" and control_plane.url, to let midwatch see targets and act",
 };
 
 impl Platforms {
@@ -60,6 +68,24 @@ impl Platforms {
             planes.insert(Platform::Kubernetes, cluster(kubernetes, call_timeout)?);
         }
         Ok(Self { planes, services: RwLock::default() })
+    }
+
+    /// Adds the platforms of AWS.
+    #[cfg(feature = "aws")]
+    pub fn with_aws(mut self, aws: &Arc<Aws>) -> Self {
+        self.planes.insert(Platform::Lambda, ControlPlane::Lambda(Arc::clone(aws)));
+        self.planes.insert(Platform::Ecs, ControlPlane::Ecs(Arc::clone(aws)));
+        self
+    }
+
+    /// The CloudWatch log group of a service, if it lives where one is known.
+    #[cfg(feature = "aws")]
+    pub fn log_group(&self, service: &ServiceName) -> Option<String> {
+        let known = self.registration(service);
+        match self.plane(&known) {
+            Ok(ControlPlane::Lambda(aws)) => Some(aws::Lambda { aws, service: &known }.log_group()),
+            _ => None,
+        }
     }
 
     /// Takes over where services live.
@@ -108,6 +134,9 @@ impl Platforms {
                 ControlPlane::Kubernetes(cluster) => {
                     changes.extend(cluster.changes(&self.on(Platform::Kubernetes), since).await);
                 }
+                // What AWS keeps of deployments has no time that could be trusted; deployers tell it (docs/sources.md).
+                #[cfg(feature = "aws")]
+                ControlPlane::Lambda(_) | ControlPlane::Ecs(_) => {}
             }
         }
         match failed {
@@ -131,15 +160,31 @@ impl Platforms {
             ControlPlane::Lab(lab) => lab.target(service).await,
             #[cfg(feature = "kubernetes")]
             ControlPlane::Kubernetes(cluster) => cluster.target(&known).await,
+            #[cfg(feature = "aws")]
+            ControlPlane::Lambda(aws) => aws::Lambda { aws, service: &known }.target().await,
+            #[cfg(feature = "aws")]
+            ControlPlane::Ecs(aws) => aws::Ecs { aws, service: &known }.target().await,
         }
     }
 
     /// What a platform tells of a service, for whoever looks for a cause; nothing where it has no more than the target.
-    pub async fn describe(&self, service: &ServiceName) -> Result<Vec<Described>, ConnectorError> {
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(unused_variables, reason = "only what is kept by time is asked for by time")
+    )]
+    pub async fn describe(
+        &self,
+        service: &ServiceName,
+        now: Timestamp,
+    ) -> Result<Vec<Described>, ConnectorError> {
         let known = self.registration(service);
         match self.plane(&known) {
             #[cfg(feature = "kubernetes")]
             Ok(ControlPlane::Kubernetes(cluster)) => cluster.describe(&known).await,
+            #[cfg(feature = "aws")]
+            Ok(ControlPlane::Lambda(aws)) => aws::Lambda { aws, service: &known }.describe(now).await,
+            #[cfg(feature = "aws")]
+            Ok(ControlPlane::Ecs(aws)) => aws::Ecs { aws, service: &known }.describe().await,
             _ => Ok(Vec::new()),
         }
     }
@@ -150,6 +195,10 @@ impl Platforms {
             Ok(ControlPlane::Lab(lab)) => lab.apply(effect, now).await,
             #[cfg(feature = "kubernetes")]
             Ok(ControlPlane::Kubernetes(cluster)) => cluster.apply(effect, &known, now).await,
+            #[cfg(feature = "aws")]
+            Ok(ControlPlane::Lambda(aws)) => aws::Lambda { aws, service: &known }.apply(effect, now).await,
+            #[cfg(feature = "aws")]
+            Ok(ControlPlane::Ecs(aws)) => aws::Ecs { aws, service: &known }.apply(effect, now).await,
             Err(error) => EffectOutcome::NotApplied { reason: error.to_string() },
         }
     }
@@ -160,6 +209,10 @@ impl Platforms {
             ControlPlane::Lab(lab) => lab.reconcile(intent).await,
             #[cfg(feature = "kubernetes")]
             ControlPlane::Kubernetes(cluster) => cluster.reconcile(intent, &known).await,
+            #[cfg(feature = "aws")]
+            ControlPlane::Lambda(aws) => aws::Lambda { aws, service: &known }.reconcile(intent).await,
+            #[cfg(feature = "aws")]
+            ControlPlane::Ecs(aws) => aws::Ecs { aws, service: &known }.reconcile(intent).await,
         }
     }
 }

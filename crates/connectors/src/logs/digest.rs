@@ -31,24 +31,12 @@ pub(super) fn digest(
     from: Timestamp,
     to: Timestamp,
 ) -> Result<LogDigest, ConnectorError> {
-    let mut sum = Sum { errors: 0, warnings: 0, lines: 0, templates: BTreeMap::new() };
+    let mut sum = Sum::default();
     for text in texts(path, from)? {
         within(&text, from, to).for_each(|(_, line)| sum.add(&line));
     }
-    let mut top: Vec<(String, u64)> = sum.templates.into_iter().collect();
-    top.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    top.truncate(TOP);
     let query = format!("{} where timestamp >= {from} and timestamp <= {to}", path.display());
-    Ok(LogDigest {
-        service,
-        from,
-        to,
-        errors: sum.errors,
-        warnings: sum.warnings,
-        lines: sum.lines,
-        top,
-        query,
-    })
+    Ok(sum.digest(service, (from, to), query))
 }
 
 /// The lines of a window, the last [`LINES_MAX`] of them, redacted.
@@ -63,11 +51,13 @@ pub(super) fn lines(path: &Path, from: Timestamp, to: Timestamp) -> Result<Vec<L
             lines.push_back((at, line));
         }
     }
-    let logged = |(at, line): (Timestamp, LogLine)| {
-        let head = &line.message[..line.message.floor_char_boundary(MESSAGE_BYTES_MAX)];
-        LoggedLine { at, severity: line.level.name(), message: redact(head).into_owned() }
-    };
-    Ok(lines.into_iter().map(logged).collect())
+    Ok(lines.into_iter().map(|(at, line)| logged(at, &line)).collect())
+}
+
+/// A line as it is handed out: cut and redacted.
+pub(super) fn logged(at: Timestamp, line: &LogLine) -> LoggedLine {
+    let head = &line.message[..line.message.floor_char_boundary(MESSAGE_BYTES_MAX)];
+    LoggedLine { at, severity: line.level.name(), message: redact(head).into_owned() }
 }
 
 /// The current file, and then the one from before its last rotation where the window begins before it.
@@ -115,7 +105,8 @@ fn read_end(path: &Path) -> io::Result<String> {
     Ok(whole.to_owned())
 }
 
-struct Sum {
+#[derive(Default)]
+pub(super) struct Sum {
     errors: u64,
     warnings: u64,
     lines: u64,
@@ -123,7 +114,20 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, line: &LogLine) {
+    pub fn digest(
+        self,
+        service: ServiceName,
+        (from, to): (Timestamp, Timestamp),
+        query: String,
+    ) -> LogDigest {
+        let mut top: Vec<(String, u64)> = self.templates.into_iter().collect();
+        top.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        top.truncate(TOP);
+        let Self { errors, warnings, lines, .. } = self;
+        LogDigest { service, from, to, errors, warnings, lines, top, query }
+    }
+
+    pub fn add(&mut self, line: &LogLine) {
         self.lines += 1;
         match line.level {
             Level::Error => self.errors += 1,

@@ -5,6 +5,8 @@
 
 mod digest;
 mod line;
+#[cfg(feature = "aws")]
+pub(crate) mod summed;
 mod tail;
 
 use crate::config::LogsConfig;

@@ -254,11 +254,13 @@ fn handle(book: &mut Book, seen: &Seen) -> (u16, Value) {
 /// Whether a path names a list: its last segment is a plural after a namespace or a version.
 fn is_list(path: &str) -> bool {
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    match segments.as_slice() {
-        ["api", _, _] | ["apis", _, _, _] => true,
-        ["api", _, "namespaces", _, _] | ["apis", _, _, "namespaces", _, _] => true,
-        _ => false,
-    }
+    matches!(
+        segments.as_slice(),
+        ["api", _, _]
+            | ["apis", _, _, _]
+            | ["api", _, "namespaces", _, _]
+            | ["apis", _, _, "namespaces", _, _]
+    )
 }
 
 async fn answer(State(book): State<Arc<Mutex<Book>>>, request: Request<Body>) -> Response {

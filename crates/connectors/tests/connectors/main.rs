@@ -1,5 +1,7 @@
 //! Connectors against real sockets and files.
 
+#[cfg(feature = "aws")]
+mod aws;
 #[cfg(feature = "kubernetes")]
 mod cluster;
 mod control_plane;

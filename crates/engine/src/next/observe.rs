@@ -7,6 +7,7 @@ use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Reading, VerificationOutcome};
 use midwatch_model::{Metric, Signal, Timestamp, after, seconds_between};
 use midwatch_verification::{Watched, read, verify as judge};
+use std::collections::BTreeSet;
 
 /// Takes a reading if new samples may be in, and judges the action.
 pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
@@ -132,6 +133,23 @@ fn also_wrong<'a>(
     })
 }
 
+/// Where midwatch has no series and no health endpoint to look at, whoever told the alert says whether it is over, as a
+/// CloudWatch alarm does.
+fn by_alerts(told: &[&Signal], facts: &Facts) -> Reading {
+    let services: BTreeSet<&str> = told
+        .iter()
+        .map(|signal| &signal.service)
+        .filter(|service| facts.alerted.contains(*service))
+        .map(midwatch_model::ServiceName::as_str)
+        .collect();
+    let detail = if services.is_empty() {
+        "no alert fires any more".to_owned()
+    } else {
+        format!("the alert about {} still fires", services.iter().copied().collect::<Vec<_>>().join(", "))
+    };
+    Reading { at: facts.now, normal: Some(services.is_empty()), worse_share: 0.0, detail }
+}
+
 /// What was foreseen is averted when no alarm stands any more and nothing is in breach.
 fn foreseen(incident: &Incident, facts: &Facts) -> Reading {
     let outlook = &facts.outlook;
@@ -178,5 +196,10 @@ fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Tim
         })
         .chain(also_wrong(incident, facts, last))
         .collect();
-    Some(read(&watched, facts.healthy(incident.component()), facts.now))
+    let healthy = facts.healthy(incident.component());
+    let told: Vec<&Signal> = incident.signals.iter().filter(|signal| signal.metric.is_none()).collect();
+    if watched.is_empty() && healthy.is_none() && !told.is_empty() {
+        return Some(by_alerts(&told, facts));
+    }
+    Some(read(&watched, healthy, facts.now))
 }

@@ -2,6 +2,9 @@
 
 mod advice;
 mod again;
+#[expect(dead_code, reason = "other tests use what these do not")]
+#[path = "../../../connectors/tests/connectors/cluster.rs"]
+mod cluster;
 mod crash;
 mod dedup;
 mod door;
@@ -19,6 +22,7 @@ mod intake;
 mod knowledge;
 mod knowledge_index;
 mod modes;
+mod on_kubernetes;
 mod opinion;
 mod people;
 mod prose;

@@ -9,7 +9,7 @@ use midwatch_model::{
     seconds_between,
 };
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Notify;
 
 /// The services with their p99 at rest, milliseconds.
@@ -95,6 +95,8 @@ struct State {
 /// The world. What happens to it is told by the tests; what was done to it is on record.
 pub struct World {
     state: Mutex<State>,
+    /// A real platform that services run on, where a test has one.
+    platform: OnceLock<Arc<midwatch_connectors::World>>,
     /// Rung when a call hangs.
     pub hanging: Notify,
     /// Rung when a slow receiver is told, and when it is to answer.
@@ -118,10 +120,16 @@ impl World {
         let targets = SERVICES.iter().map(|(name, _)| ((*name).into(), target(2))).collect();
         Self {
             state: Mutex::new(State { targets, ..State::default() }),
+            platform: OnceLock::new(),
             hanging: Notify::new(),
             heard: Notify::new(),
             answered: Notify::new(),
         }
+    }
+
+    /// From now on the control plane is a real one; what it does cures faults here.
+    pub fn run_on(&self, platform: Arc<midwatch_connectors::World>) {
+        assert!(self.platform.set(platform).is_ok(), "there is one already");
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -342,17 +350,22 @@ impl State {
             url: String::new(),
             content: None,
         });
+        self.cure(intent, now);
+        self.applied.push((intent.key.clone(), intent.action.clone()));
+        let detail = format!("{} done", intent.action.kind());
+        let outcome = EffectOutcome::Applied { detail, after: Some(Box::new(after)) };
+        self.operations.insert(intent.key.clone(), outcome.clone());
+        outcome
+    }
+
+    /// Ends the faults that this action is the cure of.
+    fn cure(&mut self, intent: &Intent, now: Timestamp) {
         for fault in &mut self.faults {
             let cured = fault.service == *intent.action.target() && fault.cure == Some(intent.action.kind());
             if cured && fault.from <= now && fault.until.is_none() {
                 fault.until = Some(now);
             }
         }
-        self.applied.push((intent.key.clone(), intent.action.clone()));
-        let detail = format!("{} done", intent.action.kind());
-        let outcome = EffectOutcome::Applied { detail, after: Some(after) };
-        self.operations.insert(intent.key.clone(), outcome.clone());
-        outcome
     }
 }
 
@@ -376,8 +389,12 @@ fn change(target: &mut TargetState, action: &Action) -> ChangeKind {
             target.circuit_open = *open;
             ChangeKind::Config
         }
-        Action::Restart { .. } | Action::RestartDbPool { .. } | Action::Escalate { .. } => {
-            ChangeKind::Restart
-        }
+        Action::Restart { .. }
+        | Action::RestartDbPool { .. }
+        | Action::DeletePod { .. }
+        | Action::Cordon { .. }
+        | Action::SetImage { .. }
+        | Action::SetResources { .. }
+        | Action::Escalate { .. } => ChangeKind::Restart,
     }
 }

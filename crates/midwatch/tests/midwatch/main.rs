@@ -2,6 +2,10 @@
 
 mod alertmanager;
 mod bad_input;
+#[cfg(feature = "kubernetes")]
+#[expect(dead_code, reason = "other tests use what these do not")]
+#[path = "../../../connectors/tests/connectors/cluster.rs"]
+mod cluster;
 mod demo;
 mod differential;
 mod door;
@@ -12,6 +16,8 @@ mod investigate;
 mod kill;
 mod killed;
 mod knowledge;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod model;
 mod modes;
 mod night;

@@ -93,7 +93,10 @@ impl Kubernetes {
                 // What it looks like now is worth a look; the change stands without it.
                 let left = self.call_timeout.saturating_sub(started.elapsed());
                 let after = tokio::time::timeout(left, self.target(service)).await;
-                EffectOutcome::Applied { detail: prepared.says, after: after.ok().and_then(Result::ok) }
+                EffectOutcome::Applied {
+                    detail: prepared.says,
+                    after: after.ok().and_then(Result::ok).map(Box::new),
+                }
             }
             Err(Refusal::Refused { status: 409, says }) => {
                 not_applied(format!("somebody was faster, and nothing was changed: {says}"))
@@ -168,7 +171,7 @@ impl Kubernetes {
             }
         };
         if found {
-            let after = self.target(service).await.ok();
+            let after = self.target(service).await.ok().map(Box::new);
             let detail =
                 format!("{what} carries the key of this action, or shows what it was to bring about");
             return Ok(EffectOutcome::Applied { detail, after });

@@ -57,8 +57,7 @@ pub(super) fn selector(workload: &Value) -> String {
     let mut parts: Vec<String> = labels.map(|(key, value)| format!("{key}={}", text(value))).collect();
     for expression in selector["matchExpressions"].as_array().into_iter().flatten() {
         let key = text(&expression["key"]);
-        let values: Vec<&str> =
-            expression["values"].as_array().into_iter().flatten().map(|value| text(value)).collect();
+        let values: Vec<&str> = expression["values"].as_array().into_iter().flatten().map(text).collect();
         match text(&expression["operator"]) {
             "In" => parts.push(format!("{key} in ({})", values.join(","))),
             "NotIn" => parts.push(format!("{key} notin ({})", values.join(","))),

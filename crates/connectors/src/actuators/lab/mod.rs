@@ -161,7 +161,7 @@ fn outcome(operation: Operation, intent: &Intent) -> EffectOutcome {
     match operation.status {
         Status::Succeeded => EffectOutcome::Applied {
             detail,
-            after: operation.after.map(|state| state.into_target(Some(&intent.before))),
+            after: operation.after.map(|state| Box::new(state.into_target(Some(&intent.before)))),
         },
         Status::Failed => EffectOutcome::Failed { reason: detail },
         Status::DryRun => {

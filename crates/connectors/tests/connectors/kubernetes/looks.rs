@@ -114,7 +114,7 @@ async fn a_service_is_described_without_secrets() {
         "involvedObject": { "name": "pay-b" }, "lastTimestamp": "2023-11-14T22:12:00Z", "count": 7,
     });
     rig.cluster.put("/api/v1/namespaces/shop/events/e1", event);
-    let told = rig.world.describe(&pay()).await.expect("a description");
+    let told = rig.world.describe(&pay(), at(0.0)).await.expect("a description");
     let of = |tool: &str| -> Value {
         told.iter().find(|one| one.tool == tool).map(|one| one.answer.clone()).unwrap_or_default()
     };

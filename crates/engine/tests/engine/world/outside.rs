@@ -50,12 +50,18 @@ impl Outside for World {
     }
 
     fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>> {
+        if let Some(platform) = self.platform.get() {
+            return platform.changes(since);
+        }
         Box::pin(async move {
             Ok(self.state().changes.iter().filter(|change| change.at >= since).cloned().collect())
         })
     }
 
     fn target<'a>(&'a self, service: &'a ServiceName) -> BoxFuture<'a, Result<TargetState, ConnectorError>> {
+        if let Some(platform) = self.platform.get() {
+            return platform.target(service);
+        }
         Box::pin(async move {
             let state = self.state();
             let known = state.targets.get(service).filter(|_| !state.blind);
@@ -63,7 +69,11 @@ impl Outside for World {
         })
     }
 
-    fn describe<'a>(&'a self, _: &'a ServiceName) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
+    fn describe<'a>(
+        &'a self,
+        _: &'a ServiceName,
+        _: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 
@@ -115,6 +125,13 @@ impl Outside for World {
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
         Box::pin(async move {
             let intent = effect.intent();
+            if let Some(platform) = self.platform.get() {
+                let outcome = platform.apply(effect, now).await;
+                if matches!(outcome, EffectOutcome::Applied { .. }) {
+                    self.state().cure(intent, now);
+                }
+                return outcome;
+            }
             let answer = {
                 let mut state = self.state();
                 state.calls.push(intent.key.clone());
@@ -148,6 +165,9 @@ impl Outside for World {
     }
 
     fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
+        if let Some(platform) = self.platform.get() {
+            return platform.reconcile(intent);
+        }
         Box::pin(async move {
             let state = self.state();
             if state.blind {
