@@ -69,8 +69,8 @@ pub fn set_up_aws() -> Result<(), String> {
     std::fs::write(note, wanted).map_err(|error| error.to_string())
 }
 
-/// What cannot run without the server of language models.
-pub const MODEL_SERVER_TESTS: &str = "a_real_model_server";
+/// What cannot run without the servers that come from npm: language models, a mail server, vendors by their schemas.
+pub const NPM_TESTS: [&str; 3] = ["a_real_model_server", "a_real_mail_server", "a_published_schema"];
 
 /// Installs the servers that come from npm, as the lock file says, beside what cargo builds; tests look there.
 ///

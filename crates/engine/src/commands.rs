@@ -12,8 +12,12 @@ use midwatch_model::journal::{EffectOutcome, Entry, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
     Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Verdict,
+    after,
 };
 use midwatch_store::{Commit, StoreError};
+
+/// Seconds of a target's log that witness its state.
+const LOGS_S: f64 = 300.0;
 
 /// Times that a command is tried anew when somebody else wrote to the stream meanwhile.
 pub(crate) const ATTEMPTS: usize = 8;
@@ -265,7 +269,7 @@ impl Engine {
         Ok(None)
     }
 
-    /// Two independent witnesses of the target's state, as every mutation needs them.
+    /// What is witnessed of the target's state now; every mutation needs two independent sources.
     async fn witnesses(&self, target: &ServiceName, before: &TargetState) -> Vec<Evidence> {
         let now = self.now();
         let evidence = |source, query: String, excerpt: String| Evidence {
@@ -296,6 +300,13 @@ impl Engine {
             if probe.healthy.is_some() {
                 all.push(evidence(EvidenceSource::HealthProbe, format!("GET {url}"), probe.detail));
             }
+        }
+        // A function in a cloud has often nothing else to be seen by.
+        let said = self.outside.logs(target, after(now, -LOGS_S), now).await;
+        if let Some(said) = said.ok().filter(|said| said.lines > 0) {
+            let told =
+                format!("{} errors and {} warnings in {} lines", said.errors, said.warnings, said.lines);
+            all.push(evidence(EvidenceSource::Logs, said.query, told));
         }
         all
     }

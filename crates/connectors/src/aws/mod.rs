@@ -14,6 +14,7 @@ use crate::error::excerpt;
 use crate::http::{Ask, join, parse_url, shown};
 use crate::{ConnectorError, Http};
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -200,7 +201,8 @@ impl Aws {
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
             .build_https();
-        let mut loader = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http);
+        let mut loader =
+            aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone());
         if let Some(profile) = &self.config.profile {
             loader = loader.profile_name(profile);
         }
@@ -210,7 +212,9 @@ impl Aws {
                 .with_file(EnvConfigFileKind::Credentials, file)
                 .build();
             // Whoever names a file means that one and not whatever else the machine has.
-            let mut provider = ProfileFileCredentialsProvider::builder().profile_files(files);
+            let config = ProviderConfig::without_region().with_http_client(http);
+            let mut provider =
+                ProfileFileCredentialsProvider::builder().configure(&config).profile_files(files);
             if let Some(profile) = &self.config.profile {
                 provider = provider.profile_name(profile);
             }

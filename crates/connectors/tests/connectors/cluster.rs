@@ -183,6 +183,9 @@ fn handle(book: &mut Book, seen: &Seen) -> (u16, Value) {
         let what = path.rsplit('/').next().unwrap_or_default();
         return status(403, &format!("\"{what}\" is forbidden: User \"midwatch\" has no right to do this"));
     }
+    if path == "/version" {
+        return (200, json!({ "gitVersion": "v1.36.0" }));
+    }
     if path == "/readyz" {
         return (200, json!("ok"));
     }

@@ -24,8 +24,8 @@ pub(crate) struct Ecs<'a> {
 /// A service as it is.
 struct Seen {
     described: Value,
-    /// Revisions of its task definition that may be run, newest first, as `family:number`.
-    active: Vec<String>,
+    /// ARN prefix and name (`family:number`) of the revisions of its task definition that may be run, newest first.
+    active: Vec<(String, String)>,
 }
 
 impl Ecs<'_> {
@@ -62,8 +62,14 @@ impl Ecs<'_> {
         let ask = json!({ "familyPrefix": family, "status": "ACTIVE", "sort": "DESC", "maxResults": 50 });
         let listed = self.aws.call(Service::Ecs, "ListTaskDefinitions", &ask).await?;
         let all = listed["taskDefinitionArns"].as_array().into_iter().flatten();
-        let of_family = |name: &String| name.rsplit_once(':').is_some_and(|(known, _)| known == family);
-        let active: Vec<String> = all.map(|arn| short(arn).to_owned()).filter(of_family).collect();
+        let of_family =
+            |(_, name): &(String, String)| name.rsplit_once(':').is_some_and(|(known, _)| known == family);
+        let active: Vec<(String, String)> = all
+            .filter_map(Value::as_str)
+            .filter_map(|arn| arn.rsplit_once('/'))
+            .map(|(prefix, name)| (prefix.to_owned(), name.to_owned()))
+            .filter(of_family)
+            .collect();
         Ok(Seen { described, active })
     }
 
@@ -129,12 +135,12 @@ impl Ecs<'_> {
                 let wanted = to_version.clone().or_else(|| seen.previous());
                 let wanted = wanted
                     .ok_or_else(|| format!("{title} has no task definition before {}", seen.definition()))?;
-                if !seen.active.contains(&wanted) {
-                    let there = seen.active.iter().take(10).cloned().collect::<Vec<_>>().join(", ");
+                let Some((prefix, _)) = seen.active.iter().find(|(_, name)| *name == wanted) else {
+                    let there = seen.names().take(10).collect::<Vec<_>>().join(", ");
                     return Err(format!("there is no active task definition {wanted}; there are {there}"));
-                }
+                };
                 let says = format!("set the task definition from {} to {wanted}", seen.definition());
-                Ok((json!({ "taskDefinition": wanted }), says))
+                Ok((json!({ "taskDefinition": format!("{prefix}/{wanted}") }), says))
             }
             other => Err(format!("ECS has no way to do {}", other.kind())),
         }
@@ -189,7 +195,7 @@ impl Ecs<'_> {
             arguments: json!({ "cluster": self.cluster(), "service": self.name() }),
             answer: json!({
                 "deployments": [{ "name": self.name(), "desired": seen.count("desiredCount"), "ready": seen.count("runningCount") }],
-                "rollouts": deployments, "events_of_service": events, "definitions": seen.active,
+                "rollouts": deployments, "events_of_service": events, "definitions": seen.names().collect::<Vec<_>>(),
             }),
         }])
     }
@@ -208,8 +214,12 @@ impl Seen {
     fn previous(&self) -> Option<String> {
         let number = |name: &str| name.rsplit_once(':').and_then(|(_, number)| number.parse::<u64>().ok());
         let serving = number(self.definition())?;
-        let earlier = self.active.iter().filter(|name| number(name).is_some_and(|n| n < serving));
-        earlier.max_by_key(|name| number(name)).cloned()
+        let earlier = self.names().filter(|name| number(name).is_some_and(|n| n < serving));
+        earlier.max_by_key(|name| number(name)).map(str::to_owned)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.active.iter().map(|(_, name)| name.as_str())
     }
 
     /// ECS has no revision of its own: what would be different if anybody had changed the service.

@@ -91,9 +91,11 @@ impl Emulator {
             Some((target, version)) => request
                 .header("x-amz-target", target)
                 .header("content-type", format!("application/x-amz-json-{version}")),
+            None if service == "iam" => request.header("content-type", "application/x-www-form-urlencoded"),
             None => request.header("content-type", "application/json"),
         };
-        let answer = request.body(body.to_string()).send().await.expect("an answer");
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = request.body(body).send().await.expect("an answer");
         let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
         assert!(status.is_success(), "{service} {path} {target:?}: {status} {text}");
         serde_json::from_str(&text).unwrap_or_default()

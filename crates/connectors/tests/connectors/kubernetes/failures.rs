@@ -2,7 +2,7 @@
 
 use super::{DEPLOYMENT, Rig, every_action, found, pay, shop};
 use crate::cluster::Trouble;
-use crate::effects::authorised;
+use crate::effects::{authorised, undoing};
 use crate::server::at;
 use axum::http::Method;
 use midwatch_connectors::Outside;
@@ -169,5 +169,32 @@ async fn without_a_cluster_in_reach_it_fails_and_says_so() {
         );
         let error = world.reconcile(&intent).await.expect_err("nobody can look");
         assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_fails_leaves_what_was_done_and_is_known_for_what_it_is() {
+    for (trouble, says, settled) in [
+        (Trouble::Refuse(403), "not_applied", "not_applied"),
+        (Trouble::Refuse(500), "unknown", "not_applied"),
+        (Trouble::Lose, "unknown", "applied"),
+    ] {
+        for (action, path, pointer, after, before) in every_action() {
+            let Some(before) = before else { continue };
+            let rig = Rig::new(shop().await);
+            let case = format!("{} with {trouble:?}", action.kind());
+            let intent = rig.intent(action, "k").await;
+            assert_eq!(name(&rig.apply(&intent).await), "applied", "{case}");
+            let undo = undoing(&intent, rig.target().await);
+            let undo_intent = undo.intent().clone();
+            rig.cluster.trouble(trouble);
+            let outcome = rig.world.apply(&undo, at(0.0)).await;
+            assert_eq!(name(&outcome), says, "{case}: {outcome:?}");
+            let look = rig.world.reconcile(&undo_intent).await.expect("it can be looked at");
+            assert_eq!(name(&look), settled, "{case}: {look:?}");
+            let expected = if settled == "applied" { before } else { after };
+            assert_eq!(found(&rig.cluster, path, pointer), expected, "{case}");
+            assert_eq!(rig.cluster.changes(), 2, "{case}: asked for once");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod failures;
 mod looks;
+mod schema;
 
 use crate::cluster::{Cluster, Trouble};
 use crate::effects::{authorised, undoing};
