@@ -114,6 +114,12 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
     let rollback_if_changed = |why: &str| input.root.change.as_ref().and_then(|_| rollback(why));
     let scale = |why: &str| scale_up(input, target).map(|action| (action, why.to_owned()));
     let restart_pool = |why: &str| Some((Action::RestartDbPool { target: service() }, why.to_owned()));
+    // A function in a cloud can be set back, and nothing else.
+    let only_rollback = || {
+        let nothing_else = !target.can(ActionKind::Restart) && !target.can(ActionKind::Scale);
+        let why = "no change is known, and its platform can do nothing else";
+        nothing_else.then(|| rollback(why)).flatten()
+    };
     let delete_pod = || one_bad_pod(input, target);
     let more = |what: Scarce, why: &str| {
         more_resources(target, what).map(|(container, resources)| {
@@ -135,11 +141,13 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
             delete_pod(),
             restart("no change and no load explains the slowness, so it is in the processes' state"),
             scale("more instances dilute slow ones"),
+            only_rollback(),
         ],
         Cause::ErrorRateSpike => vec![
             delete_pod(),
             restart("no change explains the errors, so they are in the processes' state"),
             scale("more instances dilute failing ones"),
+            only_rollback(),
         ],
         Cause::CpuSaturation => vec![
             scale("demand exceeds the CPU of the instances that run"),

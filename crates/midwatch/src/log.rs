@@ -9,6 +9,8 @@ pub fn to_stderr() {
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     // It writes whole answers of models when it is asked for everything.
     let filter = filter.add_directive("genai=warn".parse().expect("a constant directive"));
+    // It names the id of the key each time that it reads one.
+    let filter = filter.add_directive("aws_config=warn".parse().expect("a constant directive"));
     let ansi = std::env::var_os("NO_COLOR").is_none() && io::IsTerminal::is_terminal(&io::stderr());
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -15,6 +15,8 @@ use crate::http::{Ask, join, parse_url, shown};
 use crate::{ConnectorError, Http};
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
@@ -23,7 +25,7 @@ use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 use reqwest::{Method, Url};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 /// Connections to AWS.
 pub(crate) struct Aws {
@@ -35,8 +37,32 @@ pub(crate) struct Aws {
 
 /// Whose calls these are.
 struct Account {
-    credentials: SharedCredentialsProvider,
+    provider: SharedCredentialsProvider,
     region: String,
+    /// What the provider gave last: it may be asked at a machine's own metadata service, which is not to be flooded.
+    kept: Mutex<Option<(Credentials, SystemTime)>>,
+}
+
+/// Credentials that do not say when they expire are asked for anew after so long: somebody may have replaced them.
+const KEPT_MAX: Duration = Duration::from_secs(600);
+
+/// Credentials are asked for anew so long before they expire.
+const BEFORE_EXPIRY: Duration = Duration::from_secs(300);
+
+impl Account {
+    async fn credentials(&self) -> Result<Credentials, CredentialsError> {
+        let mut kept = self.kept.lock().await;
+        let now = SystemTime::now();
+        if let Some((credentials, until)) = kept.as_ref()
+            && now < *until
+        {
+            return Ok(credentials.clone());
+        }
+        let fresh = self.provider.provide_credentials().await?;
+        let until = fresh.expiry().map_or(now + KEPT_MAX, |end| end - BEFORE_EXPIRY);
+        *kept = Some((fresh.clone(), until));
+        Ok(fresh)
+    }
 }
 
 /// Why a call has no result.
@@ -226,7 +252,7 @@ impl Aws {
         let found = loader.load().await;
         let region = found.region().map(|region| region.as_ref().to_owned());
         match (found.credentials_provider(), region) {
-            (Some(credentials), Some(region)) => Ok(Account { credentials, region }),
+            (Some(provider), Some(region)) => Ok(Account { provider, region, kept: Mutex::default() }),
             (_, None) => Err(Refusal::NotSent("no AWS region is known; set aws.region".to_owned())),
             (None, _) => Err(Refusal::NotSent(NO_CREDENTIALS.to_owned())),
         }
@@ -245,7 +271,7 @@ async fn sign_request(
     body: &[u8],
 ) -> Result<Vec<(&'static str, String)>, Refusal> {
     let unusable = |why: String| Refusal::NotSent(format!("{NO_CREDENTIALS} ({})", excerpt(&why)));
-    let credentials = account.credentials.provide_credentials().await.map_err(|error| {
+    let credentials = account.credentials().await.map_err(|error| {
         let cause = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
         unusable(cause)
     })?;
