@@ -1,6 +1,8 @@
 //! The binary as its user runs it, on the real lab.
 
 mod alertmanager;
+#[cfg(feature = "aws")]
+mod aws;
 mod bad_input;
 #[cfg(feature = "kubernetes")]
 #[expect(dead_code, reason = "other tests use what these do not")]
@@ -9,6 +11,10 @@ mod cluster;
 mod demo;
 mod differential;
 mod door;
+#[cfg(feature = "aws")]
+#[expect(dead_code, reason = "other tests use what these do not")]
+#[path = "../../../connectors/tests/connectors/aws/emulator.rs"]
+mod emulator;
 mod foreseen;
 mod foresight;
 mod front_door;

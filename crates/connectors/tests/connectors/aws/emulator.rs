@@ -1,6 +1,5 @@
 //! What speaks like AWS, started on a free port of loopback and stopped by its process id.
 
-use base64::Engine as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -161,17 +160,42 @@ impl Emulator {
         answer["services"][0].clone()
     }
 
+    /// An alarm on the errors of the function.
+    pub async fn alarm(&self) {
+        let alarm = json!({
+            "AlarmName": "pay-errors", "Namespace": "AWS/Lambda", "MetricName": "Errors", "Statistic": "Sum", "Period": 60,
+            "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold",
+            "Dimensions": [{ "Name": "FunctionName", "Value": "pay" }],
+        });
+        self.cloudwatch("PutMetricAlarm", alarm).await;
+    }
+
+    pub async fn set_alarm(&self, state: &str) {
+        let set =
+            json!({ "AlarmName": "pay-errors", "StateValue": state, "StateReason": "errors were counted" });
+        self.cloudwatch("SetAlarmState", set).await;
+    }
+
+    /// Puts so many complaints into the function's log at a time; the first call makes the log.
+    pub async fn complaints(&self, at_ms: i64, count: usize) {
+        let group = "/aws/lambda/pay";
+        if count == 0 {
+            self.logs("CreateLogGroup", json!({ "logGroupName": group })).await;
+            self.logs("CreateLogStream", json!({ "logGroupName": group, "logStreamName": "s" })).await;
+            return;
+        }
+        let event =
+            |n| json!({ "timestamp": at_ms, "message": format!("[ERROR] KeyError: amount in charge {n}") });
+        let events: Vec<Value> = (0..count).map(event).collect();
+        let put = json!({ "logGroupName": group, "logStreamName": "s", "logEvents": events });
+        self.logs("PutLogEvents", put).await;
+    }
+
     /// A file with credentials that both take.
     pub fn credentials(dir: &Path) -> PathBuf {
         let path = dir.join("credentials");
         let text = "[default]\naws_access_key_id = test\naws_secret_access_key = test\n";
         std::fs::write(&path, text).expect("a writable folder");
         path
-    }
-
-    /// Checks that the two zip files are what they are said to be.
-    pub fn code_is_zip() -> bool {
-        let engine = base64::engine::general_purpose::STANDARD;
-        CODE.iter().all(|code| engine.decode(code).is_ok_and(|bytes| bytes.starts_with(b"PK")))
     }
 }

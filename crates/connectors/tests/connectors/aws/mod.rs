@@ -100,7 +100,6 @@ fn refused(outcome: EffectOutcome, part: &str) {
 
 #[tokio::test]
 async fn against_moto_and_ministack_an_alias_goes_back_a_version_and_forth_again() {
-    assert!(Emulator::code_is_zip());
     for kind in BOTH {
         let aws = Emulator::start(kind).await;
         aws.function().await;
@@ -235,16 +234,10 @@ async fn against_moto_and_ministack_alarms_and_logs_are_read() {
     for kind in BOTH {
         let aws = Emulator::start(kind).await;
         aws.function().await;
-        let alarm = json!({
-            "AlarmName": "pay-errors", "Namespace": "AWS/Lambda", "MetricName": "Errors", "Statistic": "Sum", "Period": 60,
-            "EvaluationPeriods": 1, "Threshold": 1.0, "ComparisonOperator": "GreaterThanThreshold",
-            "Dimensions": [{ "Name": "FunctionName", "Value": "pay" }],
-        });
-        aws.cloudwatch("PutMetricAlarm", alarm).await;
+        aws.alarm().await;
         let rig = Rig::new(&aws.url, Platform::Lambda);
-        for (state, reason) in [("ALARM", "5 errors"), ("OK", "none")] {
-            let set = json!({ "AlarmName": "pay-errors", "StateValue": state, "StateReason": reason });
-            aws.cloudwatch("SetAlarmState", set).await;
+        for state in ["ALARM", "OK"] {
+            aws.set_alarm(state).await;
             let alarms = rig.world.alarms().await.expect("alarms");
             assert_eq!((alarms.len(), alarms[0].state.as_str()), (1, state), "{kind:?}");
             let told = &alarms[0].message;
