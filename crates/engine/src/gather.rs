@@ -12,8 +12,8 @@ use midwatch_model::action::TargetState;
 use midwatch_model::journal::StreamId;
 use midwatch_model::redact::redact;
 use midwatch_model::{
-    Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph, ServiceName, Signal,
-    SignalKind, Timestamp, Verdict, after, promql, seconds_between,
+    ActionKind, Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph,
+    ServiceName, Signal, SignalKind, Timestamp, Verdict, after, promql, seconds_between,
 };
 use midwatch_signal::SeriesStatus;
 use std::collections::{BTreeMap, BTreeSet};
@@ -392,6 +392,12 @@ impl Facts {
                 format!("last change: {:?}{from} to {} at {}", c.kind, c.to, c.at.strftime("%H:%M:%S"))
             },
         );
+        // A function in a cloud has as many instances as there are calls.
+        let instances = if target.can(ActionKind::Scale) {
+            format!(" with {} of {} replicas ready", target.ready_replicas, target.replicas)
+        } else {
+            String::new()
+        };
         Evidence {
             id: "ev-0".into(),
             source: EvidenceSource::ControlPlane,
@@ -400,10 +406,7 @@ impl Facts {
             from: self.now,
             to: self.now,
             digest: Evidence::digest_of(&serde_json::to_vec(target).unwrap_or_default()),
-            excerpt: format!(
-                "{service} runs {} with {} of {} replicas ready; {change}",
-                target.version, target.ready_replicas, target.replicas
-            ),
+            excerpt: format!("{service} runs {}{instances}; {change}", target.version),
         }
     }
 }
