@@ -35,8 +35,8 @@ pub const TOOLS: [Tool; 4] = [
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 
-/// What cannot run without the server of language models.
-pub const MODEL_SERVER_TESTS: &str = "a_real_model_server";
+/// What cannot run without the servers that come from npm: language models, a mail server, vendors by their schemas.
+pub const NPM_TESTS: [&str; 3] = ["a_real_model_server", "a_real_mail_server", "a_published_schema"];
 
 /// Installs the servers that come from npm, as the lock file says, beside what cargo builds; tests look there.
 ///

@@ -6,7 +6,8 @@ use crate::logs::Logs;
 use crate::notifiers::Notifiers;
 use crate::telemetry::Telemetry;
 use crate::{
-    ConnectorError, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, document, health,
+    ConnectorError, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, Tell, Told, document,
+    health,
 };
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
@@ -38,7 +39,7 @@ impl World {
             telemetry: Telemetry::new(&config.telemetry, http.clone())?,
             logs: Logs::new(&config.logs, config.telemetry.rate_window_s),
             control_plane: ControlPlane::new(&config.control_plane, http.clone())?,
-            notifiers: Notifiers::new(&config.receivers, &http)?,
+            notifiers: Notifiers::new(&config.receivers, &config.notifications)?,
             http,
         };
         world.set_services(services);
@@ -127,14 +128,8 @@ impl Outside for World {
         Box::pin(self.control_plane.reconcile(intent))
     }
 
-    fn notify<'a>(
-        &'a self,
-        target: &'a str,
-        id: &'a str,
-        body: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<String, NotifyError>> {
-        Box::pin(self.notifiers.notify(target, id, body, now))
+    fn notify<'a>(&'a self, tell: Tell<'a>) -> BoxFuture<'a, Result<Told, NotifyError>> {
+        Box::pin(self.notifiers.notify(tell))
     }
 
     fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {

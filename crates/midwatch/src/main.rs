@@ -12,6 +12,7 @@ mod investigate;
 mod key;
 mod knowledge;
 mod log;
+mod notify;
 mod output;
 mod predict;
 mod serve;
