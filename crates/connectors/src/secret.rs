@@ -35,6 +35,9 @@ const MASK: &str = "[redacted]";
 /// Shorter ones are not looked for in texts: every other word would hold them.
 const MASKED_FROM: usize = 6;
 
+/// Shorter parts of a URL are words such as `webhooks`, and no tokens.
+const PART_FROM: usize = 12;
+
 impl Secret {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
@@ -43,6 +46,13 @@ impl Secret {
     /// The secret itself, for the request that needs it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Of a URL that is a secret, what stands between the signs after its host: a token may be quoted without the rest.
+    pub(crate) fn parts(&self) -> Vec<Secret> {
+        let path = self.0.splitn(4, '/').nth(3).unwrap_or_default();
+        let parts = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= PART_FROM);
+        parts.map(Secret::new).collect()
     }
 
     /// A text without this secret, should somebody have put it in: vendors quote what they were sent.

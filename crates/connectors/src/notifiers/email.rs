@@ -265,6 +265,9 @@ impl Email {
             let reason = format!("{host}:{port}: {}", excerpt(&reason));
             NotifyError { reason, may_retry: true, after_s: None, thread: None }
         };
+        if let Some(refusal) = egress.refusal_of_name(host) {
+            return Err(failed(format!("refused: {refusal}")));
+        }
         let mail = self.mail(bulletin, templates);
         let to = mail.to.join(", ");
         let message = self.message(mail, tell, bulletin).map_err(failed)?;

@@ -203,7 +203,13 @@ fn changed(before: &Value, after: &Value) -> Option<Value> {
 }
 
 fn masked(request: &Request<'_>, text: &str) -> String {
-    request.secrets().iter().fold(text.to_owned(), |text, secret| secret.masked(&text))
+    let masked = request.secrets().iter().fold(text.to_owned(), |text, secret| secret.masked(&text));
+    // Of an address that is a secret, each part is one.
+    let parts = match request.address {
+        Address::Plain(_) => Vec::new(),
+        Address::Secret(url) => url.parts(),
+    };
+    parts.iter().fold(masked, |text, part| part.masked(&text))
 }
 
 /// What a vendor said.

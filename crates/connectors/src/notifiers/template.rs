@@ -109,7 +109,7 @@ fn code(state: &State, value: String) -> Value {
     let quoted = text::code(&value);
     match markup(state) {
         Some(Markup::Mrkdwn) => Value::from_safe_string(text::mrkdwn(&quoted)),
-        Some(Markup::Markdown) => Value::from_safe_string(quoted),
+        Some(Markup::Markdown) => Value::from_safe_string(text::markdown_code(&value)),
         None => Value::from(value),
     }
 }

@@ -53,6 +53,11 @@ pub(super) fn code(text: &str) -> String {
     format!("`{}`", line(text).replace('`', "'"))
 }
 
+/// The same for Markdown, of which some readers (Teams) know no backticks: neither a link nor a mention comes to life there.
+pub(super) fn markdown_code(text: &str) -> String {
+    code(text).replace("](", "]\u{200b}(").replace('@', "@\u{200b}")
+}
+
 /// Paragraphs put together into parts of at most so many characters, in at most so many parts; the last one says that
 /// something is missing.
 pub(super) fn parts(text: &str, chars_max: usize, parts_max: usize, missing: &str) -> Vec<String> {

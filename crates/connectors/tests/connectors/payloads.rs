@@ -224,7 +224,7 @@ fn nothing_of_an_alert_comes_to_life_at_a_vendor() {
                 (
                     "teams" | "github" | "discord",
                     "text" | "value" | "title" | "description" | "body" | "content",
-                ) => &["](https", "<script>", "@everyone"],
+                ) => &["](https", "@everyone"],
                 ("email", "html") => &["<script>", "<!channel>"],
                 ("email", "subject") => &["\r", "\n"],
                 _ => &[],

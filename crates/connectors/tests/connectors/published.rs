@@ -7,6 +7,7 @@ use midwatch_connectors::{ConnectorsConfig, World};
 use midwatch_model::bulletin::Bulletin;
 use midwatch_report::Sample;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use strum::VariantArray as _;
 
 /// Prism with some paths of a published schema: the whole of one would take it a minute to read.
@@ -19,12 +20,34 @@ async fn prism(file: &str, paths: &[&str], folder: &tempfile::TempDir) -> Peer {
         Some(paths.len()),
         "{file} has no such path"
     );
+    let needed = needed(&schema);
+    for (kind, all) in schema["components"].as_object_mut().into_iter().flatten() {
+        let is_needed = |name: &String| needed.contains(&format!("#/components/{kind}/{name}"));
+        all.as_object_mut()
+            .into_iter()
+            .for_each(|all| all.retain(|name, _| is_needed(name) || kind == "securitySchemes"));
+    }
     let path = folder.path().join("schema.json");
     std::fs::write(&path, schema.to_string()).expect("written");
     let port = free_port();
     let args =
         ["mock", "--errors", "-h", "127.0.0.1", "-p", &port.to_string(), path.to_str().expect("a path")];
     Peer::start("prism", &args, port).await
+}
+
+/// What the paths refer to, and what that refers to.
+fn needed(schema: &Value) -> BTreeSet<String> {
+    let (mut needed, mut open) = (BTreeSet::new(), vec![&schema["paths"]]);
+    while let Some(value) = open.pop() {
+        if let Some(reference) = value["$ref"].as_str()
+            && needed.insert(reference.to_owned())
+        {
+            open.extend(schema.pointer(reference.trim_start_matches('#')));
+        }
+        open.extend(value.as_array().into_iter().flatten());
+        open.extend(value.as_object().into_iter().flat_map(|all| all.values()));
+    }
+    needed
 }
 
 /// Tells everything of every sample, first and later; every request must fit the schema.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 const TEXT_MAX: usize = 2000;
 
 /// Blocks of a postmortem at most: with what else is appended, below 100.
-const BLOCKS_MAX: usize = 80;
+const BLOCKS_MAX: usize = 60;
 
 /// Pieces of a list that are shown.
 const LIST_MAX: usize = 12;
