@@ -79,7 +79,7 @@ fn bulletin(incident: &Incident, line: &Line, severity: Severity, moment: Moment
         service: clean(incident.component().to_string()),
         title: clean(title(incident, severity)),
         verdict: clean(words::verdict(incident)),
-        news: clean(sentence(&line.entry)),
+        news: clean(news(incident, line, moment)),
         cause: cause_of(verdict).map(|cause| cause.name().to_owned()),
         confidence: root.filter(|_| cause_of(verdict).is_some()).map(|root| root.confidence),
         foreseen: foreseen(incident),
@@ -91,7 +91,7 @@ fn bulletin(incident: &Incident, line: &Line, severity: Severity, moment: Moment
         undo: words::undo(incident).map(clean),
         steps: steps(incident),
         done: done(incident),
-        approval: asked(incident),
+        approval: asked(incident).filter(|_| moment != Moment::Answer),
         answer: clean(
             words::answer(incident, needs).unwrap_or_else(|| format!("midwatch why {}", incident.id)),
         ),
@@ -100,6 +100,20 @@ fn bulletin(incident: &Incident, line: &Line, severity: Severity, moment: Moment
         url: format!("{url}/api/v1/incidents/{}", incident.id),
         pull_request: pull_request(incident),
         is_test: false,
+    }
+}
+
+/// What is new, in the words of the timeline where those are for people who were not there.
+fn news(incident: &Incident, line: &Line, moment: Moment) -> String {
+    match moment {
+        Moment::Alert | Moment::Verdict => words::verdict(incident),
+        Moment::Approval => {
+            let what = words::next_action(incident).unwrap_or_else(|| "the next step".to_owned());
+            let why = incident.waiting.as_ref().map_or("", |waiting| waiting.why.as_str());
+            format!("Waits for your yes: {what} ({why})")
+        }
+        Moment::Postmortem => "The postmortem is written".to_owned(),
+        _ => sentence(&line.entry),
     }
 }
 
@@ -151,7 +165,8 @@ fn foreseen(incident: &Incident) -> Option<Foreseen> {
 }
 
 fn asked(incident: &Incident) -> Option<Asked> {
-    let waiting = incident.waiting.as_ref()?;
+    // What was answered is asked no more, though nothing has been done yet.
+    let waiting = incident.waiting.as_ref().filter(|_| incident.approval.is_none())?;
     Some(Asked {
         plan: waiting.plan.clone(),
         what: clean(words::next_action(incident).unwrap_or_else(|| "the next step".to_owned())),

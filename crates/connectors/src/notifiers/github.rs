@@ -125,7 +125,7 @@ impl Github {
         let (owner, name) = parted(repository).unwrap_or_default();
         let path: Vec<&str> = ["repos", owner, name, "issues"].iter().chain(end).copied().collect();
         let mut request = Request::post(what, &self.url, Key::Bearer(&self.token), body).at(&path).by(method);
-        request.headers.push(("accept", "application/vnd.github+json".to_owned()));
+        request.headers.push(("accept", "application/vnd.github+json, application/json".to_owned()));
         request.headers.push(("x-github-api-version", "2022-11-28".to_owned()));
         request
     }
