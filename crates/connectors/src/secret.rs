@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// Where a secret is: exactly one of these. A configuration holds no secret itself, so that a dump of it holds none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct SecretConfig {
     /// Name of an environment variable.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -17,6 +17,50 @@ pub struct SecretConfig {
     /// Name of a systemd credential (`LoadCredential=`): a file of `$CREDENTIALS_DIRECTORY`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+}
+
+/// The same, as serde reads it.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    env: Option<String>,
+    file: Option<PathBuf>,
+    credential: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for SecretConfig {
+    /// Whoever writes the secret itself in its place is told so, in words that do not hold it.
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Place)
+    }
+}
+
+struct Place;
+
+/// What to write instead of a secret.
+const HOW: &str = "a secret does not stand in the configuration: write { env = \"NAME\" }, { file = \"/path\" } or \
+                   { credential = \"name\" }";
+
+impl<'de> serde::de::Visitor<'de> for Place {
+    type Value = SecretConfig;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("where the secret is")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretConfig, E> {
+        Err(E::custom(HOW))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretConfig, E> {
+        Err(E::custom(HOW))
+    }
+
+    fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<SecretConfig, A::Error> {
+        let Written { env, file, credential } =
+            Written::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+        Ok(SecretConfig { env, file, credential })
+    }
 }
 
 /// A secret. It shows itself to nobody: not to a log, not to an error, not to a dump.
@@ -174,6 +218,15 @@ mod tests {
         }
         let error = read(serde_json::json!({ "credential": "token" }), None).expect_err("no folder");
         assert!(error.contains("LoadCredential=token"), "{error}");
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_its_name_is_refused_without_being_shown() {
+        let error = serde_json::from_value::<SecretConfig>(VALUE.into()).expect_err("no place").to_string();
+        assert!(error.contains("{ env = ") && !error.contains(VALUE), "{error}");
+        assert!(serde_json::from_str::<SecretConfig>(r#"{"evn":"X"}"#).is_err());
+        let place = SecretConfig::of_env("X");
+        assert_eq!(serde_json::to_value(&place).expect("plain"), serde_json::json!({ "env": "X" }));
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod knowledge;
 mod model;
 mod modes;
 mod night;
+mod notify;
 mod post;
 mod prometheus;
 mod scene;
