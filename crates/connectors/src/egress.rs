@@ -261,7 +261,8 @@ mod tests {
             while let Ok((mut stream, _)) = listener.accept().await {
                 taken += 1;
                 assert_eq!(taken, 1, "nobody comes a second time");
-                use tokio::io::AsyncWriteExt as _;
+                use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+                let _ = stream.read(&mut [0; 4096]).await;
                 let _ = stream
                     .write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
                     .await;

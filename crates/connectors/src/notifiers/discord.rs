@@ -143,7 +143,7 @@ fn fields(bulletin: &Bulletin) -> Vec<Value> {
     let mut fields = vec![
         field("Severity", severity.to_owned()),
         field("Service", cut(&markdown(&short_line(service, 200)), 500)),
-        field("State", bulletin.state.clone()),
+        field("State", cut(&markdown(&short_line(&bulletin.state, 200)), 500)),
     ];
     if let Some(foreseen) = &bulletin.foreseen {
         fields.push(field("Probability", format!("{:.0} %", foreseen.probability * 100.0)));
