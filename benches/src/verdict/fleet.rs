@@ -179,6 +179,7 @@ fn signal(service: &ServiceName, metric: Metric, onset_at: Timestamp) -> Signal 
         entity: None,
         alert_name: None,
         severity: None,
+        ahead: None,
     }
 }
 

@@ -8,6 +8,7 @@ mod incidents;
 mod knowledge;
 mod lineage;
 mod maintenance;
+mod notifications;
 mod services;
 mod watch;
 mod workflow;
@@ -45,6 +46,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(knowledge::candidate, knowledge::review))
         .routes(routes!(maintenance::list, maintenance::add))
         .routes(routes!(maintenance::end))
+        .routes(routes!(notifications::status))
+        .routes(routes!(notifications::test))
+        .routes(routes!(notifications::preview))
         .routes(routes!(workflow::runs))
         .routes(routes!(workflow::run))
         .routes(routes!(workflow::evidence))

@@ -1,6 +1,6 @@
 //! What the outside is: one small struct per concern, as written in the configuration file.
 
-use crate::{AwsConfig, ConnectorError, KubernetesConfig, ReceiverConfig};
+use crate::{AwsConfig, ConnectorError, KubernetesConfig, NotificationsConfig, ReceiverConfig};
 use midwatch_model::{Metric, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ pub struct ConnectorsConfig {
     /// Who can be told of alerts.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
+    /// What holds for all of them.
+    pub notifications: NotificationsConfig,
 }
 
 /// How metrics are fetched.
@@ -166,6 +168,9 @@ impl ConnectorsConfig {
         }
         if !(0.05..=600.0).contains(&self.control_plane.call_timeout_s) {
             return wrong("control_plane.call_timeout_s", "must be 0.05 to 600 seconds");
+        }
+        if !(1.0..=604_800.0).contains(&self.notifications.give_up_after_s) {
+            return wrong("notifications.give_up_after_s", "must be 1 to 604800 seconds (a week)");
         }
         if self.control_plane.kind == ControlPlaneKind::Lab && self.control_plane.url.is_none() {
             return wrong("control_plane.url", "is needed with kind = \"lab\"");

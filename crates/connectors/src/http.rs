@@ -4,6 +4,7 @@
 //! its limit in memory.
 
 use crate::ConnectorError;
+use crate::egress::{self, Egress};
 use crate::error::excerpt;
 use crate::retry_after;
 use reqwest::{Method, Url};
@@ -20,6 +21,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
+    /// Where it may go, if not everywhere.
+    egress: Option<Egress>,
 }
 
 /// A whole answer.
@@ -44,6 +47,8 @@ pub(crate) struct Ask<'a> {
     pub body: Option<Vec<u8>>,
     /// Largest answer that is read.
     pub bytes_max: usize,
+    /// What errors call the URL, where the URL itself is a secret.
+    pub shown: Option<String>,
 }
 
 impl<'a> Ask<'a> {
@@ -58,6 +63,7 @@ impl<'a> Ask<'a> {
             json: None,
             body: None,
             bytes_max: RESPONSE_BYTES_MAX,
+            shown: None,
         }
     }
 }
@@ -68,9 +74,26 @@ impl Http {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new() -> Result<Self, ConnectorError> {
+        Self::with(None)
+    }
+
+    /// A client that goes only where messages to people may go.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub(crate) fn guarded(egress: Egress) -> Result<Self, ConnectorError> {
+        Self::with(Some(egress))
+    }
+
+    fn with(egress: Option<Egress>) -> Result<Self, ConnectorError> {
         // Somebody may have installed the same provider before; either way there is one now.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = match egress {
+            Some(egress) => builder.dns_resolver(egress::resolver(egress)),
+            None => builder,
+        };
+        let client = builder
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -80,12 +103,16 @@ impl Http {
                 field: "tls".to_owned(),
                 problem: error.to_string(),
             })?;
-        Ok(Self { client })
+        Ok(Self { client, egress })
     }
 
     /// Sends one request and reads the whole answer, within the timeout and the size limit.
     pub(crate) async fn ask(&self, ask: Ask<'_>) -> Result<Answer, ConnectorError> {
-        let shown = shown(ask.url);
+        let shown = ask.shown.unwrap_or_else(|| shown(ask.url));
+        // An address that stands in the URL is not looked up.
+        if let Some(refusal) = self.egress.and_then(|egress| egress.refusal_of(ask.url)) {
+            return Err(ConnectorError::Unreachable { url: shown, reason: format!("refused: {refusal}") });
+        }
         let mut request = self.client.request(ask.method, ask.url.clone()).timeout(ask.timeout);
         for (name, value) in ask.headers {
             request = request.header(name, value);
@@ -120,7 +147,7 @@ impl Http {
 
     /// Like [`Http::ask`], and anything but a 2xx is an error.
     pub(crate) async fn ask_ok(&self, ask: Ask<'_>) -> Result<Answer, ConnectorError> {
-        let url = shown(ask.url);
+        let url = ask.shown.clone().unwrap_or_else(|| shown(ask.url));
         let answer = self.ask(ask).await?;
         if (200..300).contains(&answer.status) {
             return Ok(answer);

@@ -16,6 +16,7 @@ mod aws;
 mod aws_config;
 mod config;
 mod document;
+mod egress;
 mod error;
 mod health;
 mod http;
@@ -24,6 +25,7 @@ mod logs;
 mod notifiers;
 mod outside;
 mod retry_after;
+mod secret;
 pub mod telemetry;
 mod vectors;
 mod world;
@@ -44,9 +46,12 @@ pub use health::may_be_probed;
 pub use http::{Http, RESPONSE_BYTES_MAX};
 pub use llm::{Llm, LlmConfig, LlmProvider};
 pub use notifiers::{
-    NotifyError, ReceiverConfig, WebhookConfig, webhook_target, wrong_receivers, wrong_secrets,
+    DiscordConfig, EmailConfig, GithubConfig, MailRoles, MailSecurity, NotificationsConfig, NotifyError,
+    NotionConfig, OpsgenieConfig, PagerDutyConfig, Preview, Previews, ReceiverConfig, SlackConfig,
+    TeamsConfig, Tell, Told, Way, WebhookConfig, wrong_receivers, wrong_secrets, wrong_templates,
 };
 pub use outside::{Described, LogDigest, LoggedLine, Outside, Poll, Probe, SourceFailure};
+pub use secret::{Secret, SecretConfig};
 #[cfg(feature = "qdrant")]
 pub use vectors::Qdrant;
 pub use vectors::{Near, Point, QdrantConfig, VectorIndex};

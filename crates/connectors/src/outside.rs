@@ -1,6 +1,6 @@
 //! What the engine sees of the outside: one trait and the words it speaks.
 
-use crate::{ConnectorError, NotifyError};
+use crate::{ConnectorError, NotifyError, Tell, Told};
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
@@ -130,14 +130,8 @@ pub trait Outside: Send + Sync {
     /// Looks at the target: was this intent's key applied? An error means that nobody knows yet; ask again later.
     fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>>;
 
-    /// Tells a receiver's integration once. `id` stays the same when it is tried again.
-    fn notify<'a>(
-        &'a self,
-        target: &'a str,
-        id: &'a str,
-        body: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<String, NotifyError>>;
+    /// Tells a receiver's integration once.
+    fn notify<'a>(&'a self, tell: Tell<'a>) -> BoxFuture<'a, Result<Told, NotifyError>>;
 
     /// Reads a small document over HTTPS, such as a vendor's certificate, or visits the address that confirms a
     /// subscription. Whoever calls has made sure that the address is the vendor's own.

@@ -6,8 +6,8 @@ use crate::logs::Logs;
 use crate::notifiers::Notifiers;
 use crate::telemetry::Telemetry;
 use crate::{
-    ConnectorError, Described, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, document,
-    health,
+    ConnectorError, Described, Http, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, Tell, Told,
+    document, health,
 };
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
@@ -62,7 +62,7 @@ impl World {
             platforms,
             #[cfg(feature = "aws")]
             aws,
-            notifiers: Notifiers::new(&config.receivers, &http)?,
+            notifiers: Notifiers::new(&config.receivers, &config.notifications)?,
             http,
         };
         world.set_services(services);
@@ -180,14 +180,8 @@ impl Outside for World {
         Box::pin(self.platforms.reconcile(intent))
     }
 
-    fn notify<'a>(
-        &'a self,
-        target: &'a str,
-        id: &'a str,
-        body: &'a [u8],
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<String, NotifyError>> {
-        Box::pin(self.notifiers.notify(target, id, body, now))
+    fn notify<'a>(&'a self, tell: Tell<'a>) -> BoxFuture<'a, Result<Told, NotifyError>> {
+        Box::pin(self.notifiers.notify(tell))
     }
 
     fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {

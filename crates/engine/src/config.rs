@@ -61,6 +61,8 @@ pub struct EngineConfig {
     /// Which receivers are told of which alerts.
     pub routing: Arc<RoutingTree>,
     pub receivers: Vec<Receiver>,
+    /// Seconds for which a notification is tried before it has failed.
+    pub give_up_after_s: f64,
     /// Which incidents receivers are told of.
     pub told_incidents: ToldIncidents,
     pub retention: Retention,

@@ -11,6 +11,7 @@ pub use held::{Held, Known, KnownGroup, Suppression};
 pub(crate) use take::Change;
 
 use crate::incident_alerts::Followed;
+use crate::notify::Threads;
 use midwatch_incident::{DedupConfig, Flaps, Inhibitor, Originals, Silences};
 use midwatch_model::{Alert, Fingerprint, ServiceName, Timestamp, after, seconds_between};
 use midwatch_oncall::{Cooldown, Groups, Logged, Receiver};
@@ -50,6 +51,8 @@ pub struct Desk {
     /// What each receiver knows of each group.
     pub(crate) log: HashMap<TargetGroup, Logged>,
     pub(crate) underway: HashMap<TargetGroup, Underway>,
+    /// What was told of incidents to those who hear of them turn by turn.
+    pub(crate) threads: Threads,
     pub(crate) cooldown: Cooldown,
     /// How alerts are compared, if they are.
     pub(crate) dedup: Option<DedupConfig>,

@@ -37,7 +37,9 @@ impl Engine {
         if !self.config.tells_incidents() {
             return;
         }
-        if self.desk.lock().await.follow(lines, &self.config, self.now()) {
+        let mut desk = self.desk.lock().await;
+        let news = desk.follow(lines, &self.config, self.now());
+        if desk.threads.touch(lines) || news {
             self.tell.notify_one();
         }
     }

@@ -59,7 +59,7 @@ pub use knowledge::{
     Answer, Candidate, Consulted, Embed, FoundBy, FoundPart, Indexed, KnowledgeConfig, Listed, Load, Model,
     ModelAway, Origin, Question, ReviewRequest, Written,
 };
-pub use notify::{Failing, Tally, tell};
+pub use notify::{Failing, Tally, TestResult, tell};
 pub use quiet::pages;
 pub use retention::Retention;
 pub use trial::{Done, Trial};

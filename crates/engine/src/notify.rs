@@ -5,16 +5,21 @@
 //! until it is on record: a store that takes no writes makes nobody hear of anything twice.
 
 mod answers;
+mod letter;
+mod news;
 mod story;
 mod tally;
+mod test;
 
 pub(crate) use answers::Answers;
+pub(crate) use news::Threads;
 pub(crate) use tally::Tallies;
 pub use tally::{Failing, Tally};
+pub use test::TestResult;
 
 use crate::desk::{Desk, TargetGroup, Underway};
 use crate::{Engine, EngineError};
-use midwatch_model::{HandlingStep, SignalId, Timestamp, after, seconds_between};
+use midwatch_model::{HandlingStep, SignalId, Telling, Timestamp, after, seconds_between};
 use midwatch_oncall::{GroupId, Integration, Logged, Paged, Route, Seen, Why, needs_update};
 use midwatch_report::{MessageAlert, message};
 use midwatch_store::{Attempt, Commit, LogRow, Notification, NotificationState};
@@ -40,7 +45,8 @@ impl Engine {
         desk.forget_old(now);
         let due = desk.groups.due(now);
         if due.is_empty() {
-            return Ok(());
+            drop(desk);
+            return self.tell_news().await;
         }
         let mut commit = Commit::default();
         for id in due {
@@ -48,7 +54,8 @@ impl Engine {
         }
         let written = self.write_from(&desk, commit).await;
         drop(desk);
-        self.kept(written).await
+        self.kept(written).await?;
+        self.tell_news().await
     }
 
     fn tell_group(&self, desk: &mut Desk, id: GroupId, now: Timestamp, commit: &mut Commit) {
@@ -96,9 +103,27 @@ impl Engine {
             self.log(desk, &group, &story, (&route, why), now, commit);
             // Whoever does not want to hear of ends is not told of a group that is over; the log knows that it is.
             if integration.send_resolved || !story.seen.firing.is_empty() {
-                let wanted = |alert: &MessageAlert| integration.send_resolved || alert.is_firing();
-                let alerts = story.alerts.iter().filter(|(_, alert)| wanted(alert)).cloned().collect();
-                self.put_out(desk, group, alerts, &integration, (&route, labels.clone(), why), now, commit);
+                let as_alerts = integration.telling == Telling::Alerts;
+                if !as_alerts {
+                    commit.threads.extend(desk.threads.begin(&integration.target, &story.incidents, now));
+                }
+                let wanted = |alert: &MessageAlert| {
+                    (integration.send_resolved || alert.is_firing())
+                        && (as_alerts || !alert.tells_of_incident())
+                };
+                let alerts: Vec<_> =
+                    story.alerts.iter().filter(|(_, alert)| wanted(alert)).cloned().collect();
+                if !alerts.is_empty() {
+                    self.put_out(
+                        desk,
+                        group,
+                        alerts,
+                        &integration,
+                        (&route, labels.clone(), why),
+                        now,
+                        commit,
+                    );
+                }
             }
         }
         desk.groups.leave(id, story.over.into_iter());

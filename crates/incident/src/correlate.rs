@@ -329,6 +329,7 @@ mod tests {
             entity: None,
             alert_name: None,
             severity: None,
+            ahead: None,
         }
     }
 

@@ -49,6 +49,7 @@ mod tests {
             entity: Some(Entity { kind, cluster: None, namespace: Some("shop".into()), name: name.into() }),
             alert_name: Some(alert.into()),
             severity: None,
+            ahead: None,
         }
     }
 

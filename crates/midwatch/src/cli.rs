@@ -3,6 +3,7 @@
 mod client_args;
 mod eval;
 mod knowledge;
+mod notify;
 mod train;
 
 pub use client_args::{
@@ -11,6 +12,7 @@ pub use client_args::{
 };
 pub use eval::EvalCommand;
 pub use knowledge::{KnowledgeCommand, ModelCommand};
+pub use notify::{NotifyCommand, PreviewArgs};
 pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
 
 use crate::config::{Config, SAMPLE};
@@ -157,6 +159,13 @@ pub enum Command {
         client: ClientArgs,
         #[command(subcommand)]
         command: KnowledgeCommand,
+    },
+    /// Who is told, and how: preview, test, status.
+    Notify {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: NotifyCommand,
     },
     /// How the watch is doing.
     Status {
@@ -316,6 +325,11 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             crate::knowledge::run(command)
         }
         Command::Knowledge { client, command } => client::knowledge::run(&client, command).await,
+        Command::Notify { client, command } => match command {
+            NotifyCommand::Preview(args) => crate::notify::preview(&client, args).await,
+            NotifyCommand::Test { receiver } => client::notify::test(&client, receiver).await,
+            NotifyCommand::Status { limit } => client::notify::status(&client, limit).await,
+        },
         Command::Status { client } => client::status(&client).await,
         Command::Config { command } => config(command),
         Command::Import { command } => crate::import::run(command),

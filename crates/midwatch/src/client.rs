@@ -6,6 +6,7 @@ pub mod forecasts;
 pub mod knowledge;
 mod lists;
 pub mod maintenance;
+pub mod notify;
 
 use crate::cli::{ActArgs, AlertCommand, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};
@@ -88,7 +89,7 @@ fn root(error: &dyn std::error::Error) -> String {
 }
 
 /// An id as the server gives them out; anything else would only change the address that is asked.
-fn checked(id: &str) -> Result<&str> {
+pub fn checked(id: &str) -> Result<&str> {
     if !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
         return Ok(id);
     }

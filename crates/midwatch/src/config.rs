@@ -17,8 +17,8 @@ pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
 use midwatch_connectors::{
-    AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig, ReceiverConfig,
-    TelemetryConfig, webhook_target,
+    AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig,
+    NotificationsConfig, ReceiverConfig, TelemetryConfig, wrong_templates,
 };
 use midwatch_decision::{DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, KnowledgeConfig, ReportConfig, Retention};
@@ -87,6 +87,8 @@ pub struct Config {
     /// Who can be told.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
+    /// What holds for everybody who is told.
+    pub notifications: NotificationsConfig,
     /// Stretches of time that come back, for routes.
     #[serde(rename = "time_interval")]
     pub time_intervals: Vec<NamedIntervals>,
@@ -129,6 +131,7 @@ impl Default for Config {
             routing: RoutingSection::default(),
             route: None,
             receivers: Vec::new(),
+            notifications: NotificationsConfig::default(),
             time_intervals: Vec::new(),
             inhibit_rules: Vec::new(),
             services: Vec::new(),
@@ -213,6 +216,7 @@ impl Config {
             kubernetes: self.kubernetes.clone(),
             aws: self.aws.clone(),
             receivers: self.receivers.clone(),
+            notifications: self.notifications.clone(),
         }
     }
 
@@ -231,13 +235,14 @@ impl Config {
         let of = |receiver: &ReceiverConfig| Receiver {
             name: receiver.name.clone(),
             integrations: receiver
-                .webhooks
-                .iter()
-                .enumerate()
-                .map(|(number, webhook)| Integration {
-                    target: webhook_target(&receiver.name, number),
-                    send_resolved: webhook.send_resolved,
-                    max_alerts: webhook.max_alerts,
+                .ways()
+                .into_iter()
+                .map(|way| Integration {
+                    target: way.target,
+                    send_resolved: way.send_resolved,
+                    max_alerts: way.max_alerts,
+                    telling: way.telling,
+                    moments: way.moments,
                 })
                 .collect(),
         };
@@ -269,6 +274,7 @@ impl Config {
             inhibit_rules: self.inhibit_rules().unwrap_or_default(),
             routing: Arc::new(self.routing().unwrap_or_default()),
             receivers: self.receivers(),
+            give_up_after_s: self.notifications.give_up_after_s,
             told_incidents: self.routing.incidents,
             knowledge: KnowledgeConfig {
                 model_dir: crate::knowledge::model_dir(self.knowledge.model_dir.clone()),
@@ -311,6 +317,8 @@ impl Config {
         problems
             .extend(self.sources.iter().filter_map(|one| sources::senders(std::slice::from_ref(one)).err()));
         problems.extend(midwatch_connectors::wrong_secrets(&self.receivers).iter().map(ToString::to_string));
+        let samples = crate::notify::samples();
+        problems.extend(wrong_templates(&self.notifications, &samples).iter().map(ToString::to_string));
         at_once(problems)
     }
 

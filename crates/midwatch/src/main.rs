@@ -16,6 +16,7 @@ mod knowledge;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod log;
+mod notify;
 mod output;
 mod predict;
 mod serve;

@@ -7,6 +7,7 @@
 pub mod action;
 pub mod alert;
 pub mod artifact;
+pub mod bulletin;
 pub mod cause;
 pub mod change;
 pub mod decision;
@@ -32,6 +33,7 @@ pub mod verdict;
 
 pub use action::{Action, ActionKind, BlastRadius, SafetyClass};
 pub use alert::{Acknowledged, Alert, Fingerprint, Original, Severity};
+pub use bulletin::{Bulletin, Moment, Standing, Telling};
 pub use cause::Cause;
 pub use change::{Change, ChangeContent, ChangeKind};
 pub use duplicate::{Duplicate, Likeness};
@@ -47,7 +49,7 @@ pub use labels::{LabelText, Labels};
 pub use metric::{Metric, Sample};
 pub use plan::{Plan, PlanStep};
 pub use score::{Part, PartKind, Score};
-pub use signal::{FrozenBaseline, Signal, SignalKind};
+pub use signal::{Ahead, FrozenBaseline, Signal, SignalKind};
 pub use verdict::{Hypothesis, Verdict};
 
 /// Seconds from `earlier` to `later`; negative when the order is the other way round.

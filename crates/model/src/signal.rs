@@ -76,6 +76,19 @@ pub struct Signal {
     /// How bad an alert's sender thinks it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
+    /// Of a forecast: when it would happen, and what it would take with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Ahead>,
+}
+
+/// What a forecast says beside its probability.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Ahead {
+    #[schema(value_type = String)]
+    #[schemars(with = "String")]
+    pub expected_at: Timestamp,
+    /// The way that the failure will probably take, its own service first.
+    pub path: Vec<ServiceName>,
 }
 
 impl Signal {

@@ -17,7 +17,7 @@ pub use group::{Group, GroupId, Groups};
 pub use interval::{TimeInterval, TimeIntervalConfig, TimeRangeConfig};
 pub use log::{Logged, Paged, Seen, Why, needs_update};
 pub use receiver::{Integration, Receiver};
-pub use retry::{GIVE_UP_AFTER_S, retry_after_s};
+pub use retry::retry_after_s;
 pub use route::{
     Muted, NamedIntervals, Route, RouteConfig, RouteId, RoutingConfig, RoutingError, RoutingTree,
 };

@@ -1,5 +1,7 @@
 //! Receivers: who can be told, and by which ways.
 
+use midwatch_model::{Moment, Telling};
+
 /// Somebody who is told of alerts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Receiver {
@@ -17,4 +19,17 @@ pub struct Integration {
     pub send_resolved: bool,
     /// Most alerts of one message; 0 for all.
     pub max_alerts: usize,
+    /// How it hears of incidents.
+    pub telling: Telling,
+    /// The moments of an incident that it hears of.
+    pub moments: Vec<Moment>,
+}
+
+impl Integration {
+    /// One that hears of everything as alerts.
+    #[must_use]
+    pub fn of_alerts(target: impl Into<String>) -> Self {
+        let (telling, moments) = (Telling::Alerts, Vec::new());
+        Self { target: target.into(), send_resolved: true, max_alerts: 0, telling, moments }
+    }
 }

@@ -5,9 +5,6 @@ const FIRST_S: f64 = 1.0;
 /// Longest wait between two attempts: a receiver that is back after an outage hears within minutes.
 const LONGEST_S: f64 = 300.0;
 
-/// Seconds after which a notification that never arrived is given up: what is older than a day is no page any more.
-pub const GIVE_UP_AFTER_S: f64 = 86_400.0;
-
 /// Seconds until the next attempt after `attempts` failed ones: doubled each time. What the receiver asks for
 /// (`Retry-After`, seconds) is respected up to the longest wait. `jitter` is 0 to 1 and takes up to a fifth off, so that
 /// many notifications do not come back at the same moment.

@@ -3,7 +3,7 @@
 //!
 //! Everything that identifies such an alert comes from the journal alone, so that a restart makes the same ones again.
 
-mod words;
+pub(crate) mod words;
 
 use midwatch_incident::{Incident, State};
 use midwatch_model::journal::Line;
@@ -126,7 +126,7 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
 }
 
 /// What an incident needs a person for.
-fn needs_of(incident: &Incident) -> Option<Needs> {
+pub(crate) fn needs_of(incident: &Incident) -> Option<Needs> {
     match incident.state {
         State::AwaitingApproval => Some(Needs::Approval),
         State::Escalated => Some(Needs::Takeover),
@@ -171,13 +171,13 @@ fn faces(
     faces
 }
 
-fn cause_of(verdict: Option<&Verdict>) -> Option<Cause> {
+pub(crate) fn cause_of(verdict: Option<&Verdict>) -> Option<Cause> {
     let root = verdict.and_then(Verdict::root)?;
     (root.confidence >= CAUSE_FROM).then_some(root.cause)
 }
 
 /// How far it reaches is how bad it is at least: what fails for those who call is critical, what slows them down is high.
-fn severity_of(verdict: Option<&Verdict>) -> Severity {
+pub(crate) fn severity_of(verdict: Option<&Verdict>) -> Severity {
     match verdict.map(|verdict| verdict.spread) {
         Some(Spread::Cascade) => Severity::Critical,
         Some(Spread::UpstreamDegradation) => Severity::High,

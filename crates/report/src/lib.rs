@@ -2,6 +2,7 @@
 //!
 //! Owns: wording. Must never: state what the journal does not hold, or blame a person.
 
+mod bulletin;
 mod incident_alert;
 mod lesson;
 mod lineage;
@@ -10,6 +11,7 @@ mod postmortem;
 mod timeline;
 mod way;
 
+pub use bulletin::{BulletinInput, Sample, Turn, bulletins, of_alerts, sample};
 pub use incident_alert::{
     INCIDENT_ALERT, IncidentAlerts, Needs, PERSON_ALERT, ToldIncidents, incident_alerts, tells_of_incident,
 };

@@ -56,6 +56,12 @@ impl MessageAlert {
         self.status == AlertStatus::Firing
     }
 
+    /// Whether it tells of an incident of midwatch's.
+    #[must_use]
+    pub fn tells_of_incident(&self) -> bool {
+        matches!(self.labels.get("alertname"), Some(crate::INCIDENT_ALERT | crate::PERSON_ALERT))
+    }
+
     /// An alert that flaps counts as firing, and says why in an annotation.
     #[must_use]
     pub fn flapping(alert: &Alert, sentence: String) -> Self {

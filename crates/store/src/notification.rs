@@ -56,6 +56,8 @@ pub struct Attempt {
     /// When it is tried again, if it is still pending.
     pub next_at: Option<Timestamp>,
     pub answer: String,
+    /// What the vendor gave back for what comes next, as JSON, if that changed; `null` where it is not to be used again.
+    pub given: Option<String>,
 }
 
 impl Attempt {
@@ -63,7 +65,8 @@ impl Attempt {
     #[must_use]
     pub fn superseded(notification: String, by: &str, at: Timestamp) -> Self {
         let answer = format!("{SUPERSEDED_BY}{by}");
-        Self { notification, state: NotificationState::Superseded, attempts: 0, at, next_at: None, answer }
+        let state = NotificationState::Superseded;
+        Self { notification, state, attempts: 0, at, next_at: None, answer, given: None }
     }
 }
 
@@ -255,7 +258,8 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
-    /// Of each receiver's integration the oldest notification that is due, apart from those named.
+    /// Of each receiver's integration the oldest notification that is due, apart from those named. What is told of one
+    /// incident or group is told in order: while the first of it waits to be tried again, so does the rest.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -265,8 +269,10 @@ impl Store {
         except: &[String],
     ) -> Result<Vec<Notification>, StoreError> {
         let sql = format!(
-            "{COLUMNS} WHERE seq IN (SELECT MIN(seq) FROM notifications WHERE next_ms <= ? \
-             AND id NOT IN (SELECT value FROM json_each(?)) GROUP BY target) ORDER BY seq"
+            "{COLUMNS} WHERE seq IN (SELECT MIN(seq) FROM notifications d WHERE next_ms <= ? \
+             AND id NOT IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM notifications e \
+             WHERE e.next_ms IS NOT NULL AND e.target = d.target AND e.group_key = d.group_key AND e.seq < d.seq) \
+             GROUP BY target) ORDER BY seq"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(now.as_millisecond())

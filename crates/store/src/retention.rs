@@ -79,6 +79,15 @@ pub(crate) async fn forget(db: &mut SqliteConnection, gone: &Forgotten) -> Resul
             "DELETE FROM notified WHERE notification IN (SELECT value FROM json_each(?))",
             list(&gone.notifications)?,
         ),
+        (
+            "DELETE FROM notification_attempts WHERE notification IN (SELECT value FROM json_each(?))",
+            list(&gone.notifications)?,
+        ),
+        (
+            "DELETE FROM threads WHERE open = 0 AND ?1 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM notifications \
+             WHERE notifications.target = threads.target AND notifications.group_key = threads.topic)",
+            list(&gone.notifications)?,
+        ),
         ("DELETE FROM deliveries WHERE seq IN (SELECT value FROM json_each(?))", list(&gone.deliveries)?),
     ] {
         sqlx::query(statement).bind(ids).execute(&mut *db).await?;

@@ -6,7 +6,7 @@ use sqlx::{ConnectOptions as _, Row as _};
 use std::path::Path;
 
 /// The tables that grow with what comes in, and what they hold.
-pub const TABLES: [(&str, &str); 15] = [
+pub const TABLES: [(&str, &str); 17] = [
     ("records", "journal entries"),
     ("intake", "alerts and anomalies"),
     ("standing", "what is known of them"),
@@ -14,6 +14,8 @@ pub const TABLES: [(&str, &str); 15] = [
     ("deliveries", "requests as they came"),
     ("notifications", "notifications"),
     ("notified", "alerts in notifications"),
+    ("notification_attempts", "attempts to notify"),
+    ("threads", "threads of notifications"),
     ("notification_log", "what receivers know"),
     ("dead_letters", "dead letters"),
     ("changes", "changes that were told"),

@@ -9,6 +9,7 @@ use crate::knowledge::{self, KnowledgeRows};
 use crate::notification::{self, Attempt, LogRow, Notification};
 use crate::retention::{self, Forgotten};
 use crate::seen::{self, Seen};
+use crate::thread::{self, ThreadRow};
 use crate::{IncidentRow, IntakeRow, StoreError, name_of};
 use midwatch_model::Timestamp;
 use midwatch_model::artifact::Artifact;
@@ -74,6 +75,8 @@ pub struct Commit {
     pub attempts: Vec<Attempt>,
     /// What receivers know from now on.
     pub notification_log: Vec<LogRow>,
+    /// How far receivers were told of incidents.
+    pub threads: Vec<ThreadRow>,
     /// Handling steps to append to intake rows: id, step as JSON, incident, whether handling is complete.
     pub handled: Vec<(String, serde_json::Value, Option<String>, bool)>,
     /// Intake rows that are to be handled after all: id and step.
@@ -354,6 +357,7 @@ impl Writer {
         for commit in commits {
             write_steps(db, commit).await?;
             notification::write(db, commit).await?;
+            thread::write(db, commit).await?;
             dead_letter::write(db, commit).await?;
             knowledge::write(db, commit).await?;
             if !commit.forgotten.is_empty() {

@@ -41,7 +41,7 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 20] = [
+const WRITES: [(&str, Scope); 21] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
@@ -58,6 +58,7 @@ const WRITES: [(&str, Scope); 20] = [
     ("/api/v1/knowledge/{collection}/{id}", Scope::Act),
     ("/api/v1/knowledge/reindex", Scope::Act),
     ("/api/v1/knowledge/candidates/{id}", Scope::Act),
+    ("/api/v1/notifications/test", Scope::Act),
     ("/api/v2/silences", Scope::Act),
     ("/api/v2/silence/{id}", Scope::Act),
     ("/api/v1/services", Scope::Admin),

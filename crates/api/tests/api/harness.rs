@@ -176,6 +176,7 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         inhibit_rules: Vec::new(),
         routing: Arc::default(),
         receivers: Vec::new(),
+        give_up_after_s: 3600.0,
         told_incidents: Default::default(),
         retention: Default::default(),
         knowledge: Default::default(),

@@ -7,6 +7,7 @@ mod good;
 mod harness;
 mod keys;
 mod limits;
+mod notifications;
 mod outside;
 mod routes;
 mod serving;

@@ -3,7 +3,7 @@
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_connectors::{
-    ConnectorError, Described, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe,
+    ConnectorError, Described, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, Tell, Told,
 };
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
@@ -104,14 +104,8 @@ impl Outside for Documents {
         Box::pin(async { Err(nothing("operations")) })
     }
 
-    fn notify<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: &'a [u8],
-        _: Timestamp,
-    ) -> BoxFuture<'a, Result<String, NotifyError>> {
-        Box::pin(async { Ok("200".to_owned()) })
+    fn notify<'a>(&'a self, _: Tell<'a>) -> BoxFuture<'a, Result<Told, NotifyError>> {
+        Box::pin(async { Ok(Told { answer: "200".to_owned(), thread: None }) })
     }
 
     fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {

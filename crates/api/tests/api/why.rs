@@ -19,7 +19,7 @@ fn routed(config: &mut EngineConfig) {
     };
     let routing = RoutingConfig { route: Some(route), time_intervals: vec![], receivers: vec!["ops".into()] };
     config.routing = Arc::new(RoutingTree::new(&routing).expect("a tree"));
-    let webhook = Integration { target: "ops/webhook/0".into(), send_resolved: true, max_alerts: 0 };
+    let webhook = Integration::of_alerts("ops/webhook/0");
     config.receivers = vec![Receiver { name: "ops".into(), integrations: vec![webhook] }];
     config.flap = FlapConfig { changes: 4, window_s: 900.0, quiet_s: 600.0 };
 }

@@ -1,13 +1,13 @@
 //! A signed webhook, by the Standard Webhooks specification 1.0: the receiver can tell that it comes from here
 //! (`webhook-signature`), when it was sent (`webhook-timestamp`) and whether it was seen before (`webhook-id`).
 
-use super::NotifyError;
+use super::{Configured, Notifier, NotifyError, Secrets};
 use crate::http::{Ask, parse_url, shown};
 use crate::{ConnectorError, Http};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use midwatch_model::Timestamp;
+use midwatch_model::{Moment, Telling, Timestamp};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -56,12 +56,37 @@ pub(super) struct Webhook {
     url: Url,
     key: Option<Vec<u8>>,
     timeout: Duration,
-    http: Http,
 }
 
-impl std::fmt::Debug for Webhook {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Webhook({})", shown(&self.url))
+impl Configured for WebhookConfig {
+    fn kind(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn telling(&self) -> Telling {
+        Telling::Alerts
+    }
+
+    fn moments(&self) -> Vec<Moment> {
+        Vec::new()
+    }
+
+    fn problems(&self, field: &str) -> Vec<ConnectorError> {
+        problems(self, field)
+    }
+
+    fn build(&self, field: &str, secrets: Secrets) -> Result<Notifier, ConnectorError> {
+        let key = if secrets == Secrets::Real { key(self, field)? } else { None };
+        let timeout = Duration::from_secs_f64(self.timeout_s);
+        Ok(Notifier::Webhook(Webhook { url: parse_url(&format!("{field} url"), &self.url)?, key, timeout }))
+    }
+
+    fn send_resolved(&self) -> bool {
+        self.send_resolved
+    }
+
+    fn max_alerts(&self) -> usize {
+        self.max_alerts
     }
 }
 
@@ -70,7 +95,7 @@ fn wrong(field: &str, name: &str, problem: String) -> ConnectorError {
 }
 
 /// Everything that is wrong with a webhook as it is written; no file is read.
-pub fn problems(config: &WebhookConfig, field: &str) -> Vec<ConnectorError> {
+fn problems(config: &WebhookConfig, field: &str) -> Vec<ConnectorError> {
     let in_range = (0.1..=120.0).contains(&config.timeout_s);
     let timeout = (!in_range).then(|| {
         wrong(field, "timeout_s", format!("is {}; it must be 0.1 to 120 seconds", config.timeout_s))
@@ -82,7 +107,7 @@ pub fn problems(config: &WebhookConfig, field: &str) -> Vec<ConnectorError> {
 }
 
 /// What messages are signed with, if they are. A file is read for it.
-pub fn key(config: &WebhookConfig, field: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
+fn key(config: &WebhookConfig, field: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
     let secret = match (&config.secret, &config.secret_file) {
         (Some(secret), _) => Some(secret.clone()),
         (None, Some(path)) => Some(std::fs::read_to_string(path).map_err(|error| {
@@ -94,16 +119,13 @@ pub fn key(config: &WebhookConfig, field: &str) -> Result<Option<Vec<u8>>, Conne
 }
 
 impl Webhook {
-    pub fn new(config: &WebhookConfig, field: &str, http: Http) -> Result<Self, ConnectorError> {
-        if let Some(problem) = problems(config, field).into_iter().next() {
-            return Err(problem);
-        }
-        let key = key(config, field)?;
-        let timeout = Duration::from_secs_f64(config.timeout_s);
-        Ok(Self { url: parse_url(&format!("{field} url"), &config.url)?, key, timeout, http })
-    }
-
-    pub async fn notify(&self, id: &str, body: &[u8], now: Timestamp) -> Result<String, NotifyError> {
+    pub async fn notify(
+        &self,
+        http: &Http,
+        id: &str,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<String, NotifyError> {
         let seconds = now.as_second();
         let mut headers = vec![
             ("content-type", "application/json".to_owned()),
@@ -119,7 +141,7 @@ impl Webhook {
             body: Some(body.to_vec()),
             ..Ask::get(&self.url, self.timeout)
         };
-        let answer = self.http.ask(ask).await.map_err(|error| NotifyError::of(&error))?;
+        let answer = http.ask(ask).await.map_err(|error| NotifyError::of(&error))?;
         if (200..300).contains(&answer.status) {
             return Ok(format!("{} answered {}", shown(&self.url), answer.status));
         }
@@ -127,7 +149,7 @@ impl Webhook {
         // the notification waits, a wrong secret or address included.
         let may_retry = !matches!(answer.status, 410 | 413);
         let reason = format!("{} answered {}: {}", shown(&self.url), answer.status, answer.excerpt());
-        Err(NotifyError { reason, may_retry, after_s: answer.retry_after_s })
+        Err(NotifyError { reason, may_retry, after_s: answer.retry_after_s, thread: None })
     }
 }
 

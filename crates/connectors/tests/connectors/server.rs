@@ -16,6 +16,8 @@ use std::sync::{Arc, Mutex};
 #[derive(Clone)]
 pub enum Reply {
     Text(u16, String),
+    /// The same, asking to come back after so many seconds.
+    Later(u16, u32),
     /// A redirect to another path.
     Redirect(String),
     /// So many bytes, streamed.
@@ -90,6 +92,11 @@ impl Server {
             .collect()
     }
 
+    /// Every request, in order.
+    pub fn all_seen(&self) -> Vec<Seen> {
+        self.book.lock().expect("no panic").seen.clone()
+    }
+
     /// The server's `host:port`.
     pub fn address(&self) -> &str {
         self.url.trim_start_matches("http://")
@@ -113,6 +120,9 @@ async fn answer(State(book): State<Arc<Mutex<Book>>>, request: Request<Body>) ->
     match reply {
         None => response.status(StatusCode::NOT_FOUND).body(Body::from("{\"error\":\"no such page\"}")),
         Some(Reply::Text(status, text)) => response.status(status).body(Body::from(text)),
+        Some(Reply::Later(status, seconds)) => {
+            response.status(status).header("retry-after", seconds).body(Body::from("slow down"))
+        }
         Some(Reply::Redirect(to)) => response.status(302).header("location", to).body(Body::empty()),
         Some(Reply::Huge(bytes)) => {
             let chunk = Bytes::from(vec![b'#'; 64 * 1024]);

@@ -151,6 +151,7 @@ pub fn signal((service, metric, value, onset): Abnormal) -> Signal {
         entity: None,
         alert_name: None,
         severity: None,
+        ahead: None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the desk knows again from the store, after a restart or a write that failed.
 
 use super::{Change, Desk, Held, KEPT_S, Underway};
+use crate::notify::Threads;
 use crate::observe::word_of;
 use crate::{EngineConfig, EngineError};
 use midwatch_incident::{Flaps, Inhibitor, Originals, Silences};
@@ -49,6 +50,7 @@ impl Desk {
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
         self.read_silences(store).await?;
         self.read_log(store, now).await?;
+        self.threads = Threads::of(store.threads_open().await?);
         let deliveries = store.deliveries_not_told().await?;
         let oldest = deliveries.first().map_or(now, |delivery| delivery.received_at.min(now));
         let since = after(oldest, -config.flap.memory_s().max(KEPT_S));

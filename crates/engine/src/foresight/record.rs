@@ -7,8 +7,8 @@ use crate::{Engine, EngineError};
 use jiff::civil::Date;
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::{
-    Alarm, Cause, Evidence, EvidenceSource, ForecastEvent, Foretold, Metric, ServiceName, Severity, Signal,
-    SignalId, SignalKind, Tier, Timestamp, after, promql, seconds_between,
+    Ahead, Alarm, Cause, Evidence, EvidenceSource, ForecastEvent, Foretold, Metric, ServiceName, Severity,
+    Signal, SignalId, SignalKind, Tier, Timestamp, after, promql, seconds_between,
 };
 use midwatch_prediction::model::{Forecast, Moved};
 use midwatch_prediction::serving::{Held, Judged, Ledger, Remembered, Turn, judge};
@@ -359,6 +359,7 @@ fn signal(
         entity: None,
         alert_name: Some(NAME.to_owned()),
         severity: Some(severity_of(alarm.tier)),
+        ahead: Some(Ahead { expected_at: after(at, alarm.minutes * 60.0), path: alarm.path.clone() }),
     }
 }
 

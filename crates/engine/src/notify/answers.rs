@@ -1,10 +1,11 @@
 //! What receivers answered: remembered from the moment on which it is known, and forgotten once it is on record.
 
+use super::letter::Letter;
 use crate::desk::TargetGroup;
 use crate::{Engine, EngineError};
-use midwatch_connectors::NotifyError;
+use midwatch_connectors::{NotifyError, Tell, Told};
 use midwatch_model::{Timestamp, after, seconds_between};
-use midwatch_oncall::{GIVE_UP_AFTER_S, retry_after_s};
+use midwatch_oncall::retry_after_s;
 use midwatch_store::{Attempt, Commit, Notification, NotificationState};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,13 @@ impl Answers {
         self.get().values().filter(waits).map(|answer| answer.attempt.notification.clone()).collect()
     }
 
+    /// What was given back about a topic and is not on record yet.
+    fn given(&self, target: &str, topic: &str) -> Option<String> {
+        let answers = self.get();
+        let of_it = answers.values().filter(|answer| answer.group.0 == target && answer.group.1 == topic);
+        of_it.filter_map(|answer| answer.attempt.given.clone()).next_back()
+    }
+
     /// The attempts of a notification so far, if the store does not know of the last one.
     fn attempts(&self, notification: &str) -> Option<u32> {
         self.get().get(notification).map(|answer| answer.attempt.attempts)
@@ -55,13 +63,37 @@ impl Engine {
 
     /// Sends one notification and records how it went.
     pub(super) async fn send(&self, notification: Notification) -> Result<(), EngineError> {
-        let answer =
-            self.outside.notify(&notification.target, &notification.id, &notification.body, self.now()).await;
-        let attempt = attempt(&notification, answer, self.now());
+        let letter = Letter::of(&notification);
+        let given = match &letter {
+            Letter::Bulletin(_) => self.given(&notification).await?,
+            Letter::Alerts => None,
+        };
+        let tell = Tell {
+            target: &notification.target,
+            id: &notification.id,
+            body: &notification.body,
+            bulletin: letter.bulletin(),
+            thread: given.as_deref(),
+            now: self.now(),
+        };
+        let answer = self.outside.notify(tell).await;
+        let mut attempt = attempt(&notification, answer, self.config.give_up_after_s, self.now());
+        if letter.ends_thread() && attempt.state == NotificationState::Delivered {
+            attempt.given = Some("null".to_owned());
+        }
         self.tallies.count(&notification.target, &attempt);
         let group = (notification.target, notification.group_key);
         self.answers.get().insert(notification.id, Answer { attempt, group });
         self.record_answers().await
+    }
+
+    /// What the vendor gave back about the same incident or group; what is not on record yet is newer than what is.
+    async fn given(&self, notification: &Notification) -> Result<Option<String>, EngineError> {
+        let (target, topic) = (&notification.target, &notification.group_key);
+        if let Some(given) = self.answers.given(target, topic) {
+            return Ok(Some(given));
+        }
+        Ok(self.store.thread_given(target, topic).await?)
     }
 
     /// Puts on record what was answered and is not on record yet.
@@ -104,26 +136,32 @@ impl Engine {
 }
 
 /// What an answer means for a notification.
-fn attempt(notification: &Notification, answer: Result<String, NotifyError>, now: Timestamp) -> Attempt {
+pub(super) fn attempt(
+    notification: &Notification,
+    answer: Result<Told, NotifyError>,
+    give_up_after_s: f64,
+    now: Timestamp,
+) -> Attempt {
     let attempts = notification.attempts + 1;
-    let attempt = |state, next_at, answer| Attempt {
+    let attempt = |state, next_at, answer, given: Option<serde_json::Value>| Attempt {
         notification: notification.id.clone(),
         state,
         attempts,
         at: now,
         next_at,
         answer,
+        given: given.map(|given| given.to_string()),
     };
     match answer {
-        Ok(answer) => attempt(NotificationState::Delivered, None, answer),
-        Err(NotifyError { reason, may_retry, after_s }) => {
-            let too_old = seconds_between(notification.created_at, now) > GIVE_UP_AFTER_S;
+        Ok(Told { answer, thread }) => attempt(NotificationState::Delivered, None, answer, thread),
+        Err(NotifyError { reason, may_retry, after_s, thread }) => {
+            let too_old = seconds_between(notification.created_at, now) > give_up_after_s;
             if may_retry && !too_old {
                 let wait_s = retry_after_s(attempts, after_s, jitter(&notification.id));
-                attempt(NotificationState::Pending, Some(after(now, wait_s)), reason)
+                attempt(NotificationState::Pending, Some(after(now, wait_s)), reason, thread)
             } else {
                 tracing::error!(notification.id, notification.target, "nobody was told: {reason}");
-                attempt(NotificationState::Failed, None, reason)
+                attempt(NotificationState::Failed, None, reason, thread)
             }
         }
     }

@@ -71,6 +71,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
         inhibit_rules: Vec::new(),
         routing: Arc::default(),
         receivers: Vec::new(),
+        give_up_after_s: 3600.0,
         told_incidents: Default::default(),
         retention: Default::default(),
         knowledge: Default::default(),

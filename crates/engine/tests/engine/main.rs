@@ -30,5 +30,6 @@ mod rules;
 mod second;
 mod secrets;
 mod tell;
+mod turns;
 mod vendors;
 mod world;

@@ -37,7 +37,7 @@ pub fn routed_again_after(config: &mut EngineConfig, cooldown_s: f64, repeat_int
     let routing =
         RoutingConfig { route: Some(route), time_intervals: vec![always], receivers: vec!["ops".into()] };
     config.routing = Arc::new(RoutingTree::new(&routing).expect("a tree"));
-    let webhook = Integration { target: "ops/webhook/0".into(), send_resolved: true, max_alerts: 0 };
+    let webhook = Integration::of_alerts("ops/webhook/0");
     config.receivers = vec![Receiver { name: "ops".into(), integrations: vec![webhook] }];
 }
 

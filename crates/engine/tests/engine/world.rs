@@ -70,6 +70,8 @@ struct State {
     told: Vec<(String, String, serde_json::Value)>,
     /// Whether receivers take nothing.
     deaf: bool,
+    /// Who really tells receivers, if anybody does.
+    voice: Option<std::sync::Arc<midwatch_connectors::World>>,
     /// What a service writes into its log all the time.
     said: Option<(String, &'static str, &'static str)>,
     /// What telemetry still has of the time before midwatch watched.
@@ -194,6 +196,11 @@ impl World {
     /// Lets a service write a line whenever its log is read.
     pub fn say(&self, service: &str, severity: &'static str, message: &'static str) {
         self.state().said = Some((service.to_owned(), severity, message));
+    }
+
+    /// Receivers are told for real from now on.
+    pub fn speak_through(&self, voice: midwatch_connectors::World) {
+        self.state().voice = Some(std::sync::Arc::new(voice));
     }
 
     pub fn set_deaf(&self, deaf: bool) {

@@ -124,7 +124,7 @@ fn receiver(from: yaml::Receiver, wrong: &mut Wrong) -> ReceiverConfig {
             ..default
         })
     });
-    ReceiverConfig { webhooks: webhooks.collect(), name }
+    ReceiverConfig { webhooks: webhooks.collect(), name, ..ReceiverConfig::default() }
 }
 
 fn rule((number, from): (usize, yaml::InhibitRule), wrong: &mut Wrong) -> InhibitRuleConfig {

@@ -27,6 +27,7 @@ mod kubernetes;
 mod model;
 mod modes;
 mod night;
+mod notify;
 mod post;
 mod prometheus;
 mod scene;

@@ -18,10 +18,7 @@ const ERRORS: f32 = 0.05;
 /// begun shows nothing: nobody could foresee by it.
 const AT_WORK: f64 = 0.3;
 
-/// Share of windows that hold what polls of the usual metrics bring, and no more.
-const POLLED: f64 = 0.6;
-
-/// What those polls do not bring.
+/// What polls of the usual metrics do not bring.
 pub const NOT_POLLED: [Quantity; 2] = [Quantity::LatencyP50, Quantity::Replicas];
 
 /// What every service promises, and when it did not keep it.
@@ -224,30 +221,8 @@ pub fn cut(
         false => objectives.breach_after(service, end, horizon).map(|ticks| ticks as u32),
     };
     let outcome = Outcome { story, breach_in: (0..services).map(ahead).collect(), in_breach };
-    if random.chance(POLLED) {
-        poll(&mut window);
-    }
     forget(&mut window, random);
     (window, outcome)
-}
-
-/// Leaves what polls of the usual metrics bring: neither median latencies nor replicas, and of an edge only what the callee shows.
-fn poll(window: &mut Window) {
-    for quantity in NOT_POLLED.map(|quantity| quantity as usize) {
-        window.readings.iter_mut().for_each(|reading| reading[quantity] = f32::NAN);
-        window.normals.iter_mut().for_each(|normal| {
-            normal.mean[quantity] = f32::NAN;
-            normal.std[quantity] = f32::NAN;
-        });
-    }
-    let edges: Vec<(u32, u32)> = window.links.iter().map(|link| (link.from, link.to)).collect();
-    for link in &mut window.links {
-        let last = window.readings[(link.to as usize + 1) * WINDOW_TICKS - 1];
-        let callers = edges.iter().filter(|(_, to)| *to == link.to).count() as f32;
-        link.rate = last[Quantity::RequestRate as usize] / callers;
-        link.errors = last[Quantity::ErrorRate as usize];
-        link.latency_ms = last[Quantity::LatencyP99 as usize];
-    }
 }
 
 /// Takes out what a real monitoring system would not have: quantities that nobody exports, polls that failed, a service that went silent.

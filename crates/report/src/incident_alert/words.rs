@@ -24,7 +24,7 @@ pub(super) fn annotations(incident: &Incident, needs: Option<Needs>) -> Labels {
     texts.into_iter().filter_map(text).collect()
 }
 
-fn verdict(incident: &Incident) -> String {
+pub(crate) fn verdict(incident: &Incident) -> String {
     let first = || format!("No verdict yet. {}", incident.signals[0].summary);
     incident.verdict.as_ref().map_or_else(first, Verdict::sentence)
 }
@@ -34,7 +34,7 @@ fn unstopped(text: &str) -> &str {
     text.trim_end_matches('.')
 }
 
-pub(super) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
+pub(crate) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
     let verdict = verdict(incident);
     let verdict = unstopped(&verdict);
     match incident.state {
@@ -87,7 +87,7 @@ fn symptoms(incident: &Incident) -> String {
 }
 
 /// What was done last, or would be done next.
-fn action(incident: &Incident) -> Option<String> {
+pub(crate) fn action(incident: &Incident) -> Option<String> {
     if let (None, Some(effect)) = (&incident.waiting, incident.effects.last()) {
         let what = effect.intent.action.sentence();
         let what = if effect.intent.undoes.is_some() { format!("taken back: {what}") } else { what };
@@ -102,12 +102,12 @@ fn action(incident: &Incident) -> Option<String> {
     Some(format!("{said}: {}", next_action(incident)?))
 }
 
-fn next_action(incident: &Incident) -> Option<String> {
+pub(crate) fn next_action(incident: &Incident) -> Option<String> {
     let (plan, _) = incident.plan.as_ref()?;
     Some(plan.steps.get(incident.step)?.action.sentence())
 }
 
-fn undo(incident: &Incident) -> Option<String> {
+pub(crate) fn undo(incident: &Incident) -> Option<String> {
     let undo = match (&incident.waiting, incident.last_effect()) {
         (None, Some(effect)) => effect.intent.undo.clone(),
         _ => incident.plan.as_ref().and_then(|(plan, _)| plan.steps.get(incident.step)?.undo.clone()),
@@ -116,7 +116,7 @@ fn undo(incident: &Incident) -> Option<String> {
 }
 
 /// What whoever is needed can do.
-fn answer(incident: &Incident, needs: Option<Needs>) -> Option<String> {
+pub(crate) fn answer(incident: &Incident, needs: Option<Needs>) -> Option<String> {
     let id = &incident.id;
     Some(match needs? {
         Needs::Approval => {

@@ -289,6 +289,7 @@ fn signal(
         entity: None,
         alert_name: None,
         severity: None,
+        ahead: None,
         id,
     }
 }

@@ -112,6 +112,7 @@ pub fn signal_of(alert: &Alert, id: SignalId, now: Timestamp) -> Signal {
         evidence: None,
         entity: entity_of(alert),
         severity: Some(alert.severity),
+        ahead: None,
         alert_name: Some(redact(value_of(&alert.labels, "alertname")).into_owned())
             .filter(|name| !name.is_empty()),
     }

@@ -75,6 +75,7 @@ fn delivered(id: &str) -> Attempt {
         at: day(1.0),
         next_at: None,
         answer: "200".into(),
+        given: None,
     }
 }
 

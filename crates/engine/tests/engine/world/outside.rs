@@ -4,7 +4,8 @@ use super::{Answer, World};
 use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_connectors::{
-    ConnectorError, Described, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, SourceFailure,
+    ConnectorError, Described, LogDigest, LoggedLine, NotifyError, Outside, Poll, Probe, SourceFailure, Tell,
+    Told,
 };
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
@@ -179,20 +180,19 @@ impl Outside for World {
         })
     }
 
-    fn notify<'a>(
-        &'a self,
-        target: &'a str,
-        id: &'a str,
-        body: &'a [u8],
-        _: Timestamp,
-    ) -> BoxFuture<'a, Result<String, NotifyError>> {
+    fn notify<'a>(&'a self, tell: Tell<'a>) -> BoxFuture<'a, Result<Told, NotifyError>> {
         let mut state = self.state();
-        let message = serde_json::from_slice(body).expect("JSON");
-        state.told.push((target.to_owned(), id.to_owned(), message));
+        if let Some(voice) = state.voice.clone() {
+            return Box::pin(async move { voice.notify(tell).await });
+        }
+        let message = serde_json::from_slice(tell.body).expect("JSON");
+        state.told.push((tell.target.to_owned(), tell.id.to_owned(), message));
         let answer = if state.deaf {
-            Err(NotifyError { reason: "503".into(), may_retry: true, after_s: None })
+            Err(NotifyError { reason: "503".into(), may_retry: true, after_s: None, thread: None })
         } else {
-            Ok("200".to_owned())
+            let thread = tell.thread.is_none().then(|| serde_json::json!({ "ts": tell.id }));
+            let thread = thread.filter(|_| !tell.target.contains("/webhook/"));
+            Ok(Told { answer: format!("200 {}", tell.thread.unwrap_or_default()).trim().to_owned(), thread })
         };
         let slow = state.slow;
         drop(state);

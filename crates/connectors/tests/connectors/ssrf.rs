@@ -1,0 +1,157 @@
+//! Addresses that must not be reached, on every way to tell a receiver: none is connected to.
+
+use crate::notifiers::{tell, verdict};
+use midwatch_connectors::{ConnectorsConfig, World};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Metadata and its like, as four numbers.
+const REFUSED: [[u32; 4]; 7] = [
+    [169, 254, 169, 254],
+    [169, 254, 170, 2],
+    [169, 254, 0, 1],
+    [100, 100, 100, 200],
+    [192, 0, 0, 192],
+    [168, 63, 129, 16],
+    [0, 0, 0, 0],
+];
+
+/// Every way to write an IPv4 address down.
+fn spellings([a, b, c, d]: [u32; 4]) -> Vec<String> {
+    let number = (a << 24) | (b << 16) | (c << 8) | d;
+    let (high, low) = (number >> 16, number & 0xffff);
+    vec![
+        format!("{a}.{b}.{c}.{d}"),
+        format!("{a}.{b}.{c}.{d}."),
+        format!("{number}"),
+        format!("0x{number:x}"),
+        format!("0X{number:X}"),
+        format!("0{number:o}"),
+        format!("0x{a:x}.0x{b:x}.0x{c:x}.0x{d:x}"),
+        format!("0{a:o}.0{b:o}.0{c:o}.0{d:o}"),
+        format!("{a}.{b}.{low}"),
+        format!("{a}.{}", number & 0x00ff_ffff),
+        format!("{a}.0x{b:x}.0{c:o}.{d}"),
+        format!("{a}%2e{b}%2e{c}%2e{d}"),
+        format!("{a}。{b}。{c}。{d}"),
+        format!("[::ffff:{a}.{b}.{c}.{d}]"),
+        format!("[::ffff:{high:x}:{low:x}]"),
+        format!("[::ffff:0:{high:x}:{low:x}]"),
+        format!("[0:0:0:0:0:ffff:{high:x}:{low:x}]"),
+        format!("[64:ff9b::{high:x}:{low:x}]"),
+        format!("[2002:{high:x}:{low:x}::1]"),
+        format!("[2001:0:1:2:3:4:{:x}:{:x}]", !high & 0xffff, !low & 0xffff),
+    ]
+}
+
+fn urls() -> Vec<String> {
+    let spelled = REFUSED.iter().flat_map(|address| spellings(*address));
+    let others = [
+        "[fd00:ec2::254]",
+        "[fd20:ce::254]",
+        "[fe80::1]",
+        "[fe80::a9fe:a9fe]",
+        "[febf::1]",
+        "[fec0::1]",
+        "[ff02::1]",
+        "[::]",
+        "255.255.255.255",
+        "224.0.0.1",
+        "240.0.0.1",
+        "0",
+        "metadata.google.internal",
+        "metadata.google.internal.",
+        "METADATA.GOOGLE.INTERNAL",
+        "metadata",
+        "instance-data.ec2.internal",
+        "metadata.goog",
+        "user:pass@169.254.169.254",
+        "example.org@169.254.169.254",
+        "１６９.254.169.254",
+        "169.254.169.254:80",
+    ];
+    let hosts = spelled.chain(others.into_iter().map(str::to_owned));
+    hosts.map(|host| format!("http://{host}/latest/meta-data/iam")).collect()
+}
+
+/// Every way to tell a receiver, with the URL in each place where one can be configured.
+fn receiver(url: &str, dir: &Path) -> Value {
+    std::fs::write(dir.join("key"), "k3yk3yk3yk3yk3yk3yk3yk3yk3yk3yk3").expect("written");
+    std::fs::write(dir.join("url"), url).expect("written");
+    let (key, webhook) = (json!({ "file": dir.join("key") }), json!({ "file": dir.join("url") }));
+    json!({
+        "name": "ops",
+        "webhook": [{ "url": url, "timeout_s": 1.0 }],
+        "slack": [{ "token": key, "channel": "C01", "url": url, "timeout_s": 1.0 }, { "webhook": webhook, "timeout_s": 1.0 }],
+        "pagerduty": [{ "routing_key": key, "url": url, "timeout_s": 1.0 }],
+        "teams": [{ "webhook": webhook, "timeout_s": 1.0 }],
+        "notion": [{ "token": key, "database": "0123456789abcdef0123456789abcdef", "url": url, "timeout_s": 1.0 }],
+        "github": [{ "token": key, "repository": "a/b", "url": url, "timeout_s": 1.0 }],
+        "discord": [{ "webhook": webhook, "timeout_s": 1.0 }],
+        "opsgenie": [{ "api_key": key, "url": url, "timeout_s": 1.0 }],
+    })
+}
+
+/// How many of the ways to tell a receiver refuse the URL before anything is sent; all of them have to.
+async fn refused(url: &str, private_addresses: bool) -> usize {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = json!({ "receiver": [receiver(url, dir.path())], "notifications": { "private_addresses": private_addresses } });
+    let config: ConnectorsConfig = serde_json::from_value(config).expect("a configuration");
+    let targets: Vec<String> = config.receivers[0].ways().into_iter().map(|way| way.target).collect();
+    // An address that is none at all is refused with the configuration.
+    let Ok(world) = World::new(&config, &[]) else { return targets.len() };
+    for target in &targets {
+        let error = tell(&world, target, &verdict(), None).await.expect_err("nothing may be sent");
+        assert!(error.reason.contains("refused"), "{target} {url}: {}", error.reason);
+    }
+    targets.len()
+}
+
+#[tokio::test]
+async fn no_way_to_tell_a_receiver_reaches_what_only_this_machine_may_ask() {
+    let urls = urls();
+    assert!(urls.len() >= 100, "{} are too few", urls.len());
+    let mut all = 0;
+    for url in &urls {
+        all += refused(url, true).await;
+    }
+    assert_eq!(all, urls.len() * 9);
+}
+
+#[tokio::test]
+async fn private_addresses_are_refused_where_that_is_configured() {
+    for host in [
+        "127.0.0.1",
+        "2130706433",
+        "127.1",
+        "0x7f.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "localhost",
+        "LOCALHOST.",
+        "x.localhost",
+        "10.0.0.1",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.168.1.1",
+        "100.64.0.1",
+        "[fd12:3456::1]",
+        "[fc00::1]",
+    ] {
+        assert_eq!(refused(&format!("http://{host}:9/"), false).await, 9, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_is_no_metadata_either() {
+    for host in
+        ["169.254.169.254", "2852039166", "::ffff:169.254.169.254", "metadata.google.internal", "0.0.0.0"]
+    {
+        let email = json!({ "host": host, "security": "none", "from": "a@b.example", "on_call": ["c@d.example"], "timeout_s": 2.0 });
+        let config = json!({ "receiver": [{ "name": "ops", "email": [email] }] });
+        let config: ConnectorsConfig = serde_json::from_value(config).expect("a configuration");
+        let world = World::new(&config, &[]).expect("a world");
+        let error = tell(&world, "ops/email/0", &verdict(), None).await.expect_err("nothing may be sent");
+        assert!(error.reason.contains("refused"), "{host}: {}", error.reason);
+    }
+}
