@@ -16,7 +16,7 @@ pub fn of_alerts(message: &Message, now: Timestamp) -> Bulletin {
     let is_over = firing.is_empty();
     let shown: Vec<&MessageAlert> = if is_over { message.alerts.iter().collect() } else { firing };
     let severity = |alert: &&MessageAlert| Severity::from_word(value_of(&alert.labels, "severity"));
-    let severity = shown.iter().filter_map(|alert| severity(alert)).max().unwrap_or_default();
+    let severity = shown.iter().filter_map(severity).max().unwrap_or_default();
     let first = shown.first();
     let service = first.map_or("", |alert| value_of(&alert.labels, "service")).to_owned();
     let counted = if shown.len() == 1 { "1 alert".to_owned() } else { format!("{} alerts", shown.len()) };
