@@ -48,6 +48,7 @@ mod tests {
             (8, "a25c36d8"),
             (9, "b757f983"),
             (10, "bdec00dc"),
+            (11, "e0127913"),
         ];
         let expected: Vec<(i64, String)> =
             expected.map(|(version, digest): (i64, &str)| (version, digest.to_owned())).to_vec();

@@ -19,7 +19,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 59] = [
+const ROUTES: [(&str, &str, Option<Scope>); 62] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -61,6 +61,9 @@ const ROUTES: [(&str, &str, Option<Scope>); 59] = [
     ("GET", "/api/v1/maintenance", Some(Scope::Read)),
     ("POST", "/api/v1/maintenance", Some(Scope::Act)),
     ("DELETE", "/api/v1/maintenance/{id}", Some(Scope::Act)),
+    ("GET", "/api/v1/notifications/status", Some(Scope::Read)),
+    ("GET", "/api/v1/notifications/preview/{incident}", Some(Scope::Read)),
+    ("POST", "/api/v1/notifications/test", Some(Scope::Act)),
     ("GET", "/api/v1/knowledge", Some(Scope::Read)),
     ("POST", "/api/v1/knowledge", Some(Scope::Act)),
     ("GET", "/api/v1/knowledge/search", Some(Scope::Read)),

@@ -33,7 +33,7 @@ async fn a_test_says_for_each_target_whether_it_was_told_and_is_part_of_the_stat
         answer["error"].as_str().is_some_and(|error| error.contains("receivers are ops, shop")),
         "{answer}"
     );
-    assert_eq!(test(&door, &json!({ "reciever": "ops" })).await.0, 400);
+    assert_eq!(test(&door, &json!({ "reciever": "ops" })).await.0, 422);
     let status = door
         .send(Method::GET, "/api/v1/notifications/status?limit=2", &[("x-api-key", KEY)], b"")
         .await

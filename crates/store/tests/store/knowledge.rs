@@ -31,7 +31,7 @@ async fn documents_are_replaced_by_their_id_and_are_there_after_a_restart() {
     drop(store);
     let store = open(&path).await;
     assert_eq!(store.documents().await.expect("documents"), [document("a", "new")]);
-    assert_eq!(midwatch_store::size(&path).await.expect("sizes").tables.len(), 15);
+    assert_eq!(midwatch_store::size(&path).await.expect("sizes").tables.len(), 17);
 }
 
 #[tokio::test]
