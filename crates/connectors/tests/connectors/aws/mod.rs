@@ -246,8 +246,7 @@ async fn against_moto_and_ministack_alarms_and_logs_are_read() {
         }
 
         let group = "/aws/lambda/pay";
-        aws.logs("CreateLogGroup", json!({ "logGroupName": group })).await;
-        aws.logs("CreateLogStream", json!({ "logGroupName": group, "logStreamName": "s" })).await;
+        aws.complaints(0, 0).await;
         let now = Timestamp::now();
         let event = |ago_s: f64, text: &str| json!({ "timestamp": after(now, -ago_s).as_millisecond(), "message": text });
         let events = [
