@@ -28,7 +28,8 @@ pub struct SlackConfig {
     pub webhook: SecretConfig,
     /// Channels of services that are told elsewhere.
     pub services: BTreeMap<String, String>,
-    /// Whether what waits for approval has buttons. They need Slack to reach this server (docs/notifications.md).
+    /// Whether what waits for approval has buttons. This server does not take their presses itself: they need somebody who turns
+    /// them into `POST /api/v1/approvals` (docs/notifications.md).
     pub buttons: bool,
     /// Moments of an incident that it hears of; all if empty.
     pub tell: Vec<Moment>,
@@ -45,7 +46,7 @@ impl Default for SlackConfig {
             channel: String::new(),
             webhook: SecretConfig::default(),
             services: BTreeMap::new(),
-            buttons: true,
+            buttons: false,
             tell: Vec::new(),
             url: "https://slack.com/api".to_owned(),
             timeout_s: 10.0,

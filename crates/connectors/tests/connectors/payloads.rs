@@ -12,7 +12,7 @@ pub fn everybody() -> ReceiverConfig {
     let secret = json!({ "env": "UNUSED" });
     let config = json!({
         "name": "ops",
-        "slack": [{ "token": secret, "channel": "C0123456789" }, { "webhook": secret }],
+        "slack": [{ "token": secret, "channel": "C0123456789", "buttons": true }, { "webhook": secret }],
         "email": [{
             "host": "mail.example.org", "from": "midwatch <midwatch@example.org>", "on_call": ["oncall@example.org"],
             "team": ["team@example.org"], "management": ["boss@example.org"],

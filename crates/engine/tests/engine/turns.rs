@@ -219,8 +219,7 @@ async fn slack_shows_one_message_per_incident_and_a_thread_also_after_a_restart(
     let rig = rig(Mode::Propose, vec![integration("slack", Telling::Thread)]).await;
     let token = rig.dir.path().join("token");
     std::fs::write(&token, "xoxb-not-a-real-token").expect("written");
-    let receiver =
-        json!({ "name": "ops", "slack": [{ "token": { "file": token }, "channel": "C0123", "url": url }] });
+    let receiver = json!({ "name": "ops", "slack": [{ "token": { "file": token }, "channel": "C0123", "url": url, "buttons": true }] });
     let config: ConnectorsConfig =
         serde_json::from_value(json!({ "receiver": [receiver] })).expect("a configuration");
     rig.world.speak_through(World::new(&config, &[]).expect("a world"));

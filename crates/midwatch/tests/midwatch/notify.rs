@@ -7,6 +7,7 @@ const CONFIG: &str = r#"
 [[receiver]]
 name = "ops"
 [[receiver.slack]]
+buttons = true
 token = { env = "NOBODY_HAS_SET_THIS" }
 channel = "C0123456789"
 [[receiver.email]]
