@@ -43,7 +43,10 @@ pub(super) fn head(page: &Page<'_>, buttons: bool) -> Value {
 /// What is new, for the thread.
 pub(super) fn reply(page: &Page<'_>) -> Value {
     let bulletin = page.bulletin;
-    let news = short_line(&bulletin.news, SECTION_MAX / 2);
+    // Slack takes no message without a text.
+    let news = if bulletin.news.trim().is_empty() { &bulletin.state } else { &bulletin.news };
+    let news = if news.trim().is_empty() { "News" } else { news };
+    let news = short_line(news, SECTION_MAX / 2);
     let mut message = json!({ "text": mrkdwn(&news) });
     if page.is_plain() {
         return message;
