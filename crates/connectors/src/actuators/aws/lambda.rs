@@ -128,9 +128,10 @@ impl Lambda<'_> {
     /// The version to point at, or why nothing may be done.
     fn choose(&self, seen: &Seen, intent: &Intent, to: Option<&str>) -> Result<String, String> {
         let title = self.title();
-        if intent.before.revision.as_deref() != Some(&seen.revision) {
+        if !seen.is_as(&intent.before) {
             return Err(format!(
-                "{title} has changed since it was looked at: its RevisionId is another one, and it points to version {}",
+                "{title} has changed since it was looked at: its RevisionId was {}, and it points to version {} now",
+                intent.before.revision.as_deref().unwrap_or("unknown"),
                 seen.version
             ));
         }
@@ -156,7 +157,7 @@ impl Lambda<'_> {
     /// What became of an intent, by where the alias points.
     pub async fn reconcile(&self, intent: &Intent) -> Result<EffectOutcome, ConnectorError> {
         let seen = self.look().await.map_err(|refusal| refusal.into_error(&self.title()))?;
-        if intent.before.revision.as_deref() == Some(&seen.revision) {
+        if seen.is_as(&intent.before) {
             return Ok(not_applied(format!("{} is as it was (same RevisionId)", self.title())));
         }
         let wanted = match &intent.action {
@@ -202,6 +203,12 @@ impl Lambda<'_> {
 }
 
 impl Seen {
+    /// Whether nobody has changed the alias since. A server that does not move the RevisionId with every change is not
+    /// believed on it alone.
+    fn is_as(&self, before: &TargetState) -> bool {
+        before.revision.as_deref() == Some(&self.revision) && before.version == self.version
+    }
+
     /// The newest version that is older than the one that serves.
     fn previous(&self) -> Option<u64> {
         let serving: u64 = self.version.parse().ok()?;

@@ -275,7 +275,7 @@ const VERSIONS: &str = "/2015-03-31/functions/pay/versions";
 
 #[tokio::test]
 async fn whatever_lambda_answers_the_outcome_says_what_is_proven() {
-    let before = TargetState { revision: Some("r".into()), ..TargetState::default() };
+    let before = TargetState { revision: Some("r".into()), version: "2".into(), ..TargetState::default() };
     let alias = json!({ "FunctionVersion": "2", "RevisionId": "r" }).to_string();
     let error = |status: u16, kind: &str| {
         Reply::Text(status, json!({ "__type": kind, "message": "no, secret=hunter2hunter2" }).to_string())
