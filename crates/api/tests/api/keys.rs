@@ -29,6 +29,7 @@ const ROUTES: [(&str, &str, Option<Scope>); 62] = [
     ("PATCH", "/api/v1/config", Some(Scope::Admin)),
     ("GET", "/api/v1/forecasts", Some(Scope::Read)),
     ("GET", "/api/v1/forecasts/ledger", Some(Scope::Read)),
+    ("GET", "/api/v1/capacity", Some(Scope::Read)),
     ("POST", "/api/v1/predict", Some(Scope::Read)),
     ("GET", "/api/v1/alerts", Some(Scope::Read)),
     ("GET", "/api/v1/alerts/{id}", Some(Scope::Read)),
