@@ -79,6 +79,18 @@ async fn the_ledger_comes_as_json_and_as_csv() {
 }
 
 #[tokio::test]
+async fn capacity_is_asked_for_all_or_for_one_that_is_watched() {
+    let door = Door::plain().await;
+    let answer = ask(&door, Method::GET, "/api/v1/capacity", &Value::Null).await;
+    assert_eq!((answer.status, &answer.json()["left_out"]), (StatusCode::OK, &json!(0)), "{answer:?}");
+    assert!(answer.json()["fills"].is_array() && answer.json()["trends"].is_array(), "{answer:?}");
+    let answer = ask(&door, Method::GET, "/api/v1/capacity?service=nobody", &Value::Null).await;
+    assert_eq!(answer.status, StatusCode::NOT_FOUND, "{answer:?}");
+    let answer = ask(&door, Method::GET, "/api/v1/capacity?team=x", &Value::Null).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+}
+
+#[tokio::test]
 async fn what_may_be_changed_at_run_time_is_checked_and_on_record() {
     let door = Door::plain().await;
     for (body, said) in [
