@@ -163,7 +163,7 @@ fn fill(series: &Series) -> Option<Fill> {
     let values = even(&series.samples, first, step_s, history_s);
     let horizon = (values.len() as f64 * AHEAD).ceil() as usize;
     let outlook = exhaustion(&Filling { values: &values, step_s, limit: 1.0, horizon });
-    let sentence = sentence(series, now, history_s, &outlook);
+    let sentence = sentence(series, now, (history_s, step_s), &outlook);
     Some(Fill { service: series.service.clone(), metric: series.metric, now, history_s, outlook, sentence })
 }
 
@@ -189,14 +189,16 @@ fn soonest(fill: &Fill) -> f64 {
     }
 }
 
-fn sentence(series: &Series, now: f64, history_s: f64, outlook: &Exhaustion) -> String {
+fn sentence(series: &Series, now: f64, (history_s, step_s): (f64, f64), outlook: &Exhaustion) -> String {
     let what = format!("{} {} {}", series.service, series.metric.title(), series.metric.show(now));
     let when = match outlook {
         Exhaustion::Already => "it is full".to_owned(),
         Exhaustion::After(after) => {
             let latest = after.latest_s.map_or_else(|| "never".to_owned(), span);
             let between = format!("between {} and {latest}", span(after.earliest_s));
-            let wave = if after.season.is_some() { ", its daily or weekly wave taken out" } else { "" };
+            let wave = after.season.map_or_else(String::new, |steps| {
+                format!(", a wave of {} taken out", span(steps as f64 * step_s))
+            });
             match after.seconds {
                 Some(seconds) => format!("full in about {} ({between}, 90 %{wave})", span(seconds)),
                 None => format!(
@@ -239,8 +241,8 @@ mod tests {
     #[test]
     fn the_sentence_says_when_and_how_sure_or_that_nobody_knows() {
         let noise = |at: usize| ((at * 7919) % 13) as f64 * 0.0005;
-        check(|at| Some(0.4 + at as f64 * 0.002 + noise(at)), 200, 15.0, "db memory 80.1 %; full in about");
-        check(|at| Some(0.4 + noise(at)), 200, 15.0, "db memory 40.2 %; not full within 50 min");
+        check(|at| Some(0.4 + at as f64 * 0.002 + noise(at)), 200, 15.0, "db memory 80.2 %; full in about");
+        check(|at| Some(0.4 + noise(at)), 200, 15.0, "db memory 40.4 %; not full within 50 min");
         check(
             |at| Some(0.4 + at as f64 * 0.01),
             9,
