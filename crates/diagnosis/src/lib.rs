@@ -8,6 +8,7 @@ pub mod agent;
 mod blast;
 pub mod bundle;
 mod evidence;
+mod hindsight;
 mod inherit;
 mod input;
 pub mod investigate;
@@ -15,6 +16,7 @@ mod rank;
 mod second;
 mod suspect;
 
+pub use hindsight::hindsight;
 pub use input::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
 
 pub use second::second_look;

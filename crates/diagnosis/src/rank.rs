@@ -35,8 +35,9 @@ const CALLEE_STIRS: f64 = 0.20;
 /// Deviation from which a callee counts as stirring, standard deviations.
 const STIRS_SIGMA: f64 = 2.5;
 
-/// Factor by which requests must have grown to be what takes the CPU.
-const SURGE: f64 = 2.5;
+/// Share of the growth of CPU use that requests must have grown by to be what takes it: what is served trails what is
+/// asked while requests queue.
+const SURGE_SHARE: f64 = 0.5;
 
 /// Nearness from which a deployment is the cause of errors and slowness: half the window. A build that fails does so
 /// soon after it gets traffic; an older one is only mentioned.
@@ -202,13 +203,17 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>, turns_awa
     (Cause::ErrorRateSpike, metric.map_or_else(String::new, say))
 }
 
-/// A service that has no CPU left serves no more than it can: what it serves may be far from what it is asked, and still
-/// be a multiple of what is normal.
+/// By the utilisation law (U = X · S) the CPU grows with what is served as long as a request costs what it always does: if
+/// both grew, the requests are what takes the CPU.
 fn surge(input: &DiagnosisInput<'_>, service: &ServiceName) -> Option<String> {
-    let of = |s: &&crate::SeriesView| s.service == *service && s.metric == Metric::RequestRate && !s.stale;
-    let series = input.series.iter().find(of)?;
-    let normal = series.baseline?.mean;
-    (series.sigma >= STIRS_SIGMA && normal > 0.0 && series.value >= SURGE * normal).then(|| {
+    let growth = |metric: Metric| {
+        let series = input.series.iter().find(|s| s.service == *service && s.metric == metric && !s.stale)?;
+        let normal = series.baseline?.mean;
+        (normal > 0.0).then(|| (series, normal, series.value / normal - 1.0))
+    };
+    let (series, normal, more) = growth(Metric::RequestRate)?;
+    let (.., more_cpu) = growth(Metric::Cpu)?;
+    (series.sigma >= STIRS_SIGMA && more >= SURGE_SHARE * more_cpu).then(|| {
         format!("it serves {}, normal is {}", series.metric.show(series.value), series.metric.show(normal))
     })
 }

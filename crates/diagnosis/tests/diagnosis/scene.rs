@@ -128,6 +128,7 @@ fn normal(metric: Metric) -> FrozenBaseline {
         Metric::Up => (1.0, 0.75),
         Metric::RequestRate => (30.0, 90.0),
         Metric::QueueLag => (10.0, 500.0),
+        Metric::Cpu => (0.42, 0.8),
         _ => (0.01, 0.05),
     };
     FrozenBaseline { mean, std: 0.1, samples: 50, bound, frozen_at: at(0.0) }

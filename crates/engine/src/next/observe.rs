@@ -3,6 +3,7 @@
 use super::{Step, is_calm};
 use crate::EngineConfig;
 use crate::gather::Facts;
+use midwatch_diagnosis::hindsight;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Reading, VerificationOutcome};
 use midwatch_model::{Metric, Signal, Timestamp, after, seconds_between};
@@ -11,6 +12,9 @@ use std::collections::BTreeSet;
 
 /// Takes a reading if new samples may be in, and judges the action.
 pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
+    if let Some(verdict) = incident.verdict.as_ref().and_then(|known| hindsight(known, &incident.signals)) {
+        return super::decide::diagnosed(verdict, facts, incident);
+    }
     // Time in which nobody watched says nothing about the remedy.
     let Some(ended_at) = incident.last_effect().and_then(|e| e.ended_at) else { return Step::Wait };
     let started_at = ended_at.max(facts.watching_since);
@@ -29,6 +33,9 @@ pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) 
 
 /// The original signals must stay normal. Missing samples prolong the soak; they never end it well.
 pub(super) fn soak(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
+    if let Some(verdict) = incident.verdict.as_ref().and_then(|known| hindsight(known, &incident.signals)) {
+        return super::decide::diagnosed(verdict, facts, incident);
+    }
     let (Some(until), Some(since)) = (incident.soak_until, incident.recovered_at()) else {
         return Step::Wait;
     };

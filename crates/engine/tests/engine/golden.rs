@@ -1,7 +1,9 @@
 //! The way from detection to postmortem, entry by entry.
 
-use crate::harness::{Rig, outcomes, restart};
+use crate::harness::{FAULT_AT_S, Rig, outcomes, restart, scale};
 use midwatch_incident::State;
+use midwatch_model::journal::Entry;
+use midwatch_model::{Cause, after};
 use std::fmt::Write as _;
 
 #[tokio::test]
@@ -32,6 +34,27 @@ async fn a_slow_service_is_found_restarted_verified_and_written_up() {
         let _ = writeln!(story, "{}", row.what);
     }
     insta::assert_snapshot!(story.replace(&rig.dir.path().display().to_string(), "DIR"));
+}
+
+#[tokio::test]
+async fn what_a_service_was_asked_for_shows_once_it_has_the_cpu_to_serve_it() {
+    let rig = Rig::start().await;
+    rig.world.rush(after(rig.now(), FAULT_AT_S));
+    let incident = rig.until_state(State::Resolved).await;
+    assert_eq!(rig.world.applied(), [scale(4)]);
+    let causes: Vec<Cause> = rig
+        .lines(&incident.id)
+        .await
+        .iter()
+        .filter_map(|line| match &line.entry {
+            Entry::Diagnosed { verdict, .. } => verdict.root().map(|root| root.cause),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(causes, [Cause::CpuSaturation, Cause::TrafficSpike], "{}", rig.story().await);
+    let story = rig.story().await;
+    assert!(story.contains("which it had no CPU to serve before"), "{story}");
+    rig.assert_sound().await;
 }
 
 #[tokio::test]

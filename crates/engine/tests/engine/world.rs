@@ -64,6 +64,8 @@ struct State {
     pool_full: Option<(Timestamp, Timestamp, i64)>,
     /// The payment service comes nearer to its limits from then until then.
     strain: Option<(Timestamp, Timestamp, Felt)>,
+    /// Since when the payment service is asked for six times as much as usual.
+    rush: Option<Timestamp>,
     answers: VecDeque<Answer>,
     calls: Vec<ActionKey>,
     /// What receivers were told: target, id, message. Also when they did not take it.
@@ -146,6 +148,11 @@ impl World {
     /// Lets the payment service come nearer to its limits, second by second, without breaking anything; then it is as before.
     pub fn strain(&self, from: Timestamp, until: Timestamp, felt: Felt) {
         self.state().strain = Some((from, until, felt));
+    }
+
+    /// From then on the payment service is asked for six times as much, of which two replicas serve hardly more than usual.
+    pub fn rush(&self, from: Timestamp) {
+        self.state().rush = Some(from);
     }
 
     /// Fills the payment service's connection pool for a while.
@@ -303,6 +310,21 @@ impl State {
         }
     }
 
+    /// CPU 0–1 and requests per second that a rush adds to a service.
+    fn rushed(&self, service: &str, now: Timestamp) -> (f64, f64) {
+        let replicas = self.targets.get(&ServiceName::new(service)).map_or(0, |target| target.ready_replicas);
+        match self.rush {
+            Some(from) if from <= now && service == "payment" => {
+                if replicas > 2 {
+                    (0.3, 150.0)
+                } else {
+                    (0.78, 10.0)
+                }
+            }
+            _ => (0.0, 0.0),
+        }
+    }
+
     fn samples(&self, now: Timestamp) -> Vec<Sample> {
         let second = now.as_second();
         let mut samples = Vec::new();
@@ -314,13 +336,14 @@ impl State {
             });
             let full = held && *service == "payment";
             let strained = self.strained(service, now);
+            let (more_cpu, more_requests) = self.rushed(service, now);
             for (metric, value) in [
                 (Metric::DbPool, if full { 0.95 } else { 0.06 }),
                 (Metric::LatencyP99, rest_ms * (1.0 + 1.5 * strained) + unrest + self.delay_ms(service, now)),
                 // A pool that is held turns requests away.
                 (Metric::ErrorRate, if full { 0.3 } else { 0.001 }),
-                (Metric::RequestRate, 30.0 + unrest / 4.0),
-                (Metric::Cpu, 0.20 + unrest / 400.0 + 0.75 * strained),
+                (Metric::RequestRate, 30.0 + unrest / 4.0 + more_requests),
+                (Metric::Cpu, 0.20 + unrest / 400.0 + 0.75 * strained + more_cpu),
                 (Metric::Up, 1.0),
             ] {
                 samples.push(Sample { service: (*service).into(), metric, value, at: now });

@@ -85,7 +85,9 @@ impl Outside for World {
         to: Timestamp,
     ) -> BoxFuture<'a, Result<LogDigest, ConnectorError>> {
         Box::pin(async move {
-            let slow = self.state().delay_ms(service.as_str(), to) > 0.0;
+            let state = self.state();
+            let (rushed_cpu, _) = state.rushed(service.as_str(), to);
+            let slow = state.delay_ms(service.as_str(), to) > 0.0 || rushed_cpu > 0.5;
             let top = if slow { vec![("request took # ms".to_owned(), 7)] } else { Vec::new() };
             let warnings = if slow { 7 } else { 0 };
             let query = format!("{service}.ndjson");
