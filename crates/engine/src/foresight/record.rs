@@ -11,7 +11,7 @@ use midwatch_model::{
     Signal, SignalId, SignalKind, Tier, Timestamp, after, promql, seconds_between,
 };
 use midwatch_prediction::model::{Forecast, Moved};
-use midwatch_prediction::serving::{Held, Judged, Ledger, Remembered, Turn, judge};
+use midwatch_prediction::serving::{Judged, Ledger, Remembered, Turn, judge};
 use midwatch_prediction::window::{Quantity, Window};
 use midwatch_store::{Append, Commit, IntakeRow, Store};
 use serde::{Deserialize, Serialize};
@@ -156,20 +156,13 @@ impl Foresight {
             let foretold = Foretold {
                 model: self.serving.name(),
                 horizon_s: self.horizon_s,
-                permille: judged.iter().filter_map(permille).collect(),
+                permille: judged.iter().filter_map(Judged::gradable).collect(),
             };
             state.put_down(at, ForecastEvent::Foretold(foretold));
         }
         state.latest = Some(Latest { at, window: window.clone(), forecast, judged });
         raised
     }
-}
-
-/// A forecast that can be graded: of a service that promises something and keeps it so far.
-fn permille(judged: &Judged) -> Option<(ServiceName, u16)> {
-    let cannot = |held: &Held| matches!(held, Held::InBreach | Held::NoObjective);
-    let probability = judged.probability.filter(|_| !judged.held.iter().any(cannot))?;
-    Some((judged.service.clone(), (probability * 1000.0).round() as u16))
 }
 
 impl Engine {

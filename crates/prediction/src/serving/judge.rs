@@ -52,6 +52,16 @@ pub struct Judged {
     pub held: Vec<Held>,
 }
 
+impl Judged {
+    /// The service with its probability per mille, if that can be graded: the service promises something and keeps it so far.
+    #[must_use]
+    pub fn gradable(&self) -> Option<(ServiceName, u16)> {
+        let cannot = |held: &Held| matches!(held, Held::InBreach | Held::NoObjective);
+        let probability = self.probability.filter(|_| !self.held.iter().any(cannot))?;
+        Some((self.service.clone(), (probability * 1000.0).round() as u16))
+    }
+}
+
 /// Judges every service of a forecast. A window that somebody brings has no live watch, whose gates it need not pass.
 #[must_use]
 pub fn judge(

@@ -5,7 +5,7 @@ use anyhow::Result;
 use midwatch_model::{ForecastEvent, Foretold, ServiceName, Timestamp, after};
 use midwatch_prediction::model::Model;
 use midwatch_prediction::rehearsal::polled;
-use midwatch_prediction::serving::{Held, Judged, Live, ObjectiveConfig, Read, judge};
+use midwatch_prediction::serving::{Judged, Live, ObjectiveConfig, Read, judge};
 use midwatch_prediction::simulate::Production;
 use midwatch_prediction::window::TICK_S as TICK;
 use std::collections::BTreeMap;
@@ -56,12 +56,6 @@ fn breaches(events: &[ForecastEvent]) -> BTreeMap<ServiceName, String> {
 }
 
 fn foretold(judged: &[Judged], horizon_s: f64) -> Foretold {
-    let cannot = |held: &Held| matches!(held, Held::InBreach | Held::NoObjective);
-    let graded = judged.iter().filter(|judged| !judged.held.iter().any(cannot));
-    let permille = graded.filter_map(|judged| Some((judged.service.clone(), judged.probability?)));
-    Foretold {
-        model: "simulated".to_owned(),
-        horizon_s,
-        permille: permille.map(|(service, p)| (service, (p * 1000.0).round() as u16)).collect(),
-    }
+    let permille = judged.iter().filter_map(Judged::gradable).collect();
+    Foretold { model: "simulated".to_owned(), horizon_s, permille }
 }
