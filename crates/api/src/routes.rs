@@ -10,6 +10,7 @@ mod lineage;
 mod maintenance;
 mod notifications;
 mod services;
+pub(crate) mod slack;
 mod watch;
 mod workflow;
 
@@ -37,6 +38,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::postmortem))
         .routes(routes!(incidents::false_alarm))
         .routes(routes!(incidents::approvals, incidents::answer))
+        .routes(routes!(slack::press))
         .routes(routes!(incidents::actions, incidents::act))
         .routes(routes!(knowledge::list, knowledge::add))
         .routes(routes!(knowledge::search))

@@ -23,6 +23,7 @@
 //!
 //! Must never: touch a live system, read a clock, or let policy widen what a guard narrowed.
 
+mod approver;
 mod config;
 mod gate;
 mod guards;
@@ -31,6 +32,7 @@ mod plan;
 mod policy;
 mod resume;
 
+pub use approver::Approver;
 pub use config::{AutonomyRule, DecisionConfig};
 pub use gate::{Authorized, GateInput, decide};
 pub use history::{PastAction, ServiceHistory};

@@ -8,6 +8,7 @@ mod advice;
 pub mod agent;
 mod alerts;
 mod append;
+mod approvals;
 mod artifacts;
 mod capacity;
 mod clock;
@@ -43,6 +44,7 @@ mod watch;
 
 pub use advice::{Advisor, advise};
 pub use alerts::{ReceiveError, Received};
+pub use approvals::{Heard, Reply};
 pub use capacity::{Capacity, Fill, Trend};
 pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
 pub use commands::{ActRequest, ActResult};

@@ -94,7 +94,8 @@ impl<'a> Trial<'a> {
             affected_services: 1,
             warm_up_ticks_left: 0,
             history: &ServiceHistory::default(),
-            approval: None,
+            severity: midwatch_model::Severity::Info,
+            approvals: &[],
         })
     }
 

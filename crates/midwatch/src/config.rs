@@ -8,6 +8,7 @@ mod alerts;
 mod check;
 mod secrets;
 mod sections;
+mod slack;
 mod sources;
 mod text;
 
@@ -33,6 +34,7 @@ use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, RoutingSection, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
+use slack::SlackAppConfig;
 use sources::SourceConfig;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +76,8 @@ pub struct Config {
     pub llm: LlmConfig,
     pub alerts: AlertsConfig,
     pub lab: LabConfig,
+    /// Slack's app, whose buttons approve and deny.
+    pub slack: SlackAppConfig,
     /// Keys with names and scopes, for whoever calls.
     #[serde(rename = "api_key")]
     pub api_keys: Vec<ApiKeyConfig>,
@@ -126,6 +130,7 @@ impl Default for Config {
             llm: LlmConfig::default(),
             alerts: AlertsConfig::default(),
             lab: LabConfig::default(),
+            slack: SlackAppConfig::default(),
             api_keys: Vec::new(),
             sources: Vec::new(),
             routing: RoutingSection::default(),
@@ -215,9 +220,26 @@ impl Config {
             control_plane: self.control_plane.clone(),
             kubernetes: self.kubernetes.clone(),
             aws: self.aws.clone(),
-            receivers: self.receivers.clone(),
+            receivers: self.receivers_with_buttons(),
             notifications: self.notifications.clone(),
         }
+    }
+
+    /// Messages have buttons where somebody takes their presses, if nothing else is said.
+    fn receivers_with_buttons(&self) -> Vec<ReceiverConfig> {
+        let mut receivers = self.receivers.clone();
+        for slack in receivers.iter_mut().flat_map(|receiver| &mut receiver.slack) {
+            slack.buttons.get_or_insert(self.slack.is_set());
+        }
+        receivers
+    }
+
+    /// How presses in Slack are believed, if they are taken.
+    ///
+    /// # Errors
+    /// When the signing secret cannot be read or used.
+    pub fn slack_door(&self) -> Result<Option<midwatch_api::SlackDoor>> {
+        Ok(self.slack.door().map_err(Usage)?)
     }
 
     fn inhibit_rules(&self) -> Result<Vec<InhibitRule>, String> {
@@ -311,7 +333,7 @@ impl Config {
     /// # Errors
     /// Everything that cannot be used.
     pub fn check_surroundings(&self) -> Result<(), Usage> {
-        let others = [self.load_policy().err(), self.keys().err()];
+        let others = [self.load_policy().err(), self.keys().err(), self.slack_door().err()];
         let mut problems: Vec<String> =
             others.into_iter().flatten().map(|error| format!("{error:#}")).collect();
         problems

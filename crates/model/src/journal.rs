@@ -172,12 +172,22 @@ pub enum Entry {
         why: String,
         #[schema(value_type = String)]
         expires_at: Timestamp,
+        /// Different people whose yes is needed.
+        #[serde(default = "one")]
+        needed: usize,
     },
     ApprovalGiven {
         approval: Approval,
     },
     ApprovalRefused {
         plan: PlanHash,
+        by: String,
+        reason: String,
+    },
+    /// Somebody answered who may not, or not so: the answer counts for nothing.
+    ApprovalNotCounted {
+        plan: PlanHash,
+        /// As whom they came: "Slack user U0123".
         by: String,
         reason: String,
     },
@@ -344,6 +354,11 @@ pub enum Platform {
     Ecs,
 }
 
+/// Requests of journals from before there was a rule of two people.
+fn one() -> usize {
+    1
+}
+
 fn unnamed() -> String {
     String::new()
 }
@@ -378,6 +393,7 @@ impl Entry {
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalGiven { .. }
             | Entry::ApprovalRefused { .. }
+            | Entry::ApprovalNotCounted { .. }
             | Entry::ApprovalExpired { .. }
             | Entry::WouldHaveActed { .. } => Role::Gate,
             Entry::Intended { .. } | Entry::Performed { .. } => Role::Executor,
@@ -413,6 +429,7 @@ impl Entry {
             Entry::ApprovalRequested { .. } => "approval_requested",
             Entry::ApprovalGiven { .. } => "approval_given",
             Entry::ApprovalRefused { .. } => "approval_refused",
+            Entry::ApprovalNotCounted { .. } => "approval_not_counted",
             Entry::ApprovalExpired { .. } => "approval_expired",
             Entry::WouldHaveActed { .. } => "would_have_acted",
             Entry::Intended { .. } => "intended",

@@ -5,7 +5,7 @@ use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord, Mode, Principal};
 use midwatch_model::journal::EffectOutcome;
 use midwatch_model::{
-    Action, ActionKind, Cause, Evidence, EvidenceSource, IncidentId, PlanHash, Timestamp, after,
+    Action, ActionKind, Cause, Evidence, EvidenceSource, IncidentId, PlanHash, Severity, Timestamp, after,
 };
 
 pub struct Ask {
@@ -25,7 +25,8 @@ pub struct Ask {
     pub affected_services: usize,
     pub warm_up_ticks_left: u32,
     pub history: ServiceHistory,
-    pub approval: Option<Approval>,
+    pub severity: Severity,
+    pub approvals: Vec<Approval>,
 }
 
 pub fn now() -> Timestamp {
@@ -69,7 +70,8 @@ pub fn witness(source: EvidenceSource, age_s: f64) -> Evidence {
 
 pub fn approval(plan: &str, step: usize, expires_in_s: f64) -> Approval {
     let expires_at = after(now(), expires_in_s);
-    Approval { plan: plan.into(), step, by: "ann".into(), at: after(now(), -60.0), expires_at }
+    let (by, via) = ("ann".into(), String::new());
+    Approval { plan: plan.into(), step, by, via, at: after(now(), -60.0), expires_at }
 }
 
 /// An action of another incident so many seconds ago that succeeded.
@@ -108,7 +110,8 @@ impl Default for Ask {
             affected_services: 3,
             warm_up_ticks_left: 0,
             history: ServiceHistory::default(),
-            approval: None,
+            severity: Severity::Warning,
+            approvals: Vec::new(),
         }
     }
 }
@@ -143,7 +146,8 @@ impl Ask {
             affected_services: self.affected_services,
             warm_up_ticks_left: self.warm_up_ticks_left,
             history: &self.history,
-            approval: self.approval.as_ref(),
+            severity: self.severity,
+            approvals: &self.approvals,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! The gate: guards, modes, approvals and policy as one table; plans as a snapshot; what a journal authorises.
 
+mod approvers;
 mod ask;
 mod gate;
 mod guards;

@@ -271,7 +271,8 @@ pub(super) fn put_to_gate(
         affected_services: fresh.blast_radius.affected.len(),
         warm_up_ticks_left: facts.warm_up_ticks_left,
         history,
-        approval,
+        severity: incident.severity,
+        approvals: &incident.approvals,
     });
     match authorized {
         Some(authorized) => Step::Act { record, authorized, seen: history.records },
@@ -350,9 +351,15 @@ fn answered(
         }
         (PolicyResult::Denied { .. }, _) | (_, Decision::NeedsApproval) => {
             let asked =
-                incident.waiting.as_ref().is_some_and(|w| w.plan == record.plan && w.step == incident.step);
-            let expires_at = after(facts.now, config.decision.approval_ttl_s);
-            (!asked).then(|| Entry::ApprovalRequested { plan, step: incident.step, why: because, expires_at })
+                incident.waiting.as_ref().filter(|w| w.plan == record.plan && w.step == incident.step);
+            let needed = config.decision.people_needed(incident.severity);
+            // It has become worse since: more people must say yes, in the time that was given.
+            let is_asked = asked.is_some_and(|w| w.needed >= needed);
+            let expires_at =
+                asked.map_or_else(|| after(facts.now, config.decision.approval_ttl_s), |w| w.expires_at);
+            let request =
+                |why| Entry::ApprovalRequested { plan, step: incident.step, why, expires_at, needed };
+            (!is_asked).then(|| request(because))
         }
         (_, Decision::DryRun) if !incident.would_have_acted => {
             let how_to_arm =

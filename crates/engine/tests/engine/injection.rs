@@ -217,7 +217,8 @@ fn passes(
         affected_services: 1,
         warm_up_ticks_left: 0,
         history: &ServiceHistory::default(),
-        approval: None,
+        severity: midwatch_model::Severity::Warning,
+        approvals: &[],
     };
     decide(&input).1.is_some()
 }

@@ -11,6 +11,8 @@ impl Config {
         let mut problems = self.wrong_services();
         problems.extend(self.wrong_numbers());
         problems.extend(self.wrong_seconds());
+        problems.extend(self.decision.wrong_approvers());
+        problems.extend(self.slack.problems());
         problems.extend(self.inhibit_rules.iter().filter_map(|rule| rule.rule().err()));
         problems.extend(self.routing().err().into_iter().flatten().map(|error| error.to_string()));
         problems.extend(self.wrong_receivers());
