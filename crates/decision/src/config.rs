@@ -1,6 +1,6 @@
 //! What the operator sets about decisions.
 
-use crate::Approver;
+use crate::{Approver, AutonomyConfig};
 use midwatch_model::{ActionKind, Cause, SafetyClass, Severity};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub struct DecisionConfig {
     /// Severities of incidents whose plans need the yes of two different people. Only approvers can be told apart, so it
     /// holds where there are any.
     pub two_person: Vec<Severity>,
+    /// The section `[autonomy]`, which stands beside this one.
+    #[serde(skip)]
+    pub autonomy_loop: AutonomyConfig,
 }
 
 /// One combination that may act by itself. An absent field matches everything.
@@ -93,6 +96,7 @@ impl Default for DecisionConfig {
             autonomy: Vec::new(),
             approvers: Vec::new(),
             two_person: vec![Severity::Critical],
+            autonomy_loop: AutonomyConfig::default(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The gate: the one door to effects. It serves a person, a runbook and midwatch itself alike.
 
-use crate::{DecisionConfig, Policy, ServiceHistory, guards};
+use crate::{DecisionConfig, Level, Policy, ServiceHistory, guards};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, Decision, GateRecord, GuardResult, Mode, PolicyResult, Principal};
 use midwatch_model::{Action, Cause, Evidence, IncidentId, PlanHash, Severity, Timestamp, after};
@@ -32,6 +32,8 @@ pub struct GateInput<'a> {
     pub warm_up_ticks_left: u32,
     /// Fold of the target's stream.
     pub history: &'a ServiceHistory,
+    /// How far midwatch may go by itself with this action on this service for this cause, in mode `auto`.
+    pub level: &'a Level,
     /// How bad the incident is at its worst: it says who may approve, and how many must.
     pub severity: Severity,
     /// Every yes to this step.
@@ -171,6 +173,9 @@ fn settle(input: &GateInput<'_>, guards: &[GuardResult], policy: &PolicyResult) 
         return (Decision::Deny, "mode is shadow: midwatch only watches".into());
     }
     let people = input.people();
+    if people.is_empty() && input.level.mode == Mode::Shadow {
+        return (Decision::Deny, format!("midwatch only watches here: {}", input.level.why));
+    }
     let needed = input.config.people_needed(input.severity);
     if people.is_empty() {
         if let Some(why) = advised.or_else(|| needs_person(input)) {
@@ -200,8 +205,5 @@ fn needs_person(input: &GateInput<'_>) -> Option<String> {
     if input.mode == Mode::Propose {
         return Some("mode is propose: every action waits for a person".into());
     }
-    let (kind, target) = (input.action.kind(), input.action.target());
-    let rules = &input.config.autonomy;
-    let covered = rules.is_empty() || rules.iter().any(|r| r.covers(kind, target.as_str(), input.cause));
-    (!covered).then(|| format!("{kind} on {target} is not among the [[decision.autonomy]] combinations"))
+    (input.level.mode != Mode::Auto).then(|| input.level.why.clone())
 }

@@ -4,10 +4,10 @@ use crate::append::{append, with_derived, written};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
-use midwatch_decision::{Authorized, GateInput, ServiceHistory, decide};
+use midwatch_decision::{Authorized, GateInput, Level, ServiceHistory, decide};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::{Caller, GateRecord, Principal};
+use midwatch_model::decision::{Caller, GateRecord, Mode, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
@@ -157,6 +157,8 @@ impl Engine {
             // A person does not have to wait until midwatch knows what normal is.
             warm_up_ticks_left: 0,
             history: &ServiceHistory::fold(service.lines()),
+            // It is for what nobody asks for.
+            level: &Level { mode: Mode::Auto, why: String::new() },
             severity,
             approvals: &[],
         });

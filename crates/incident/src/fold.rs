@@ -215,6 +215,8 @@ impl Incident {
             | Entry::ServiceUnregistered { .. }
             | Entry::SilenceSet { .. }
             | Entry::ConfigChanged { .. }
+            | Entry::AutonomySet { .. }
+            | Entry::AutonomySuggested { .. }
             | Entry::Forecast { .. } => {}
             Entry::SignalJoined { signal, .. } => {
                 self.severity = self.severity.max(signal.severity.unwrap_or(Severity::Info));

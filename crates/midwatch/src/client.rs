@@ -1,5 +1,6 @@
 //! Client commands: they speak to a running server and never open its database.
 
+pub mod autonomy;
 pub mod dead_letters;
 pub mod export;
 pub mod forecasts;

@@ -21,7 +21,7 @@ use midwatch_connectors::{
     AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig,
     NotificationsConfig, ReceiverConfig, TelemetryConfig, wrong_templates,
 };
-use midwatch_decision::{DecisionConfig, Policy};
+use midwatch_decision::{AutonomyConfig, DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, KnowledgeConfig, ReportConfig, Retention};
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
@@ -71,6 +71,8 @@ pub struct Config {
     /// How alerts are damped that begin and end again and again.
     pub flap: FlapConfig,
     pub decision: DecisionConfig,
+    /// How autonomy is earned.
+    pub autonomy: AutonomyConfig,
     pub policy: PolicyConfig,
     pub verification: VerificationConfig,
     pub llm: LlmConfig,
@@ -125,6 +127,7 @@ impl Default for Config {
             dedup: DedupConfig::default(),
             flap: FlapConfig::default(),
             decision: DecisionConfig::default(),
+            autonomy: AutonomyConfig::default(),
             policy: PolicyConfig::default(),
             verification: VerificationConfig::default(),
             llm: LlmConfig::default(),
@@ -287,7 +290,7 @@ impl Config {
             incident: self.incident.clone(),
             dedup: self.dedup.clone(),
             flap: self.flap.clone(),
-            decision: self.decision.clone(),
+            decision: DecisionConfig { autonomy_loop: self.autonomy.clone(), ..self.decision.clone() },
             verification: self.verification.clone(),
             report: self.report.clone(),
             resolve_timeout_s: self.alerts.resolve_timeout_s,

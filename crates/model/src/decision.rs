@@ -1,6 +1,6 @@
 //! Decisions: what the gate said, and every reason for it.
 
-use crate::{ActionKind, PlanHash, Timestamp};
+use crate::{ActionKind, Cause, PlanHash, ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How far midwatch may go by itself.
@@ -260,5 +260,33 @@ impl std::fmt::Display for Caller {
             Way::ApiKey => write!(f, "API key {id}"),
             Way::Local => write!(f, "{id} on this machine"),
         }
+    }
+}
+
+/// What autonomy is given for: one action on one service for one cause.
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Combination {
+    pub action: ActionKind,
+    #[schema(value_type = String)]
+    pub service: ServiceName,
+    pub cause: Cause,
+}
+
+impl std::fmt::Display for Combination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {} for {}", self.action, self.service, self.cause)
     }
 }

@@ -94,6 +94,12 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
         Entry::ServiceUnregistered { service } => format!("Service {service} is not watched any more"),
         Entry::SilenceSet { silence } => silenced(silence),
+        Entry::AutonomySet { combination, level, by, reason } => {
+            format!("{by} set {combination} to {level}: {reason}")
+        }
+        Entry::AutonomySuggested { combination, reason } => {
+            format!("{combination} could be trusted with more: {reason}")
+        }
         Entry::ConfigChanged { section, by, changed } => format!("{by} changed [{section}]: {changed}"),
         Entry::Forecast { event } => format!("Forecast: {}", event.name().replace('_', " ")),
     }

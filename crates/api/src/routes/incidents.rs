@@ -215,7 +215,7 @@ pub(crate) async fn answer(
 }
 
 /// Who calls, as far as it is proved. Where nobody is told apart, the name that was given is all that there is.
-fn caller(api: &Api, key: Option<Extension<KeyName>>, by: &str) -> Caller {
+pub(super) fn caller(api: &Api, key: Option<Extension<KeyName>>, by: &str) -> Caller {
     match key {
         Some(Extension(KeyName(name))) if !api.engine.config.decision.approvers.is_empty() => {
             Caller::new(Way::ApiKey, name)

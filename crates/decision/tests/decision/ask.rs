@@ -1,9 +1,9 @@
 //! A question to the gate that it would say yes to, for tests to change.
 
-use midwatch_decision::{Authorized, DecisionConfig, GateInput, PastAction, Policy, ServiceHistory, decide};
+use midwatch_decision::{Authorized, DecisionConfig, GateInput, Levels, PastAction, Policy, ServiceHistory, decide};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord, Mode, Principal};
-use midwatch_model::journal::EffectOutcome;
+use midwatch_model::journal::{EffectOutcome, Line};
 use midwatch_model::{
     Action, ActionKind, Cause, Evidence, EvidenceSource, IncidentId, PlanHash, Severity, Timestamp, after,
 };
@@ -25,6 +25,8 @@ pub struct Ask {
     pub affected_services: usize,
     pub warm_up_ticks_left: u32,
     pub history: ServiceHistory,
+    /// The autonomy stream.
+    pub set: Vec<Line>,
     pub severity: Severity,
     pub approvals: Vec<Approval>,
 }
@@ -110,6 +112,7 @@ impl Default for Ask {
             affected_services: 3,
             warm_up_ticks_left: 0,
             history: ServiceHistory::default(),
+            set: Vec::new(),
             severity: Severity::Warning,
             approvals: Vec::new(),
         }
@@ -125,6 +128,8 @@ impl Ask {
 
     pub fn decide(&self) -> (GateRecord, Option<Authorized>) {
         let policy = Policy::parse(self.policy).expect("a policy");
+        let (kind, target) = (self.action.kind(), self.action.target());
+        let level = Levels::fold(&self.set).level(&self.config, kind, target, self.cause);
         decide(&GateInput {
             now: now(),
             config: &self.config,
@@ -146,6 +151,7 @@ impl Ask {
             affected_services: self.affected_services,
             warm_up_ticks_left: self.warm_up_ticks_left,
             history: &self.history,
+            level: &level,
             severity: self.severity,
             approvals: &self.approvals,
         })

@@ -2,6 +2,7 @@
 
 mod approvers;
 mod ask;
+mod autonomy;
 mod gate;
 mod guards;
 mod plans;
