@@ -18,6 +18,7 @@ pub(crate) use refusals::Refusals;
 use crate::Api;
 use crate::door::Entrance;
 use crate::error::{ApiError, said};
+use crate::routes::slack;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, Method};
@@ -61,8 +62,13 @@ async fn admit(api: &Api, request: &mut Request, client: IpAddr) -> Result<(), A
     api.limiter.check_ip(client)?;
     check_origin(api, request.headers())?;
     let Needs::Scope(scope) = needs else { return Ok(()) };
+    let is_press = method == Method::POST && path.as_deref() == Some(slack::PATH);
+    if is_press && api.config.slack.is_some() {
+        // Slack signs; the signature is looked at with the body.
+        return Ok(());
+    }
     if method != Method::POST {
-        return check_key(api, request.headers(), client, scope).await;
+        return check_key(api, request, client, scope).await;
     }
     match path.as_deref().and_then(|path| Entrance::of(&api.config.senders, path, request)) {
         // Whoever proves by a scheme of its own who it is needs no key; the proof is looked at with the body.
@@ -72,11 +78,11 @@ async fn admit(api: &Api, request: &mut Request, client: IpAddr) -> Result<(), A
         }
         // Which names there are is only for those with a key.
         Some(entrance) => {
-            check_key(api, request.headers(), client, scope).await?;
+            check_key(api, request, client, scope).await?;
             request.extensions_mut().insert(entrance?);
             Ok(())
         }
-        None => check_key(api, request.headers(), client, scope).await,
+        None => check_key(api, request, client, scope).await,
     }
 }
 
@@ -98,11 +104,15 @@ fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
     )))
 }
 
-async fn check_key(api: &Api, headers: &HeaderMap, client: IpAddr, scope: Scope) -> Result<(), ApiError> {
+/// The name of the API key that a request carries, kept with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyName(pub String);
+
+async fn check_key(api: &Api, request: &mut Request, client: IpAddr, scope: Scope) -> Result<(), ApiError> {
     if api.config.keys.is_empty() {
-        return check_host(api, headers);
+        return check_host(api, request.headers());
     }
-    let caller = api.config.keys.caller(headers, || api.limiter.check_attempt(client)).await?;
+    let caller = api.config.keys.caller(request.headers(), || api.limiter.check_attempt(client)).await?;
     api.limiter.check_caller(&caller.name)?;
     if !caller.may(scope) {
         return Err(ApiError::forbidden(format!(
@@ -110,6 +120,7 @@ async fn check_key(api: &Api, headers: &HeaderMap, client: IpAddr, scope: Scope)
             caller.name
         )));
     }
+    request.extensions_mut().insert(KeyName(caller.name));
     Ok(())
 }
 

@@ -156,7 +156,7 @@ fn refused(refused: Refused) -> ApiError {
 }
 
 /// A request's headers, repetitions included.
-struct Lookup<'a>(&'a HeaderMap);
+pub(crate) struct Lookup<'a>(pub &'a HeaderMap);
 
 impl Headers for Lookup<'_> {
     fn values(&self, name: &str) -> Vec<&[u8]> {

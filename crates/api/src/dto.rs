@@ -79,6 +79,9 @@ pub struct ApprovalDto {
     pub since: Timestamp,
     #[schema(value_type = String)]
     pub expires_at: Timestamp,
+    /// Different people whose yes is needed, and who has said yes so far.
+    pub needed: usize,
+    pub approved_by: Vec<String>,
 }
 
 /// A person's answer to a request.
@@ -88,8 +91,12 @@ pub struct ApprovalBody {
     pub incident: String,
     /// The hash of the plan that was looked at.
     pub plan: String,
+    /// The step of it that was looked at; the one that waits if absent.
+    #[serde(default)]
+    pub step: Option<usize>,
     /// `approve` or `deny`.
     pub decision: String,
+    /// Who decides. Where approvers are configured, an API key says by itself whose it is.
     pub by: String,
     #[serde(default)]
     pub reason: String,
@@ -242,6 +249,8 @@ pub(crate) fn waiting(incident: &Incident) -> Option<ApprovalDto> {
         verdict: incident.verdict.as_ref().map_or_else(String::new, Verdict::sentence),
         since: waiting.since,
         expires_at: waiting.expires_at,
+        needed: waiting.needed,
+        approved_by: incident.approvals.iter().map(|approval| approval.by.clone()).collect(),
     })
 }
 

@@ -134,6 +134,7 @@ impl From<EngineError> for ApiError {
             EngineError::NotWaiting { .. } | EngineError::StalePlan { .. } | EngineError::Refused(_) => {
                 StatusCode::CONFLICT
             }
+            EngineError::NotApprover(_) => StatusCode::FORBIDDEN,
             EngineError::Target(_) => StatusCode::BAD_GATEWAY,
             EngineError::BadServiceName(_) | EngineError::BadHealthUrl(_) | EngineError::Unfit(_) => {
                 StatusCode::BAD_REQUEST

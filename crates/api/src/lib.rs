@@ -23,6 +23,7 @@ pub use dto::{
 };
 
 pub use ipnet::IpNet;
+pub use routes::slack::SlackDoor;
 pub use serve::{Patience, serve};
 
 use access::{Limiter, Refusals};
@@ -48,6 +49,8 @@ pub struct ApiConfig {
     pub keys: KeyRing,
     /// Who is configured to bring alerts and changes.
     pub senders: Senders,
+    /// How presses of buttons in Slack are believed, if they are taken.
+    pub slack: Option<SlackDoor>,
     pub limits: Limits,
     /// Proxies that are believed when they say for whom they speak.
     pub trusted_proxies: Vec<IpNet>,

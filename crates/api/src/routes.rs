@@ -1,6 +1,7 @@
 //! The routes, grouped by what they speak of.
 
 mod alerts;
+mod autonomy;
 mod changes;
 pub(crate) mod dead_letters;
 mod forecasts;
@@ -10,6 +11,7 @@ mod lineage;
 mod maintenance;
 mod notifications;
 mod services;
+pub(crate) mod slack;
 mod watch;
 mod workflow;
 
@@ -37,6 +39,8 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::postmortem))
         .routes(routes!(incidents::false_alarm))
         .routes(routes!(incidents::approvals, incidents::answer))
+        .routes(routes!(slack::press))
+        .routes(routes!(autonomy::show, autonomy::set))
         .routes(routes!(incidents::actions, incidents::act))
         .routes(routes!(knowledge::list, knowledge::add))
         .routes(routes!(knowledge::search))

@@ -133,6 +133,13 @@ pub trait Outside: Send + Sync {
     /// Tells a receiver's integration once.
     fn notify<'a>(&'a self, tell: Tell<'a>) -> BoxFuture<'a, Result<Told, NotifyError>>;
 
+    /// Says something back at the address that a press in Slack came with. Nobody but Slack is asked.
+    fn respond<'a>(
+        &'a self,
+        url: &'a str,
+        body: &'a serde_json::Value,
+    ) -> BoxFuture<'a, Result<(), ConnectorError>>;
+
     /// Reads a small document over HTTPS, such as a vendor's certificate, or visits the address that confirms a
     /// subscription. Whoever calls has made sure that the address is the vendor's own.
     fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>>;

@@ -92,6 +92,12 @@ impl Secret {
         &self.0
     }
 
+    /// The bytes, for whoever checks signatures and shows them to nobody.
+    #[must_use]
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
     /// Of a URL that is a secret, what stands between the signs after its host: a token may be quoted without the rest.
     pub(crate) fn parts(&self) -> Vec<Secret> {
         let path = self.0.splitn(4, '/').nth(3).unwrap_or_default();
@@ -119,7 +125,8 @@ impl SecretConfig {
     }
 
     /// What is wrong with it as it is written; nothing is read.
-    pub(crate) fn problem(&self, field: &str) -> Option<ConnectorError> {
+    #[must_use]
+    pub fn problem(&self, field: &str) -> Option<ConnectorError> {
         let said = [self.env.is_some(), self.file.is_some(), self.credential.is_some()];
         let wrong = |problem: &str| {
             Some(ConnectorError::Config { field: field.to_owned(), problem: problem.to_owned() })

@@ -184,6 +184,14 @@ impl Outside for World {
         Box::pin(self.notifiers.notify(tell))
     }
 
+    fn respond<'a>(
+        &'a self,
+        url: &'a str,
+        body: &'a serde_json::Value,
+    ) -> BoxFuture<'a, Result<(), ConnectorError>> {
+        Box::pin(self.notifiers.respond(url, body))
+    }
+
     fn fetch<'a>(&'a self, url: &'a str) -> BoxFuture<'a, Result<Vec<u8>, ConnectorError>> {
         Box::pin(document::fetch(&self.http, url))
     }

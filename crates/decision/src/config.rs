@@ -1,6 +1,7 @@
 //! What the operator sets about decisions.
 
-use midwatch_model::{ActionKind, Cause, SafetyClass};
+use crate::{Approver, AutonomyConfig};
+use midwatch_model::{ActionKind, Cause, SafetyClass, Severity};
 use serde::{Deserialize, Serialize};
 
 /// Guards and plans.
@@ -44,6 +45,15 @@ pub struct DecisionConfig {
     pub escalation_path: Vec<String>,
     /// In mode `auto`: the only combinations that act by themselves; empty means every one.
     pub autonomy: Vec<AutonomyRule>,
+    /// Who may approve, deny and act. Empty: whoever may call with the scope `act`, under the name they give.
+    #[serde(rename = "approver")]
+    pub approvers: Vec<Approver>,
+    /// Severities of incidents whose plans need the yes of two different people. Only approvers can be told apart, so it
+    /// holds where there are any.
+    pub two_person: Vec<Severity>,
+    /// The section `[autonomy]`, which stands beside this one.
+    #[serde(skip)]
+    pub autonomy_loop: AutonomyConfig,
 }
 
 /// One combination that may act by itself. An absent field matches everything.
@@ -84,6 +94,9 @@ impl Default for DecisionConfig {
             effect_deadline_s: 10.0,
             escalation_path: vec!["on-call engineer".into(), "team lead".into()],
             autonomy: Vec::new(),
+            approvers: Vec::new(),
+            two_person: vec![Severity::Critical],
+            autonomy_loop: AutonomyConfig::default(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The gate: the one door to effects. It serves a person, a runbook and midwatch itself alike.
 
-use crate::{DecisionConfig, Policy, ServiceHistory, guards};
+use crate::{DecisionConfig, Level, Policy, ServiceHistory, guards};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, Decision, GateRecord, GuardResult, Mode, PolicyResult, Principal};
-use midwatch_model::{Action, Cause, Evidence, IncidentId, PlanHash, Timestamp, after};
+use midwatch_model::{Action, Cause, Evidence, IncidentId, PlanHash, Severity, Timestamp, after};
 
 /// Everything that a decision depends on.
 pub struct GateInput<'a> {
@@ -32,7 +32,23 @@ pub struct GateInput<'a> {
     pub warm_up_ticks_left: u32,
     /// Fold of the target's stream.
     pub history: &'a ServiceHistory,
-    pub approval: Option<&'a Approval>,
+    /// How far midwatch may go by itself with this action on this service for this cause, in mode `auto`.
+    pub level: &'a Level,
+    /// How bad the incident is at its worst: it says who may approve, and how many must.
+    pub severity: Severity,
+    /// Every yes to this step.
+    pub approvals: &'a [Approval],
+}
+
+impl GateInput<'_> {
+    /// The people who stand behind this step, and may.
+    pub(crate) fn people(&self) -> Vec<&str> {
+        let service = self.action.target().as_str();
+        match self.principal {
+            Principal::Human(name) if self.approvals.is_empty() => vec![name],
+            _ => self.config.people(self.approvals, self.severity, service),
+        }
+    }
 }
 
 /// Permission for one action and its declared undo. It cannot be copied, stored or forged; see the crate's docs.
@@ -156,14 +172,32 @@ fn settle(input: &GateInput<'_>, guards: &[GuardResult], policy: &PolicyResult) 
     if input.mode == Mode::Shadow {
         return (Decision::Deny, "mode is shadow: midwatch only watches".into());
     }
-    let person = input.approval.is_some() || matches!(input.principal, Principal::Human(_));
-    if !person && let Some(why) = advised.or_else(|| needs_person(input)) {
+    let people = input.people();
+    if people.is_empty() && input.level.mode == Mode::Shadow {
+        return (Decision::Deny, format!("midwatch only watches here: {}", input.level.why));
+    }
+    let needed = input.config.people_needed(input.severity);
+    if people.is_empty() {
+        if let Some(why) = advised.or_else(|| needs_person(input)) {
+            let why = if needed > 1 { format!("{why}; {} needs two people", input.severity) } else { why };
+            return (Decision::NeedsApproval, why);
+        }
+    } else if people.len() < needed {
+        let who = people.join(", ");
+        let why = format!(
+            "{} incidents need {needed} people: {who} said yes, somebody else must, too",
+            input.severity
+        );
         return (Decision::NeedsApproval, why);
     }
     if input.dry_run {
         return (Decision::DryRun, "dry_run is on: set dry_run = false to let midwatch act".into());
     }
-    let by = if person { "a person approved it" } else { "mode is auto" };
+    let by = match people.as_slice() {
+        [] => "mode is auto".to_owned(),
+        [_] => "a person approved it".to_owned(),
+        several => format!("{} approved it", several.join(" and ")),
+    };
     (Decision::Auto, format!("every guard and the policy let it pass, and {by}"))
 }
 
@@ -171,8 +205,5 @@ fn needs_person(input: &GateInput<'_>) -> Option<String> {
     if input.mode == Mode::Propose {
         return Some("mode is propose: every action waits for a person".into());
     }
-    let (kind, target) = (input.action.kind(), input.action.target());
-    let rules = &input.config.autonomy;
-    let covered = rules.is_empty() || rules.iter().any(|r| r.covers(kind, target.as_str(), input.cause));
-    (!covered).then(|| format!("{kind} on {target} is not among the [[decision.autonomy]] combinations"))
+    (input.level.mode != Mode::Auto).then(|| input.level.why.clone())
 }

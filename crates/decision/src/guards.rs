@@ -215,14 +215,29 @@ fn repeated_dose(input: &GateInput<'_>) -> Result<String, String> {
 }
 
 fn approval_binding(input: &GateInput<'_>) -> Result<String, String> {
-    match input.approval {
-        None => Ok("no approval to check".into()),
-        Some(approval) if approval.plan != *input.plan || approval.step != input.step => {
-            Err(format!("{} approved another plan; this one has changed since", approval.by))
+    for approval in input.approvals {
+        if approval.plan != *input.plan || approval.step != input.step {
+            return Err(format!("{} approved another plan; this one has changed since", approval.by));
         }
-        Some(approval) if approval.expires_at < input.now => {
-            Err(format!("the approval of {} expired at {}", approval.by, approval.expires_at))
+        if approval.expires_at < input.now {
+            return Err(format!("the approval of {} expired at {}", approval.by, approval.expires_at));
         }
-        Some(approval) => Ok(format!("{} approved exactly this plan", approval.by)),
+    }
+    approver(input)?;
+    match input.people().as_slice() {
+        _ if input.approvals.is_empty() => Ok("no approval to check".into()),
+        [] => Ok("whoever approved is no approver any more: the yes does not count".into()),
+        people => Ok(format!("{} approved exactly this plan", people.join(" and "))),
+    }
+}
+
+/// Whether a person who acts may do so here.
+fn approver(input: &GateInput<'_>) -> Result<(), String> {
+    let (service, severity) = (input.action.target().as_str(), input.severity);
+    match input.principal {
+        Principal::Human(name) if !input.config.may_decide(name, severity, service) => {
+            Err(format!("{name} is no approver for {severity} incidents of {service}"))
+        }
+        _ => Ok(()),
     }
 }

@@ -23,6 +23,8 @@
 //!
 //! Must never: touch a live system, read a clock, or let policy widen what a guard narrowed.
 
+mod approver;
+mod autonomy;
 mod config;
 mod gate;
 mod guards;
@@ -31,6 +33,10 @@ mod plan;
 mod policy;
 mod resume;
 
+pub use approver::Approver;
+pub use autonomy::{
+    AutonomyConfig, Level, Levels, MIDWATCH, Profile, Set, TrackRecord, Trial, TrialOutcome, trials,
+};
 pub use config::{AutonomyRule, DecisionConfig};
 pub use gate::{Authorized, GateInput, decide};
 pub use history::{PastAction, ServiceHistory};

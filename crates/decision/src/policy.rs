@@ -79,8 +79,22 @@ impl Policy {
         Ok(Self { set, schema })
     }
 
-    /// What policy says about the asked action.
+    /// What policy says about the asked action. Where several people stand behind it, each of them must be allowed.
     pub(crate) fn evaluate(&self, input: &GateInput<'_>, guards: &[GuardResult]) -> PolicyResult {
+        let result = self.evaluate_one(input, guards);
+        let is_no = |result: &PolicyResult| {
+            matches!(result, PolicyResult::Denied { .. } | PolicyResult::Failed { .. })
+        };
+        if is_no(&result) || input.approvals.len() < 2 {
+            return result;
+        }
+        let people = input.people().into_iter().map(|name| Principal::Human(name.to_owned()));
+        let mut answers =
+            people.map(|principal| self.evaluate_one(&GateInput { principal: &principal, ..*input }, guards));
+        answers.find(is_no).unwrap_or(result)
+    }
+
+    fn evaluate_one(&self, input: &GateInput<'_>, guards: &[GuardResult]) -> PolicyResult {
         let answer = match self.ask(input, guards, input.action.kind()) {
             Ok(answer) => answer,
             Err(error) => return PolicyResult::Failed { errors: vec![error] },
@@ -177,7 +191,10 @@ fn context(input: &GateInput<'_>, guards: &[GuardResult]) -> Result<Context, Str
         ("replicas", RestrictedExpression::new_long(i64::from(input.before.replicas))),
         ("affected_services", RestrictedExpression::new_long(input.affected_services as i64)),
         ("failed_guards", RestrictedExpression::new_set(failed)),
-        ("approved", RestrictedExpression::new_bool(input.approval.is_some())),
+        (
+            "approved",
+            RestrictedExpression::new_bool(!input.people().is_empty() && !input.approvals.is_empty()),
+        ),
     ]);
     Context::from_pairs(fields.into_iter().map(|(k, v)| (k.to_owned(), v))).map_err(|e| e.to_string())
 }

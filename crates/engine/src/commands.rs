@@ -1,17 +1,17 @@
-//! What people tell the watch: approve, deny, act, mark a false alarm.
+//! What people tell the watch: act, mark a false alarm. How they approve is in `approvals.rs`.
 
 use crate::append::{append, with_derived, written};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
-use midwatch_decision::{Authorized, GateInput, ServiceHistory, decide};
+use midwatch_decision::{Authorized, GateInput, Level, ServiceHistory, decide};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::{Approval, GateRecord, Principal};
+use midwatch_model::decision::{Caller, GateRecord, Mode, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
-    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep, ServiceName, Verdict,
+    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanStep, ServiceName, Severity, Verdict,
     after,
 };
 use midwatch_store::{Commit, StoreError};
@@ -26,7 +26,7 @@ pub(crate) const ATTEMPTS: usize = 8;
 #[derive(Clone, Debug)]
 pub struct ActRequest {
     pub action: Action,
-    pub by: String,
+    pub by: Caller,
     pub reason: String,
 }
 
@@ -42,7 +42,7 @@ pub struct ActResult {
 }
 
 impl Engine {
-    async fn incident(&self, id: &IncidentId) -> Result<(VerifiedJournal, Incident), EngineError> {
+    pub(crate) async fn incident(&self, id: &IncidentId) -> Result<(VerifiedJournal, Incident), EngineError> {
         let journal = self.store.read(&StreamId::Incident(id.clone())).await?;
         let incident =
             Incident::fold(journal.lines()).ok_or_else(|| EngineError::NoIncident(id.to_string()))?;
@@ -67,48 +67,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// A person's yes to exactly the plan that the incident waits with.
-    ///
-    /// # Errors
-    /// When the incident waits for nothing, or its plan is another one by now.
-    pub async fn approve(&self, id: &IncidentId, plan: &PlanHash, by: &str) -> Result<(), EngineError> {
-        let now = self.now();
-        self.tell(id, |incident| {
-            let waiting = waiting_for(incident, plan)?;
-            if let Some(earlier) = &incident.approval {
-                return Err(EngineError::Refused(format!("{} has approved this plan already", earlier.by)));
-            }
-            let approval = Approval {
-                plan: plan.clone(),
-                step: waiting.step,
-                by: by.to_owned(),
-                at: now,
-                expires_at: waiting.expires_at,
-            };
-            Ok(vec![Entry::ApprovalGiven { approval }])
-        })
-        .await
-    }
-
-    /// A person's no; the incident is handed to people.
-    ///
-    /// # Errors
-    /// As for [`Engine::approve`].
-    pub async fn deny(
-        &self,
-        id: &IncidentId,
-        plan: &PlanHash,
-        by: &str,
-        reason: &str,
-    ) -> Result<(), EngineError> {
-        self.tell(id, |incident| {
-            waiting_for(incident, plan)?;
-            let (plan, by, reason) = (plan.clone(), by.to_owned(), reason.to_owned());
-            Ok(vec![Entry::ApprovalRefused { plan, by, reason }])
-        })
-        .await
     }
 
     /// A person says that there is nothing wrong. The series that signalled learn anew what is normal.
@@ -168,7 +126,11 @@ impl Engine {
         }
         let journal = self.incident_on(&target).await?;
         let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
-        let plan = one_step(request, incident.as_ref(), &before);
+        let severity = incident.as_ref().map_or(Severity::Info, |incident| incident.severity);
+        // Whoever is nobody's approver is named as they came, and the gate says no.
+        let by = self.config.decision.person(&request.by, severity, target.as_str());
+        let by = by.unwrap_or_else(|_| request.by.to_string());
+        let plan = one_step(request, &by, incident.as_ref(), &before);
         let hash = plan.hash();
         let evidence = self.witnesses(&target, &before).await;
         let (namespace, maintenance) = self.whereabouts(&target).await;
@@ -179,7 +141,7 @@ impl Engine {
             policy: &self.policy,
             mode: self.config.mode,
             dry_run: self.config.dry_run,
-            principal: &Principal::Human(request.by.clone()),
+            principal: &Principal::Human(by),
             incident: incident.as_ref().map(|i| &i.id),
             plan: &hash,
             step: incident.as_ref().map_or(0, |i| i.step),
@@ -195,7 +157,10 @@ impl Engine {
             // A person does not have to wait until midwatch knows what normal is.
             warm_up_ticks_left: 0,
             history: &ServiceHistory::fold(service.lines()),
-            approval: None,
+            // It is for what nobody asks for.
+            level: &Level { mode: Mode::Auto, why: String::new() },
+            severity,
+            approvals: &[],
         });
         let mut result = ActResult {
             gate: gate.clone(),
@@ -326,22 +291,8 @@ impl Engine {
     }
 }
 
-fn waiting_for<'a>(
-    incident: &'a Incident,
-    plan: &PlanHash,
-) -> Result<&'a midwatch_incident::Waiting, EngineError> {
-    let waiting = incident.waiting.as_ref().ok_or_else(|| EngineError::NotWaiting {
-        incident: incident.id.to_string(),
-        state: incident.state.to_string(),
-    })?;
-    if waiting.plan != *plan {
-        return Err(EngineError::StalePlan { given: plan.clone(), current: waiting.plan.clone() });
-    }
-    Ok(waiting)
-}
-
 /// The plan of a person's action: that one step.
-fn one_step(request: &ActRequest, incident: Option<&Incident>, before: &TargetState) -> Plan {
+fn one_step(request: &ActRequest, by: &str, incident: Option<&Incident>, before: &TargetState) -> Plan {
     let cause = incident.and_then(|i| i.verdict.as_ref()).and_then(Verdict::root).map(|h| h.cause);
     Plan {
         incident: incident.map_or_else(|| IncidentId::new("none"), |i| i.id.clone()),
@@ -349,7 +300,7 @@ fn one_step(request: &ActRequest, incident: Option<&Incident>, before: &TargetSt
         steps: vec![PlanStep {
             safety_class: request.action.kind().safety_class(),
             priority: Priority::Immediate,
-            owner: request.by.clone(),
+            owner: by.to_owned(),
             expected_outcome: "what the person who asked expects".into(),
             undo: request.action.undo(before),
             rationale: request.reason.clone(),

@@ -1,12 +1,12 @@
 //! The cycle: fold → next step → perform → append. This is the first page of the book.
 
 use crate::next::{Step, next_step};
-use crate::{Engine, EngineError, append, gather, perform};
+use crate::{Engine, EngineError, autonomy, gather, perform};
 use futures::future::{BoxFuture, join_all};
 use midwatch_incident::Incident;
 use midwatch_model::IncidentId;
 use midwatch_model::journal::StreamId;
-use midwatch_store::{Commit, StoreError};
+use midwatch_store::StoreError;
 use std::collections::BTreeSet;
 
 /// Steps that one incident may take in one cycle. A way through all stages takes about eight.
@@ -25,7 +25,7 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
         let step = next_step(&journal, &incident, &facts, &engine.config, &engine.policy);
         journal = match step {
             Step::Wait => return Ok(()),
-            Step::Record(entries) => append::append(engine, &journal, entries, Commit::default()).await?,
+            Step::Record(entries) => autonomy::record(engine, &journal, entries).await?,
             Step::Report => perform::report(engine, &journal, &incident).await?,
             Step::Reconcile(intent) => return perform::reconcile(engine, &intent).await,
             // An effect changes the world that the facts describe: what follows is the next cycle's business.
@@ -56,7 +56,11 @@ pub(crate) async fn cycle_all(engine: &Engine) -> Result<(), EngineError> {
         .into_iter()
         .filter_map(|(stream, _)| match stream {
             StreamId::Incident(id) => Some(id),
-            StreamId::Service(_) | StreamId::Config | StreamId::Silences | StreamId::Forecasts(_) => None,
+            StreamId::Service(_)
+            | StreamId::Config
+            | StreamId::Silences
+            | StreamId::Autonomy
+            | StreamId::Forecasts(_) => None,
         })
         .collect();
     ids.extend(engine.store.incidents(true, u32::MAX).await?.into_iter().map(|row| IncidentId::new(row.id)));

@@ -15,6 +15,9 @@ pub enum EngineError {
         "the approval is for plan {given}, but the plan is now {current}: look at it and approve that one"
     )]
     StalePlan { given: PlanHash, current: PlanHash },
+    /// Whoever asks may not decide on this.
+    #[error("{0}")]
+    NotApprover(String),
     #[error("{0} is not a watched service; `midwatch` knows: {1}")]
     UnknownService(String, String),
     #[error("the target cannot be read: {0}")]

@@ -4,7 +4,7 @@ use crate::foresight::Outlook;
 use crate::{Engine, EngineError};
 use futures::future::join_all;
 use midwatch_connectors::{Described, LogDigest, Probe};
-use midwatch_decision::ServiceHistory;
+use midwatch_decision::{Levels, ServiceHistory};
 use midwatch_diagnosis::investigate::Answer;
 use midwatch_diagnosis::{DiagnosisConfig, DiagnosisInput, LogView, PastIncident, ProbeView, SeriesView};
 use midwatch_incident::{Incident, State};
@@ -46,6 +46,8 @@ pub(crate) struct Facts {
     /// What platforms tell of the suspects beyond their targets.
     pub described: Vec<Described>,
     pub histories: BTreeMap<ServiceName, ServiceHistory>,
+    /// How far midwatch may go by itself.
+    pub levels: Arc<Levels>,
     pub past: Vec<PastIncident>,
     /// What is foreseen of the incident's services.
     pub outlook: Outlook,
@@ -155,6 +157,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
     let watch = engine.watch.lock().await;
     let name = |r: &midwatch_model::journal::Registration| ServiceName::new(&r.name);
     Facts {
+        levels: engine.autonomy.levels(),
         now,
         graph: watch.graph.clone(),
         series: watch.detectors.status(now),

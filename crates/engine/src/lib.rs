@@ -8,7 +8,9 @@ mod advice;
 pub mod agent;
 mod alerts;
 mod append;
+mod approvals;
 mod artifacts;
+mod autonomy;
 mod capacity;
 mod clock;
 mod commands;
@@ -43,6 +45,8 @@ mod watch;
 
 pub use advice::{Advisor, advise};
 pub use alerts::{ReceiveError, Received};
+pub use approvals::{Heard, Reply};
+pub use autonomy::Standing;
 pub use capacity::{Capacity, Fill, Trend};
 pub use clock::{Clock, Ids, SequentialIds, SystemClock, SystemIds, VirtualClock};
 pub use commands::{ActRequest, ActResult};
@@ -90,6 +94,7 @@ pub struct Engine {
     /// Keep requests that may be the same one from being taken at once.
     turnstiles: door::Turnstiles,
     next_look: retention::NextLook,
+    autonomy: autonomy::Autonomy,
     /// What receivers answered and is not on record yet.
     answers: notify::Answers,
     tallies: notify::Tallies,
@@ -119,6 +124,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let watch = Watch::load(&config, &store, clock.now()).await?;
         let desk = Desk::load(&config, &store, clock.now()).await?;
+        let autonomy = autonomy::Autonomy::load(&store).await?;
         let knowledge = knowledge::Knowledge::load(&config.knowledge, &store).await?;
         let foresight = foresight::Foresight::load(&config, &store, clock.now()).await?;
         outside.set_services(&watch.registrations());
@@ -134,6 +140,7 @@ impl Engine {
             desk,
             turnstiles: door::Turnstiles::new(),
             next_look: retention::NextLook::default(),
+            autonomy,
             answers: notify::Answers::default(),
             tallies: notify::Tallies::default(),
             looks: second::Looks::default(),
@@ -158,6 +165,7 @@ impl Engine {
     pub async fn tick(&self) -> Result<(), EngineError> {
         observe::observe(self).await?;
         self.settle().await?;
+        self.look_at_the_record().await?;
         self.forget().await
     }
 

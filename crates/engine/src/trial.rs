@@ -5,7 +5,7 @@
 
 use midwatch_action::{Effect, intend, intend_undo};
 use midwatch_connectors::Outside;
-use midwatch_decision::{Authorized, DecisionConfig, GateInput, Policy, ServiceHistory, decide};
+use midwatch_decision::{Authorized, DecisionConfig, GateInput, Level, Policy, ServiceHistory, decide};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{GateRecord, Mode, Principal};
 use midwatch_model::journal::{EffectOutcome, Intent};
@@ -94,7 +94,9 @@ impl<'a> Trial<'a> {
             affected_services: 1,
             warm_up_ticks_left: 0,
             history: &ServiceHistory::default(),
-            approval: None,
+            level: &Level { mode: Mode::Auto, why: String::new() },
+            severity: midwatch_model::Severity::Info,
+            approvals: &[],
         })
     }
 

@@ -5,7 +5,8 @@ use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
 use midwatch_model::{
-    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Signal, SignalKind, Timestamp, Verdict,
+    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Severity, Signal, SignalKind,
+    Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -93,6 +94,8 @@ pub struct Waiting {
     pub why: String,
     pub since: Timestamp,
     pub expires_at: Timestamp,
+    /// Different people whose yes is needed.
+    pub needed: usize,
 }
 
 /// An incident, folded.
@@ -117,7 +120,12 @@ pub struct Incident {
     pub step: usize,
     pub gate: Option<GateRecord>,
     pub waiting: Option<Waiting>,
+    /// Every yes to what waits, one per person.
+    pub approvals: Vec<Approval>,
+    /// The last of them, once as many people as are needed have said yes.
     pub approval: Option<Approval>,
+    /// How bad it was at its worst.
+    pub severity: Severity,
     /// The latest refusal by a person: who and why.
     pub refused: Option<(String, String)>,
     pub would_have_acted: bool,
@@ -159,8 +167,11 @@ impl Incident {
     }
 
     fn opened(id: IncidentId, signal: Signal, at: Timestamp) -> Self {
+        let severity = signal.severity.unwrap_or(Severity::Info).max(Severity::Warning);
         Self {
             id,
+            severity,
+            approvals: Vec::new(),
             state: State::Correlating,
             opened_at: at,
             parent: None,
@@ -204,8 +215,11 @@ impl Incident {
             | Entry::ServiceUnregistered { .. }
             | Entry::SilenceSet { .. }
             | Entry::ConfigChanged { .. }
+            | Entry::AutonomySet { .. }
+            | Entry::AutonomySuggested { .. }
             | Entry::Forecast { .. } => {}
             Entry::SignalJoined { signal, .. } => {
+                self.severity = self.severity.max(signal.severity.unwrap_or(Severity::Info));
                 self.signals.push(signal.clone());
                 self.last_signal_at = at;
             }
@@ -216,6 +230,7 @@ impl Incident {
             Entry::ApprovalRequested { .. }
             | Entry::ApprovalGiven { .. }
             | Entry::ApprovalRefused { .. }
+            | Entry::ApprovalNotCounted { .. }
             | Entry::ApprovalExpired { .. }
             | Entry::WouldHaveActed { .. } => self.asked(&line.entry, at),
             Entry::Intended { intent } => self.intended(intent, at),
@@ -253,18 +268,26 @@ impl Incident {
     /// What people were asked, and what they said.
     fn asked(&mut self, entry: &Entry, at: Timestamp) {
         match entry {
-            Entry::ApprovalRequested { plan, step, why, expires_at } => {
-                let (plan, why, expires_at) = (plan.clone(), why.clone(), *expires_at);
-                self.waiting = Some(Waiting { plan, step: *step, why, since: at, expires_at });
+            Entry::ApprovalRequested { plan, step, why, expires_at, needed } => {
+                let (plan, why, expires_at, needed) = (plan.clone(), why.clone(), *expires_at, *needed);
+                let of_the_same = |a: &Approval| a.plan == plan && a.step == *step;
+                self.approvals.retain(of_the_same);
+                self.waiting = Some(Waiting { plan, step: *step, why, since: at, expires_at, needed });
+                self.count_approvals();
                 self.state = State::AwaitingApproval;
             }
-            Entry::ApprovalGiven { approval } => self.approval = Some(approval.clone()),
+            Entry::ApprovalGiven { approval } => {
+                if self.approvals.iter().all(|earlier| earlier.by != approval.by) {
+                    self.approvals.push(approval.clone());
+                }
+                self.count_approvals();
+            }
             Entry::ApprovalRefused { by, reason, .. } => {
-                self.approval = None;
+                self.forget_approvals();
                 self.refused = Some((by.clone(), reason.clone()));
             }
             Entry::ApprovalExpired { .. } => {
-                self.approval = None;
+                self.forget_approvals();
                 self.waiting = None;
             }
             Entry::WouldHaveActed { .. } => {
@@ -274,6 +297,25 @@ impl Incident {
             }
             _ => {}
         }
+    }
+
+    fn forget_approvals(&mut self) {
+        self.approvals.clear();
+        self.approval = None;
+    }
+
+    fn count_approvals(&mut self) {
+        let needed = self.waiting.as_ref().map_or(1, |waiting| waiting.needed);
+        self.approval = self.approvals.last().filter(|_| self.approvals.len() >= needed).cloned();
+    }
+
+    /// How many people have said yes to what waits, of how many that must; nothing where one is enough.
+    #[must_use]
+    pub fn count_of_yeses(&self) -> Option<String> {
+        let needed = self.waiting.as_ref().map(|waiting| waiting.needed).filter(|needed| *needed > 1)?;
+        let names: Vec<&str> = self.approvals.iter().map(|approval| approval.by.as_str()).collect();
+        let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
+        Some(format!("{} of {needed} people have said yes{names}", self.approvals.len()))
     }
 
     /// Ends, and what becomes of an end.
@@ -329,6 +371,7 @@ impl Incident {
             self.first_verdict_at.get_or_insert(at);
         }
         self.diagnosed_at = Some(at);
+        self.severity = self.severity.max(verdict.severity());
         self.verdict = Some(verdict.clone());
         if matches!(self.state, State::Correlating | State::Investigating | State::Diagnosed) {
             self.state = if now.is_some() { State::Diagnosed } else { State::Investigating };
@@ -343,7 +386,7 @@ impl Incident {
         self.verdict = None;
         self.plan = None;
         self.waiting = None;
-        self.approval = None;
+        self.forget_approvals();
     }
 
     /// Nothing was done, so nothing is known of what came back: it is looked at anew.
@@ -361,7 +404,7 @@ impl Incident {
         self.plan = Some((plan.clone(), hash.clone()));
         self.step = 0;
         self.waiting = None;
-        self.approval = None;
+        self.forget_approvals();
         self.gate = None;
         if self.state == State::AwaitingApproval {
             self.state = State::Diagnosed;
@@ -377,7 +420,7 @@ impl Incident {
         });
         self.state = State::Remediating;
         self.waiting = None;
-        self.approval = None;
+        self.forget_approvals();
         self.readings.clear();
         if intent.undoes.is_none() {
             self.verified = None;

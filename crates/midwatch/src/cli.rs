@@ -1,11 +1,13 @@
 //! The command line.
 
+mod autonomy;
 mod client_args;
 mod eval;
 mod knowledge;
 mod notify;
 mod train;
 
+pub use autonomy::{AutonomyCommand, CombinationArgs};
 pub use client_args::{
     ActArgs, AlertCommand, AlertFilters, ClientArgs, DeadLetterCommand, ForecastCommand, IncidentCommand,
     IncidentFilters, MaintenanceArgs, MaintenanceCommand,
@@ -102,6 +104,13 @@ pub enum Command {
         by: Option<String>,
         #[arg(long)]
         reason: Option<String>,
+    },
+    /// How far midwatch may go by itself, per action, service and cause.
+    Autonomy {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(subcommand)]
+        command: AutonomyCommand,
     },
     /// Act on a service yourself: through the same gate and onto the same journal as midwatch.
     Act {
@@ -311,6 +320,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Deny { client, incident, plan, by, reason } => {
             client::answer(&client, "deny", &incident, plan, by, reason).await
         }
+        Command::Autonomy { client, command } => client::autonomy::run(&client, command).await,
         Command::Act { client, act } => client::act(&client, act).await,
         Command::Investigate { dir, json, explain, model } => {
             crate::investigate::run(&dir, json, explain, &model).await

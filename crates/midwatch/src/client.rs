@@ -1,5 +1,6 @@
 //! Client commands: they speak to a running server and never open its database.
 
+pub mod autonomy;
 pub mod dead_letters;
 pub mod export;
 pub mod forecasts;
@@ -174,6 +175,9 @@ fn show(incident: &Value) {
     if let Some(waiting) = incident["waiting"].as_object().map(|_| &incident["waiting"]) {
         out!("\n{}", bold(&format!("Waiting for you: {}", text(waiting, "action"))));
         out!("  why: {}\n  undo: {}", text(waiting, "why"), text(waiting, "undo"));
+        if let Some(count) = count_of_yeses(waiting) {
+            out!("  {count}");
+        }
         out!("  midwatch approve {}    (plan {})", text(waiting, "incident"), text(waiting, "plan"));
     }
     out!("\nTimeline (UTC):");
@@ -185,6 +189,15 @@ fn show(incident: &Value) {
     if let Some(path) = incident["postmortem"].as_str() {
         out!("\nPostmortem: {path}");
     }
+}
+
+/// How many people have said yes of how many that must; nothing where one is enough.
+fn count_of_yeses(waiting: &Value) -> Option<String> {
+    let needed = waiting["needed"].as_u64().filter(|needed| *needed > 1)?;
+    let names: Vec<&str> =
+        waiting["approved_by"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let who = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
+    Some(format!("{} of {needed} people have said yes{who}", names.len()))
 }
 
 /// The incidents that this one is related to, though they are not one with it.
@@ -258,14 +271,22 @@ pub async fn answer(
         })?,
     };
     let body = json!({
-        "incident": incident, "plan": plan, "decision": decision, "by": me(by), "reason": reason.unwrap_or_default(),
+        "incident": incident, "plan": plan, "step": waiting["step"], "decision": decision, "by": me(by), "reason": reason.unwrap_or_default(),
     });
     let answer = client.post("/api/v1/approvals", &body).await?;
     if args.json {
         return output::json(&answer).map(|()| DONE);
     }
     let word = if decision == "approve" { "approved" } else { "denied" };
-    out!("{word}: {} (plan {plan})", text(waiting, "action"));
+    let what = text(waiting, "action");
+    let (have, needed) = (answer["have"].as_u64().unwrap_or(1), answer["needed"].as_u64().unwrap_or(1));
+    let again = if answer["again"] == true { "; you have said so before, and it counts once" } else { "" };
+    if decision == "approve" && have < needed {
+        out!("{have} of {needed} people have said yes to: {what} (plan {plan}){again}");
+        out!("  somebody else must, too, until {}", text(waiting, "expires_at"));
+        return Ok(crate::exit::WAITING);
+    }
+    out!("{word} by {}: {what} (plan {plan}){again}", text(&answer, "by"));
     Ok(DONE)
 }
 

@@ -8,6 +8,7 @@ mod alerts;
 mod check;
 mod secrets;
 mod sections;
+mod slack;
 mod sources;
 mod text;
 
@@ -20,7 +21,7 @@ use midwatch_connectors::{
     AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig,
     NotificationsConfig, ReceiverConfig, TelemetryConfig, wrong_templates,
 };
-use midwatch_decision::{DecisionConfig, Policy};
+use midwatch_decision::{AutonomyConfig, DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, KnowledgeConfig, ReportConfig, Retention};
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
 use midwatch_model::decision::Mode;
@@ -33,6 +34,7 @@ use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, RoutingSection, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
+use slack::SlackAppConfig;
 use sources::SourceConfig;
 use std::path::Path;
 use std::sync::Arc;
@@ -69,11 +71,15 @@ pub struct Config {
     /// How alerts are damped that begin and end again and again.
     pub flap: FlapConfig,
     pub decision: DecisionConfig,
+    /// How autonomy is earned.
+    pub autonomy: AutonomyConfig,
     pub policy: PolicyConfig,
     pub verification: VerificationConfig,
     pub llm: LlmConfig,
     pub alerts: AlertsConfig,
     pub lab: LabConfig,
+    /// Slack's app, whose buttons approve and deny.
+    pub slack: SlackAppConfig,
     /// Keys with names and scopes, for whoever calls.
     #[serde(rename = "api_key")]
     pub api_keys: Vec<ApiKeyConfig>,
@@ -121,11 +127,13 @@ impl Default for Config {
             dedup: DedupConfig::default(),
             flap: FlapConfig::default(),
             decision: DecisionConfig::default(),
+            autonomy: AutonomyConfig::default(),
             policy: PolicyConfig::default(),
             verification: VerificationConfig::default(),
             llm: LlmConfig::default(),
             alerts: AlertsConfig::default(),
             lab: LabConfig::default(),
+            slack: SlackAppConfig::default(),
             api_keys: Vec::new(),
             sources: Vec::new(),
             routing: RoutingSection::default(),
@@ -215,9 +223,26 @@ impl Config {
             control_plane: self.control_plane.clone(),
             kubernetes: self.kubernetes.clone(),
             aws: self.aws.clone(),
-            receivers: self.receivers.clone(),
+            receivers: self.receivers_with_buttons(),
             notifications: self.notifications.clone(),
         }
+    }
+
+    /// Messages have buttons where somebody takes their presses, if nothing else is said.
+    fn receivers_with_buttons(&self) -> Vec<ReceiverConfig> {
+        let mut receivers = self.receivers.clone();
+        for slack in receivers.iter_mut().flat_map(|receiver| &mut receiver.slack) {
+            slack.buttons.get_or_insert(self.slack.is_set());
+        }
+        receivers
+    }
+
+    /// How presses in Slack are believed, if they are taken.
+    ///
+    /// # Errors
+    /// When the signing secret cannot be read or used.
+    pub fn slack_door(&self) -> Result<Option<midwatch_api::SlackDoor>> {
+        Ok(self.slack.door().map_err(Usage)?)
     }
 
     fn inhibit_rules(&self) -> Result<Vec<InhibitRule>, String> {
@@ -265,7 +290,7 @@ impl Config {
             incident: self.incident.clone(),
             dedup: self.dedup.clone(),
             flap: self.flap.clone(),
-            decision: self.decision.clone(),
+            decision: DecisionConfig { autonomy_loop: self.autonomy.clone(), ..self.decision.clone() },
             verification: self.verification.clone(),
             report: self.report.clone(),
             resolve_timeout_s: self.alerts.resolve_timeout_s,
@@ -311,7 +336,7 @@ impl Config {
     /// # Errors
     /// Everything that cannot be used.
     pub fn check_surroundings(&self) -> Result<(), Usage> {
-        let others = [self.load_policy().err(), self.keys().err()];
+        let others = [self.load_policy().err(), self.keys().err(), self.slack_door().err()];
         let mut problems: Vec<String> =
             others.into_iter().flatten().map(|error| format!("{error:#}")).collect();
         problems

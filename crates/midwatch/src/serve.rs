@@ -101,6 +101,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
         trusted_proxies: config.trusted_proxies().map_err(Usage)?,
         keys,
         senders,
+        slack: config.slack_door()?,
         cors_origins: config.server.cors_origins.clone(),
         listen: address,
         shown: config.shown()?,

@@ -203,8 +203,13 @@ pub struct Step {
 /// What waits for a person's yes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// An answer holds for this plan only.
+    /// An answer holds for this plan only, and for this step of it.
     pub plan: PlanHash,
+    #[serde(default)]
+    pub step: usize,
+    /// How many people have said yes of how many that must, where one is not enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<String>,
     pub what: String,
     pub why: String,
     pub expires_at: Timestamp,

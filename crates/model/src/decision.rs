@@ -1,6 +1,6 @@
 //! Decisions: what the gate said, and every reason for it.
 
-use crate::{ActionKind, PlanHash, Timestamp};
+use crate::{ActionKind, Cause, PlanHash, ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How far midwatch may go by itself.
@@ -207,11 +207,86 @@ pub struct Approval {
     pub plan: PlanHash,
     /// The step that was approved.
     pub step: usize,
+    /// The person, whatever way they came.
     pub by: String,
+    /// The way they came, where that was proved: "Slack user U0123".
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub via: String,
     #[schema(value_type = String)]
     #[schemars(with = "String")]
     pub at: Timestamp,
     #[schema(value_type = String)]
     #[schemars(with = "String")]
     pub expires_at: Timestamp,
+}
+
+/// By which way somebody came who wants to decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Way {
+    /// A signed press of a button; the id is that of Slack's user.
+    Slack,
+    /// An API key; the id is its name.
+    ApiKey,
+    /// From this machine, where no key is needed; the id is the name that was given.
+    Local,
+}
+
+/// Somebody who wants to decide, as far as the way they came proves it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Caller {
+    pub way: Way,
+    pub id: String,
+}
+
+impl Caller {
+    #[must_use]
+    pub fn new(way: Way, id: impl Into<String>) -> Self {
+        Self { way, id: id.into() }
+    }
+}
+
+/// A name that somebody gave at the server's own machine.
+impl From<&str> for Caller {
+    fn from(name: &str) -> Self {
+        Self::new(Way::Local, name)
+    }
+}
+
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { way, id } = self;
+        match way {
+            Way::Slack => write!(f, "Slack user {id}"),
+            Way::ApiKey => write!(f, "API key {id}"),
+            Way::Local => write!(f, "{id} on this machine"),
+        }
+    }
+}
+
+/// What autonomy is given for: one action on one service for one cause.
+#[derive(
+    Clone,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+    utoipa::ToSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct Combination {
+    pub action: ActionKind,
+    #[schema(value_type = String)]
+    pub service: ServiceName,
+    pub cause: Cause,
+}
+
+impl std::fmt::Display for Combination {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} on {} for {}", self.action, self.service, self.cause)
+    }
 }

@@ -6,7 +6,7 @@ pub use chain::{ChainError, GENESIS, Record, VerifiedJournal, chain_hash};
 
 use crate::action::TargetState;
 use crate::artifact::Role;
-use crate::decision::{Approval, GateRecord, Principal};
+use crate::decision::{Approval, Combination, GateRecord, Mode, Principal};
 use crate::llm::{Advice, Prose};
 use crate::silence::Silence;
 use crate::{
@@ -30,6 +30,8 @@ pub enum StreamId {
     Config,
     /// What people do not want to hear of.
     Silences,
+    /// What midwatch may do by itself, as people and its own record have it.
+    Autonomy,
     /// Forecasts of one day (UTC), with what then happened. A day each, so that none grows without bound.
     Forecasts(Date),
 }
@@ -41,6 +43,7 @@ impl std::fmt::Display for StreamId {
             StreamId::Service(name) => write!(f, "service/{name}"),
             StreamId::Config => f.write_str("config"),
             StreamId::Silences => f.write_str("silences"),
+            StreamId::Autonomy => f.write_str("autonomy"),
             StreamId::Forecasts(day) => write!(f, "forecasts/{day}"),
         }
     }
@@ -59,8 +62,9 @@ impl std::str::FromStr for StreamId {
                 .map_err(|_| format!("`{day}` is not a day; streams of forecasts are forecasts/YYYY-MM-DD")),
             None if text == "config" => Ok(StreamId::Config),
             None if text == "silences" => Ok(StreamId::Silences),
+            None if text == "autonomy" => Ok(StreamId::Autonomy),
             _ => Err(format!(
-                "`{text}` is not a stream; streams are incident/ID, service/NAME, forecasts/DAY, config and silences"
+                "`{text}` is not a stream; streams are incident/ID, service/NAME, forecasts/DAY, config, silences and autonomy"
             )),
         }
     }
@@ -172,12 +176,22 @@ pub enum Entry {
         why: String,
         #[schema(value_type = String)]
         expires_at: Timestamp,
+        /// Different people whose yes is needed.
+        #[serde(default = "one")]
+        needed: usize,
     },
     ApprovalGiven {
         approval: Approval,
     },
     ApprovalRefused {
         plan: PlanHash,
+        by: String,
+        reason: String,
+    },
+    /// Somebody answered who may not, or not so: the answer counts for nothing.
+    ApprovalNotCounted {
+        plan: PlanHash,
+        /// As whom they came: "Slack user U0123".
         by: String,
         reason: String,
     },
@@ -274,6 +288,19 @@ pub enum Entry {
         #[schema(value_type = Object)]
         changed: serde_json::Value,
     },
+    /// On the autonomy stream: how far midwatch may go by itself with one action on one service for one cause.
+    AutonomySet {
+        combination: Combination,
+        level: Mode,
+        /// A person, or `midwatch`.
+        by: String,
+        reason: String,
+    },
+    /// On the autonomy stream: its record has earned a combination more than it has.
+    AutonomySuggested {
+        combination: Combination,
+        reason: String,
+    },
     /// On the stream of the day's forecasts.
     Forecast {
         event: ForecastEvent,
@@ -344,6 +371,11 @@ pub enum Platform {
     Ecs,
 }
 
+/// Requests of journals from before there was a rule of two people.
+fn one() -> usize {
+    1
+}
+
 fn unnamed() -> String {
     String::new()
 }
@@ -378,6 +410,7 @@ impl Entry {
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalGiven { .. }
             | Entry::ApprovalRefused { .. }
+            | Entry::ApprovalNotCounted { .. }
             | Entry::ApprovalExpired { .. }
             | Entry::WouldHaveActed { .. } => Role::Gate,
             Entry::Intended { .. } | Entry::Performed { .. } => Role::Executor,
@@ -390,6 +423,8 @@ impl Entry {
             | Entry::Closed { .. }
             | Entry::ServiceRegistered { .. }
             | Entry::ServiceUnregistered { .. }
+            | Entry::AutonomySet { .. }
+            | Entry::AutonomySuggested { .. }
             | Entry::ConfigChanged { .. } => Role::Memory,
             Entry::SilenceSet { .. } => Role::Observer,
             Entry::Forecast { .. } => Role::Analyzer,
@@ -413,6 +448,7 @@ impl Entry {
             Entry::ApprovalRequested { .. } => "approval_requested",
             Entry::ApprovalGiven { .. } => "approval_given",
             Entry::ApprovalRefused { .. } => "approval_refused",
+            Entry::ApprovalNotCounted { .. } => "approval_not_counted",
             Entry::ApprovalExpired { .. } => "approval_expired",
             Entry::WouldHaveActed { .. } => "would_have_acted",
             Entry::Intended { .. } => "intended",
@@ -430,6 +466,8 @@ impl Entry {
             Entry::ServiceRegistered { .. } => "service_registered",
             Entry::ServiceUnregistered { .. } => "service_unregistered",
             Entry::SilenceSet { .. } => "silence_set",
+            Entry::AutonomySet { .. } => "autonomy_set",
+            Entry::AutonomySuggested { .. } => "autonomy_suggested",
             Entry::ConfigChanged { .. } => "config_changed",
             Entry::Forecast { event } => event.name(),
         }

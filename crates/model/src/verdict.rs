@@ -74,6 +74,17 @@ pub struct Verdict {
 const INCONCLUSIVE_BELOW: f64 = 0.5;
 
 impl Verdict {
+    /// How far it reaches is how bad it is at least: what fails for those who call is critical, what slows them down is
+    /// high.
+    #[must_use]
+    pub fn severity(&self) -> crate::Severity {
+        match self.spread {
+            Spread::Cascade => crate::Severity::Critical,
+            Spread::UpstreamDegradation => crate::Severity::High,
+            Spread::Contained => crate::Severity::Warning,
+        }
+    }
+
     /// The leading hypothesis, if the verdict is conclusive.
     #[must_use]
     pub fn root(&self) -> Option<&Hypothesis> {

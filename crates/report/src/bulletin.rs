@@ -91,7 +91,7 @@ fn bulletin(incident: &Incident, line: &Line, severity: Severity, moment: Moment
         undo: words::undo(incident).map(clean),
         steps: steps(incident),
         done: done(incident),
-        approval: asked(incident).filter(|_| moment != Moment::Answer),
+        approval: asked(incident).filter(|_| moment != Moment::Answer || !incident.approvals.is_empty()),
         answer: clean(
             words::answer(incident, needs).unwrap_or_else(|| format!("midwatch why {}", incident.id)),
         ),
@@ -110,7 +110,12 @@ fn news(incident: &Incident, line: &Line, moment: Moment) -> String {
         Moment::Approval => {
             let what = words::next_action(incident).unwrap_or_else(|| "the next step".to_owned());
             let why = incident.waiting.as_ref().map_or("", |waiting| waiting.why.as_str());
-            format!("Waits for your yes: {what} ({why})")
+            let count = incident.count_of_yeses().map_or_else(String::new, |count| format!("; {count}"));
+            format!("Waits for your yes: {what} ({why}{count})")
+        }
+        Moment::Answer if incident.approval.is_none() && !incident.approvals.is_empty() => {
+            let count = incident.count_of_yeses().unwrap_or_default();
+            format!("{}; {count}: somebody else must, too", sentence(&line.entry))
         }
         Moment::Postmortem => "The postmortem is written".to_owned(),
         _ => sentence(&line.entry),
@@ -169,6 +174,8 @@ fn asked(incident: &Incident) -> Option<Asked> {
     let waiting = incident.waiting.as_ref().filter(|_| incident.approval.is_none())?;
     Some(Asked {
         plan: waiting.plan.clone(),
+        step: waiting.step,
+        count: incident.count_of_yeses().map(clean),
         what: clean(words::next_action(incident).unwrap_or_else(|| "the next step".to_owned())),
         why: clean(waiting.why.clone()),
         expires_at: waiting.expires_at,

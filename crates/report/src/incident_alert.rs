@@ -7,7 +7,6 @@ pub(crate) mod words;
 
 use midwatch_incident::{Incident, State};
 use midwatch_model::journal::Line;
-use midwatch_model::verdict::Spread;
 use midwatch_model::{
     Alert, Cause, IncidentId, Labels, ServiceName, Severity, SignalId, SignalKind, Timestamp, Verdict,
 };
@@ -176,13 +175,8 @@ pub(crate) fn cause_of(verdict: Option<&Verdict>) -> Option<Cause> {
     (root.confidence >= CAUSE_FROM).then_some(root.cause)
 }
 
-/// How far it reaches is how bad it is at least: what fails for those who call is critical, what slows them down is high.
 pub(crate) fn severity_of(verdict: Option<&Verdict>) -> Severity {
-    match verdict.map(|verdict| verdict.spread) {
-        Some(Spread::Cascade) => Severity::Critical,
-        Some(Spread::UpstreamDegradation) => Severity::High,
-        Some(Spread::Contained) | None => Severity::Warning,
-    }
+    verdict.map_or(Severity::Warning, Verdict::severity)
 }
 
 fn alert(incident: &Incident, face: Face, episode: &Episode, at: Timestamp, url: &str) -> Alert {

@@ -49,6 +49,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::ApprovalRequested { .. }
         | Entry::ApprovalGiven { .. }
         | Entry::ApprovalRefused { .. }
+        | Entry::ApprovalNotCounted { .. }
         | Entry::ApprovalExpired { .. } => asked(entry),
         Entry::WouldHaveActed { action, how_to_arm } => {
             format!("Dry run: would now have done \"{}\". {how_to_arm}", action.sentence())
@@ -93,6 +94,12 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::ServiceRegistered { registration } => format!("Service {} registered", registration.name),
         Entry::ServiceUnregistered { service } => format!("Service {service} is not watched any more"),
         Entry::SilenceSet { silence } => silenced(silence),
+        Entry::AutonomySet { combination, level, by, reason } => {
+            format!("{by} set {combination} to {level}: {reason}")
+        }
+        Entry::AutonomySuggested { combination, reason } => {
+            format!("{combination} could be trusted with more: {reason}")
+        }
         Entry::ConfigChanged { section, by, changed } => format!("{by} changed [{section}]: {changed}"),
         Entry::Forecast { event } => format!("Forecast: {}", event.name().replace('_', " ")),
     }
@@ -134,11 +141,16 @@ fn silenced(silence: &Silence) -> String {
 /// What people were asked and what they said.
 fn asked(entry: &Entry) -> String {
     match entry {
-        Entry::ApprovalRequested { plan, why, .. } => {
-            format!("Waiting for a person to approve plan {}: {why}", short(plan.as_str()))
+        Entry::ApprovalRequested { plan, why, needed, .. } => {
+            let who = if *needed > 1 { format!("{needed} people") } else { "a person".to_owned() };
+            format!("Waiting for {who} to approve plan {}: {why}", short(plan.as_str()))
         }
         Entry::ApprovalGiven { approval } => {
-            format!("{} approved plan {}", approval.by, short(approval.plan.as_str()))
+            let via = if approval.via.is_empty() { String::new() } else { format!(" ({})", approval.via) };
+            format!("{}{via} approved plan {}", approval.by, short(approval.plan.as_str()))
+        }
+        Entry::ApprovalNotCounted { plan, by, reason } => {
+            format!("An answer of {by} to plan {} does not count: {reason}", short(plan.as_str()))
         }
         Entry::ApprovalRefused { by, reason, .. } => format!("Refused by {by}: {reason}"),
         Entry::ApprovalExpired { plan } => {

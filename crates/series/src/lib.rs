@@ -8,6 +8,7 @@ mod baseline;
 mod ewma;
 mod novelty;
 mod rolling;
+mod share;
 mod templates;
 mod trend;
 
@@ -15,6 +16,7 @@ pub use baseline::Baseline;
 pub use ewma::Ewma;
 pub use novelty::{Novel, Novelty, View};
 pub use rolling::{DEFAULT_CAPACITY, Rolling};
+pub use share::wilson_low;
 pub use templates::{Template, TemplateId, TemplateMiner};
 pub use trend::{TREND_POINTS_MIN, Trend, trend};
 

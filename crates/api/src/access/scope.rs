@@ -41,7 +41,7 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 21] = [
+const WRITES: [(&str, Scope); 23] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
@@ -50,6 +50,9 @@ const WRITES: [(&str, Scope); 21] = [
     ("/api/v1/predict", Scope::Read),
     ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
     ("/api/v1/approvals", Scope::Act),
+    // Slack signs instead.
+    ("/api/v1/slack/interactions", Scope::Act),
+    ("/api/v1/autonomy", Scope::Act),
     ("/api/v1/actions", Scope::Act),
     ("/api/v1/maintenance", Scope::Act),
     ("/api/v1/maintenance/{id}", Scope::Act),

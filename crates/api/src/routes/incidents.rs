@@ -1,18 +1,21 @@
 //! Incidents, and what people decide about them.
 
 use super::lineage::{told_of_alert, told_of_incident};
+use crate::access::KeyName;
 use crate::dto::{
     ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, OriginDto, waiting,
 };
 use crate::query::{Asked, page};
 use crate::{Api, error::ApiError};
 use axum::Json;
+use axum::extract::Extension;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
-use midwatch_engine::{ActRequest, Engine};
+use midwatch_engine::{ActRequest, Engine, Reply};
 use midwatch_incident::{Incident, State as IncidentState, suspected_origin};
+use midwatch_model::decision::{Caller, Way};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{Cause, IncidentId, PlanHash};
 use midwatch_report::{IncidentTelling, incident_headline, why, with_telling};
@@ -177,24 +180,48 @@ pub(crate) async fn approvals(State(api): State<Api>) -> Result<Json<Value>, Api
 
 /// Approves or denies exactly one plan.
 #[utoipa::path(post, path = "/api/v1/approvals", tag = "approvals", request_body = ApprovalBody,
-    responses((status = 200), (status = 404), (status = 409, description = "the plan has changed, or nothing waits")))]
+    responses((status = 200, description = "who is on record, and how many have said yes of how many that must", body = Object),
+        (status = 403, description = "whoever asks may not decide on it"), (status = 404),
+        (status = 409, description = "the plan has changed, or nothing waits")))]
 pub(crate) async fn answer(
     State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
     body: Result<Json<ApprovalBody>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
     if body.by.trim().is_empty() {
         return Err(ApiError::bad_request("say who decides: `by` must not be empty"));
     }
-    let (id, plan) = (IncidentId::new(&body.incident), PlanHash::new(&body.plan));
-    match body.decision.as_str() {
-        "approve" => api.engine.approve(&id, &plan, &body.by).await?,
-        "deny" => api.engine.deny(&id, &plan, &body.by, &body.reason).await?,
+    let yes = match body.decision.as_str() {
+        "approve" => true,
+        "deny" => false,
         other => {
             return Err(ApiError::bad_request(format!("`{other}` is not a decision; say approve or deny")));
         }
+    };
+    let answer = Reply {
+        incident: IncidentId::new(&body.incident),
+        plan: PlanHash::new(&body.plan),
+        step: body.step,
+        caller: caller(&api, key, &body.by),
+        yes,
+        reason: body.reason,
+    };
+    let heard = api.engine.answer(&answer).await?;
+    Ok(Json(json!({
+        "incident": body.incident, "plan": body.plan, "decision": body.decision, "by": heard.by,
+        "again": heard.again, "have": heard.have, "needed": heard.needed,
+    })))
+}
+
+/// Who calls, as far as it is proved. Where nobody is told apart, the name that was given is all that there is.
+pub(super) fn caller(api: &Api, key: Option<Extension<KeyName>>, by: &str) -> Caller {
+    match key {
+        Some(Extension(KeyName(name))) if !api.engine.config.decision.approvers.is_empty() => {
+            Caller::new(Way::ApiKey, name)
+        }
+        _ => Caller::from(by),
     }
-    Ok(Json(json!({ "incident": body.incident, "plan": body.plan, "decision": body.decision })))
 }
 
 /// Every action that was intended, newest first.
@@ -239,6 +266,7 @@ pub(crate) async fn actions(State(api): State<Api>) -> Result<Json<Value>, ApiEr
     responses((status = 200, description = "the gate's answer and, if it let the action pass, the outcome", body = Object), (status = 404), (status = 502)))]
 pub(crate) async fn act(
     State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
     body: Result<Json<ActBody>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
@@ -250,7 +278,8 @@ pub(crate) async fn act(
             "escalate is what midwatch does; a person acts or calls a colleague",
         ));
     }
-    let request = ActRequest { action: body.action, by: body.by, reason: body.reason };
+    let by = caller(&api, key, &body.by);
+    let request = ActRequest { action: body.action, by, reason: body.reason };
     let engine = api.engine.clone();
     // On its own task: a client that hangs up must not leave an effect without its record.
     let result = tokio::spawn(async move { engine.act(request).await }).await.map_err(|e| {

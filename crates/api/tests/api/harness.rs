@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use midwatch_api::{ApiConfig, ApiKey, IpNet, KeyRing, Limits, Senders};
+use midwatch_api::{ApiConfig, ApiKey, IpNet, KeyRing, Limits, Senders, SlackDoor};
 use midwatch_decision::Policy;
 use midwatch_engine::{Clock as _, Engine, EngineConfig, Feed, ReportConfig, SequentialIds, VirtualClock};
 use midwatch_model::decision::Mode;
@@ -35,6 +35,7 @@ pub struct Door {
 pub struct Wanted {
     pub keys: KeyRing,
     pub senders: Senders,
+    pub slack: Option<SlackDoor>,
     pub feeds: BTreeMap<String, Feed>,
     pub limits: Limits,
     pub cors_origins: Vec<String>,
@@ -48,6 +49,7 @@ impl Default for Wanted {
         Self {
             keys: KeyRing::new(Some(ApiKey::new(KEY)), Vec::new()).expect("a ring"),
             senders: Senders::default(),
+            slack: None,
             feeds: BTreeMap::new(),
             limits: Limits::default(),
             cors_origins: Vec::new(),
@@ -95,6 +97,7 @@ impl Door {
         let api = ApiConfig {
             keys: wanted.keys,
             senders: wanted.senders,
+            slack: wanted.slack,
             limits: wanted.limits,
             cors_origins: wanted.cors_origins,
             trusted_proxies: wanted.trusted_proxies,

@@ -19,7 +19,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 63] = [
+const ROUTES: [(&str, &str, Option<Scope>); 66] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -42,6 +42,10 @@ const ROUTES: [(&str, &str, Option<Scope>); 63] = [
     ("POST", "/api/v1/incidents/{id}/false-alarm", Some(Scope::Act)),
     ("GET", "/api/v1/approvals", Some(Scope::Read)),
     ("POST", "/api/v1/approvals", Some(Scope::Act)),
+    // Where Slack is configured, its signature takes the place of a key.
+    ("POST", "/api/v1/slack/interactions", Some(Scope::Act)),
+    ("GET", "/api/v1/autonomy", Some(Scope::Read)),
+    ("POST", "/api/v1/autonomy", Some(Scope::Act)),
     ("GET", "/api/v1/actions", Some(Scope::Read)),
     ("POST", "/api/v1/actions", Some(Scope::Act)),
     ("GET", "/api/v1/workflow/runs", Some(Scope::Read)),

@@ -29,6 +29,7 @@ pub use teams::TeamsConfig;
 pub use webhook::WebhookConfig;
 
 use crate::egress::Egress;
+use crate::http::{Ask, parse_url};
 use crate::secret::{Secret, SecretConfig};
 use crate::{ConnectorError, Http};
 use discord::Discord;
@@ -39,6 +40,7 @@ use notion::Notion;
 use opsgenie::Opsgenie;
 use pagerduty::PagerDuty;
 use post::{Address, Page, Vendor};
+use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -373,6 +375,29 @@ impl Notifiers {
         }
         let templates = Templates::new(config.templates.as_deref())?;
         Ok(Self { by_target, shared: Some(Shared { http, egress, templates }) })
+    }
+
+    /// Says something back to whoever pressed a button in Slack. The address comes with the press, so it must be Slack's.
+    pub(crate) async fn respond(&self, url: &str, body: &Value) -> Result<(), ConnectorError> {
+        let what = "the response_url of a press";
+        let refused = |problem: &str| ConnectorError::Config { field: what.into(), problem: problem.into() };
+        let url = parse_url(what, url)?;
+        let is_slacks = url.host_str().is_some_and(|host| slack::ANSWER_HOSTS.contains(&host));
+        let is_plain = url.scheme() == "https" && url.port().is_none() && url.username().is_empty();
+        if !is_slacks || !is_plain || url.password().is_some() {
+            return Err(refused("is not one of Slack's: nobody is asked"));
+        }
+        let shared =
+            self.shared.as_ref().ok_or_else(|| refused("cannot be asked: nobody is told anything"))?;
+        let ask = Ask {
+            method: Method::POST,
+            json: Some(body),
+            bytes_max: slack::ANSWER_BYTES_MAX,
+            // It holds what lets anybody answer in midwatch's name.
+            shown: Some(what.to_owned()),
+            ..Ask::get(&url, slack::ANSWER_TIMEOUT)
+        };
+        shared.http.ask_ok(ask).await.map(drop)
     }
 
     /// Tells a target once.

@@ -14,6 +14,15 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Where Slack takes answers to presses.
+pub(super) const ANSWER_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
+
+/// Until an answer to a press must have been taken: whoever pressed looks at the screen.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Slack answers `ok`.
+pub(super) const ANSWER_BYTES_MAX: usize = 4096;
+
 /// A channel of Slack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -28,9 +37,9 @@ pub struct SlackConfig {
     pub webhook: SecretConfig,
     /// Channels of services that are told elsewhere.
     pub services: BTreeMap<String, String>,
-    /// Whether what waits for approval has buttons. This server does not take their presses itself: they need somebody who turns
-    /// them into `POST /api/v1/approvals` (docs/notifications.md).
-    pub buttons: bool,
+    /// Whether what waits for approval has buttons. If absent, it has them where `[slack]` says how their presses are believed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buttons: Option<bool>,
     /// Moments of an incident that it hears of; all if empty.
     pub tell: Vec<Moment>,
     /// Where Slack's API is.
@@ -46,7 +55,7 @@ impl Default for SlackConfig {
             channel: String::new(),
             webhook: SecretConfig::default(),
             services: BTreeMap::new(),
-            buttons: false,
+            buttons: None,
             tell: Vec::new(),
             url: "https://slack.com/api".to_owned(),
             timeout_s: 10.0,
@@ -112,7 +121,7 @@ impl Configured for SlackConfig {
             to,
             channel: self.channel.clone(),
             services: self.services.clone(),
-            buttons: self.buttons,
+            buttons: self.buttons.unwrap_or(false),
             timeout: Duration::from_secs_f64(self.timeout_s),
         }))
     }

@@ -155,3 +155,30 @@ async fn a_mail_server_is_no_metadata_either() {
         assert!(error.reason.contains("refused"), "{host}: {}", error.reason);
     }
 }
+
+#[tokio::test]
+async fn the_address_of_a_press_is_asked_only_if_it_is_slacks() {
+    use midwatch_connectors::Outside as _;
+    let world = World::new(&ConnectorsConfig::default(), &[]).expect("a world");
+    let body = json!({ "text": "no" });
+    let odd = [
+        "",
+        "http://hooks.slack.com/actions/T1/1/x",
+        "https://hooks.slack.com:8443/actions/T1/1/x",
+        "https://hooks.slack.com@evil.example/",
+        "https://me:pw@hooks.slack.com/",
+        "https://me@hooks.slack.com/",
+        "https://hooks.slack.com.evil.example/",
+        "https://evil-hooks.slack.com/",
+        "https://slack.com/",
+        "https://hooks.slack.com\\@evil.example/",
+        "file:///etc/passwd",
+        "//hooks.slack.com/",
+    ];
+    let secure = urls().into_iter().map(|url| url.replacen("http://", "https://", 1));
+    for url in odd.into_iter().map(str::to_owned).chain(urls()).chain(secure) {
+        let error = world.respond(&url, &body).await.expect_err("nobody is asked");
+        assert!(error.to_string().contains("the response_url of a press"), "{url}: {error}");
+        assert!(!error.to_string().contains("cannot reach"), "{url}: {error}");
+    }
+}

@@ -1,11 +1,11 @@
 //! A question to the gate that it would say yes to, for tests to change.
 
-use midwatch_decision::{Authorized, DecisionConfig, GateInput, PastAction, Policy, ServiceHistory, decide};
+use midwatch_decision::{Authorized, DecisionConfig, GateInput, Levels, PastAction, Policy, ServiceHistory, decide};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord, Mode, Principal};
-use midwatch_model::journal::EffectOutcome;
+use midwatch_model::journal::{EffectOutcome, Line};
 use midwatch_model::{
-    Action, ActionKind, Cause, Evidence, EvidenceSource, IncidentId, PlanHash, Timestamp, after,
+    Action, ActionKind, Cause, Evidence, EvidenceSource, IncidentId, PlanHash, Severity, Timestamp, after,
 };
 
 pub struct Ask {
@@ -25,7 +25,10 @@ pub struct Ask {
     pub affected_services: usize,
     pub warm_up_ticks_left: u32,
     pub history: ServiceHistory,
-    pub approval: Option<Approval>,
+    /// The autonomy stream.
+    pub set: Vec<Line>,
+    pub severity: Severity,
+    pub approvals: Vec<Approval>,
 }
 
 pub fn now() -> Timestamp {
@@ -69,7 +72,8 @@ pub fn witness(source: EvidenceSource, age_s: f64) -> Evidence {
 
 pub fn approval(plan: &str, step: usize, expires_in_s: f64) -> Approval {
     let expires_at = after(now(), expires_in_s);
-    Approval { plan: plan.into(), step, by: "ann".into(), at: after(now(), -60.0), expires_at }
+    let (by, via) = ("ann".into(), String::new());
+    Approval { plan: plan.into(), step, by, via, at: after(now(), -60.0), expires_at }
 }
 
 /// An action of another incident so many seconds ago that succeeded.
@@ -108,7 +112,9 @@ impl Default for Ask {
             affected_services: 3,
             warm_up_ticks_left: 0,
             history: ServiceHistory::default(),
-            approval: None,
+            set: Vec::new(),
+            severity: Severity::Warning,
+            approvals: Vec::new(),
         }
     }
 }
@@ -122,6 +128,8 @@ impl Ask {
 
     pub fn decide(&self) -> (GateRecord, Option<Authorized>) {
         let policy = Policy::parse(self.policy).expect("a policy");
+        let (kind, target) = (self.action.kind(), self.action.target());
+        let level = Levels::fold(&self.set).level(&self.config, kind, target, self.cause);
         decide(&GateInput {
             now: now(),
             config: &self.config,
@@ -143,7 +151,9 @@ impl Ask {
             affected_services: self.affected_services,
             warm_up_ticks_left: self.warm_up_ticks_left,
             history: &self.history,
-            approval: self.approval.as_ref(),
+            level: &level,
+            severity: self.severity,
+            approvals: &self.approvals,
         })
     }
 }

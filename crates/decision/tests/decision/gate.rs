@@ -34,7 +34,7 @@ pub fn human(ask: &mut Ask) {
 
 pub fn approved(ask: &mut Ask) {
     human(ask);
-    ask.approval = Some(approval("plan-1", 0, 600.0));
+    ask.approvals = vec![approval("plan-1", 0, 600.0)];
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn modes_dry_run_and_approval_decide_together() {
             "approval of another plan",
             |a| {
                 human(a);
-                a.approval = Some(approval("plan-0", 0, 600.0));
+                a.approvals = vec![approval("plan-0", 0, 600.0)];
             },
             Deny,
             &[Guard::ApprovalBinding],
@@ -127,7 +127,7 @@ fn modes_dry_run_and_approval_decide_together() {
             "approval of another step",
             |a| {
                 human(a);
-                a.approval = Some(approval("plan-1", 1, 600.0));
+                a.approvals = vec![approval("plan-1", 1, 600.0)];
             },
             Deny,
             &[Guard::ApprovalBinding],
@@ -137,7 +137,7 @@ fn modes_dry_run_and_approval_decide_together() {
             "approval that expired",
             |a| {
                 human(a);
-                a.approval = Some(approval("plan-1", 0, -1.0));
+                a.approvals = vec![approval("plan-1", 0, -1.0)];
             },
             Deny,
             &[Guard::ApprovalBinding],

@@ -3,12 +3,12 @@
 use super::{Step, is_calm};
 use crate::EngineConfig;
 use crate::gather::Facts;
-use midwatch_decision::{GateInput, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
+use midwatch_decision::{GateInput, Level, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
 use midwatch_incident::{EffectRecord, Incident};
 use midwatch_model::decision::{Decision, GateRecord, Guard, GuardResult, Mode, PolicyResult, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, VerificationOutcome};
 use midwatch_model::{
-    ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after, seconds_between,
+    Action, ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after, seconds_between,
 };
 
 /// Calls that a target may turn down before the step is given up: with doubled pauses about half a minute at one tick
@@ -252,7 +252,7 @@ pub(super) fn put_to_gate(
         now: facts.now,
         config: &config.decision,
         policy,
-        mode: mode(incident, facts, config),
+        mode: config.mode,
         dry_run: config.dry_run,
         principal: &principal,
         incident: Some(&incident.id),
@@ -271,7 +271,9 @@ pub(super) fn put_to_gate(
         affected_services: fresh.blast_radius.affected.len(),
         warm_up_ticks_left: facts.warm_up_ticks_left,
         history,
-        approval,
+        level: &level(incident, facts, config, &step.action),
+        severity: incident.severity,
+        approvals: &incident.approvals,
     });
     match authorized {
         Some(authorized) => Step::Act { record, authorized, seen: history.records },
@@ -279,12 +281,15 @@ pub(super) fn put_to_gate(
     }
 }
 
-/// How far midwatch may go by itself. On a forecast no further than its record has earned.
-fn mode(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Mode {
-    match config.mode {
-        Mode::Auto if incident.is_predicted() && !facts.outlook.earned => Mode::Propose,
-        mode => mode,
+/// How far midwatch may go by itself with a step. On a forecast no further than its record has earned.
+fn level(incident: &Incident, facts: &Facts, config: &EngineConfig, action: &Action) -> Level {
+    let cause = incident.verdict.as_ref().and_then(Verdict::root).map(|root| root.cause);
+    let level = facts.levels.level(&config.decision, action.kind(), action.target(), cause);
+    if level.mode == Mode::Auto && incident.is_predicted() && !facts.outlook.earned {
+        let why = "it has not happened yet, and the record of forecasts has not earned more (midwatch forecast ledger)";
+        return Level { mode: Mode::Propose, why: why.into() };
     }
+    level
 }
 
 /// The gate did not let the step pass: wait, ask, skip or hand over.
@@ -350,9 +355,15 @@ fn answered(
         }
         (PolicyResult::Denied { .. }, _) | (_, Decision::NeedsApproval) => {
             let asked =
-                incident.waiting.as_ref().is_some_and(|w| w.plan == record.plan && w.step == incident.step);
-            let expires_at = after(facts.now, config.decision.approval_ttl_s);
-            (!asked).then(|| Entry::ApprovalRequested { plan, step: incident.step, why: because, expires_at })
+                incident.waiting.as_ref().filter(|w| w.plan == record.plan && w.step == incident.step);
+            let needed = config.decision.people_needed(incident.severity);
+            // It has become worse since: more people must say yes, in the time that was given.
+            let is_asked = asked.is_some_and(|w| w.needed >= needed);
+            let expires_at =
+                asked.map_or_else(|| after(facts.now, config.decision.approval_ttl_s), |w| w.expires_at);
+            let request =
+                |why| Entry::ApprovalRequested { plan, step: incident.step, why, expires_at, needed };
+            (!is_asked).then(|| request(because))
         }
         (_, Decision::DryRun) if !incident.would_have_acted => {
             let how_to_arm =

@@ -86,7 +86,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
 }
 
 pub struct Rig {
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     pub world: Arc<World>,
     pub clock: Arc<VirtualClock>,
     pub dir: TempDir,
@@ -108,7 +108,7 @@ impl Rig {
         let world = Arc::new(World::new());
         let start: Timestamp = "2026-01-05T03:00:00Z".parse().expect("a time");
         let clock = Arc::new(VirtualClock::starting_at(start));
-        let engine = open(config, policy, dir.path(), &world, &clock, 1).await;
+        let engine = Arc::new(open(config, policy, dir.path(), &world, &clock, 1).await);
         Self { engine, world, clock, dir, policy: policy.into(), starts: 1 }
     }
 
@@ -125,7 +125,7 @@ impl Rig {
         drop(engine);
         store.close().await;
         drop(store);
-        let engine = open(config, &policy, dir.path(), &world, &clock, starts * 1000).await;
+        let engine = Arc::new(open(config, &policy, dir.path(), &world, &clock, starts * 1000).await);
         Self { engine, world, clock, dir, policy, starts: starts + 1 }
     }
 

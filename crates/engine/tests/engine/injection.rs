@@ -1,7 +1,7 @@
 //! Text that tells a model what to conclude and what to do, and a model that obeys. What may be done stays what it was.
 
 use crate::opinion::{PLACES, Planted, reply, run};
-use midwatch_decision::{DecisionConfig, GateInput, PlanInput, Policy, ServiceHistory, decide, plan};
+use midwatch_decision::{DecisionConfig, GateInput, Level, PlanInput, Policy, ServiceHistory, decide, plan};
 use midwatch_diagnosis::bundle::Bundle;
 use midwatch_diagnosis::investigate::{Answer, investigate};
 use midwatch_model::action::TargetState;
@@ -217,7 +217,9 @@ fn passes(
         affected_services: 1,
         warm_up_ticks_left: 0,
         history: &ServiceHistory::default(),
-        approval: None,
+        level: &Level { mode: Mode::Auto, why: String::new() },
+        severity: midwatch_model::Severity::Warning,
+        approvals: &[],
     };
     decide(&input).1.is_some()
 }

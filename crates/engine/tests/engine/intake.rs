@@ -10,7 +10,6 @@ use midwatch_model::{ActionKind, Cause, Timestamp, after};
 use midwatch_signal::source::Source;
 use midwatch_store::{AlertFilter, AlertStatus, CrashPoint};
 use serde_json::json;
-use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test]
@@ -464,7 +463,7 @@ async fn telemetry_that_never_answers_delays_neither_an_alerts_incident_nor_the_
     let rig = Rig::start().await;
     rig.world.get_stuck();
     rig.tell(&[alert("a", "payment", Cause::LatencySpike, rig.now())]).await.expect("taken");
-    let engine = Arc::new(rig.engine);
+    let engine = rig.engine;
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let running = tokio::spawn(midwatch_engine::run(engine.clone(), stopped));
     let opens = async {

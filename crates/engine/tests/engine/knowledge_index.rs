@@ -36,9 +36,10 @@ impl Embed for Topics {
 
 fn prepared(rig: &mut Rig, index: Option<&Arc<dyn VectorIndex>>) {
     let load: Load = Box::new(|| Ok(Arc::new(Topics)));
-    rig.engine.embed_with(Model::new(load, 300.0));
+    let engine = Arc::get_mut(&mut rig.engine).expect("nobody else has it");
+    engine.embed_with(Model::new(load, 300.0));
     if let Some(index) = index {
-        rig.engine.compare_vectors_in(index.clone());
+        engine.compare_vectors_in(index.clone());
     }
 }
 

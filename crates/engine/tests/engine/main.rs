@@ -2,6 +2,8 @@
 
 mod advice;
 mod again;
+mod approvals;
+mod autonomy;
 #[expect(dead_code, reason = "other tests use what these do not")]
 #[path = "../../../connectors/tests/connectors/cluster.rs"]
 mod cluster;

@@ -244,7 +244,7 @@ async fn slack_shows_one_message_per_incident_and_a_thread_also_after_a_restart(
     let actions = blocks.iter().find(|block| block["type"] == "actions").expect("actions");
     let value: Value =
         serde_json::from_str(actions["elements"][0]["value"].as_str().expect("text")).expect("JSON");
-    assert_eq!(value, json!({ "incident": incident.id, "plan": plan }));
+    assert_eq!(value, json!({ "incident": incident.id, "plan": plan, "step": 0 }));
     let last = calls.iter().rev().find(|(method, _)| method == "chat.update").expect("an update");
     assert!(last.1["text"].as_str().is_some_and(|text| text.starts_with("Recovered")), "{}", last.1);
     assert!(!last.1.to_string().contains("midwatch_approve"), "what was answered has no buttons");

@@ -11,6 +11,8 @@ impl Config {
         let mut problems = self.wrong_services();
         problems.extend(self.wrong_numbers());
         problems.extend(self.wrong_seconds());
+        problems.extend(self.decision.wrong_approvers());
+        problems.extend(self.slack.problems());
         problems.extend(self.inhibit_rules.iter().filter_map(|rule| rule.rule().err()));
         problems.extend(self.routing().err().into_iter().flatten().map(|error| error.to_string()));
         problems.extend(self.wrong_receivers());
@@ -100,6 +102,7 @@ impl Config {
             ("decision.repeat_window_s", decision.repeat_window_s, 0.0),
             ("decision.approval_ttl_s", decision.approval_ttl_s, 1.0),
             ("decision.effect_deadline_s", decision.effect_deadline_s, 0.0),
+            ("autonomy.interval_s", self.autonomy.interval_s, 1.0),
             ("verification.timeout_s", verification.timeout_s, 0.0),
             ("verification.grace_s", verification.grace_s, 0.0),
             ("verification.soak_s", verification.soak_s, 0.0),

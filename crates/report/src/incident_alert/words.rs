@@ -46,7 +46,8 @@ pub(crate) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
         _ => match (needs, &incident.waiting, &incident.escalated) {
             (Some(Needs::Approval), Some(waiting), _) => {
                 let what = next_action(incident).unwrap_or_else(|| "the next step".into());
-                format!("{verdict}. Waits for your approval: {what} ({})", waiting.why)
+                let count = incident.count_of_yeses().map_or_else(String::new, |count| format!("; {count}"));
+                format!("{verdict}. Waits for your approval: {what} ({}{count})", waiting.why)
             }
             (Some(Needs::Takeover), _, Some((_, reason))) => format!("{verdict}. Over to you: {reason}"),
             _ => verdict.to_owned(),

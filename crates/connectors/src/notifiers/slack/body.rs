@@ -137,8 +137,9 @@ fn sections(text: &str, max: usize, missing: &str) -> Vec<Value> {
 /// What a press of a button says: it answers for this plan of this incident, and for no other.
 fn actions(bulletin: &Bulletin) -> Option<Value> {
     let asked = bulletin.approval.as_ref().filter(|_| !bulletin.is_test)?;
-    let value = json!({ "incident": bulletin.topic, "plan": asked.plan }).to_string();
-    let what = format!("{} ({})", asked.what, asked.why);
+    let value = json!({ "incident": bulletin.topic, "plan": asked.plan, "step": asked.step }).to_string();
+    let count = asked.count.as_ref().map_or_else(String::new, |count| format!("{count}. "));
+    let what = format!("{count}{} ({})", asked.what, asked.why);
     let confirm = json!({
         "title": { "type": "plain_text", "text": "Approve this plan?" },
         "text": { "type": "plain_text", "text": short_line(&what, 300) },

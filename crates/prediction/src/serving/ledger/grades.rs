@@ -2,6 +2,7 @@
 
 use super::{AlarmGrade, Summary};
 use crate::score::Bin;
+pub use midwatch_series::wilson_low;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
@@ -10,9 +11,6 @@ const BINS: usize = 10;
 
 /// Lead times that are kept for the median, the newest.
 const LEADS: usize = 200;
-
-/// The 97.5 % quantile of the normal distribution: both ends of an interval of 95 %.
-const Z: f64 = 1.959_964;
 
 /// How forecasts of a service by a model were graded.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -106,18 +104,6 @@ fn bin((count, said, happened): &(u64, f64, u64)) -> Bin {
 fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
-}
-
-/// The lower end of Wilson's interval of 95 % for a share (E. B. Wilson, JASA 22, 1927).
-#[must_use]
-pub fn wilson_low(part: u64, all: u64) -> Option<f64> {
-    if all == 0 {
-        return None;
-    }
-    let (n, share) = (all as f64, part as f64 / all as f64);
-    let middle = share + Z * Z / (2.0 * n);
-    let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Some(((middle - spread) / (1.0 + Z * Z / n)).max(0.0))
 }
 
 #[cfg(test)]
