@@ -12,7 +12,6 @@ pub mod history;
 pub mod model;
 pub mod network;
 pub mod random;
-pub mod rehearsal;
 pub mod rivals;
 pub mod score;
 pub mod serving;

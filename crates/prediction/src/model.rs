@@ -122,17 +122,12 @@ impl Model {
         let named = window.services.iter().zip(outlooks);
         Ok(Forecast {
             horizon_minutes,
-            graph: foreseen(&asked.graph, self.calibration().graphs, horizon_minutes, f64::from(seen)),
+            graph: foreseen(&asked.graph, self.meta.calibration.graphs, horizon_minutes, f64::from(seen)),
             services: named
                 .map(|(service, outlook)| ServiceForecast { service: service.clone(), outlook })
                 .collect(),
             path,
         })
-    }
-
-    /// What makes probabilities of logits while a production is watched.
-    fn calibration(&self) -> Calibration {
-        self.meta.watched.unwrap_or(self.meta.calibration)
     }
 
     fn horizon_minutes(&self, window: &Window) -> f64 {
@@ -144,7 +139,7 @@ impl Model {
             if *covered < COVERAGE_MIN {
                 return Outlook::NotEnoughData { coverage: *covered };
             }
-            let platt = self.calibration().services;
+            let platt = self.meta.calibration.services;
             Outlook::Foreseen(foreseen(logits, platt, horizon_minutes, f64::from(*covered)))
         };
         asked.services.iter().zip(coverage).map(outlook).collect()

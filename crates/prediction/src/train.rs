@@ -38,7 +38,7 @@ impl Settings {
     #[must_use]
     pub fn new(kind: Kind, seed: u64, data: String) -> Self {
         let (epochs, rate) = match kind {
-            Kind::Graph | Kind::ShuffledGraph | Kind::NoGraph => (20, 2e-3),
+            Kind::Graph | Kind::ShuffledGraph | Kind::NoGraph => (8, 2e-3),
             // A tenth of the time for an epoch, and none of the depth.
             Kind::Mlp => (30, 1e-3),
             Kind::Logistic => (40, 2e-3),

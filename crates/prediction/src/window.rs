@@ -178,24 +178,6 @@ impl Window {
         &self.readings[service * WINDOW_TICKS..(service + 1) * WINDOW_TICKS]
     }
 
-    /// Says of every edge what is known of it where nobody reads edges: its rate is the callee's shared among those who call
-    /// it, its errors and its latency are the callee's.
-    pub fn infer_links(&mut self) {
-        let newest = |service: u32, quantity: Quantity| {
-            let ticks = self.of(service as usize).iter().rev();
-            ticks.map(|tick| tick[quantity as usize]).find(|value| value.is_finite()).unwrap_or(0.0)
-        };
-        let mut callers = vec![0.0_f32; self.services.len()];
-        self.links.iter().for_each(|link| callers[link.to as usize] += 1.0);
-        let inferred = |link: &Link| Link {
-            rate: newest(link.to, Quantity::RequestRate) / callers[link.to as usize],
-            errors: newest(link.to, Quantity::ErrorRate),
-            latency_ms: newest(link.to, Quantity::LatencyP99),
-            ..*link
-        };
-        self.links = self.links.iter().map(inferred).collect();
-    }
-
     /// Whether it can be judged.
     ///
     /// # Errors

@@ -162,7 +162,6 @@ fn untrained() -> Option<Model> {
         data: String::new(),
         weights_sha256: String::new(),
         calibration: Calibration { services: Platt::AS_IT_IS, graphs: Platt::AS_IT_IS },
-        watched: None,
         inputs: vec![],
         rivals: vec![],
         why: "nobody was trained".into(),

@@ -8,7 +8,6 @@ use anyhow::{Context as _, Result, anyhow};
 use midwatch_prediction::features::{FEATURE_VERSION, SNAPSHOTS};
 use midwatch_prediction::model::{Calibration, Meta, Model};
 use midwatch_prediction::network::{Kind, Network};
-use midwatch_prediction::rehearsal::rehearse;
 use midwatch_prediction::rivals::{Candidate, ask, calibrate, choose, examples, persistence, split};
 use midwatch_prediction::serving::{Inputs, inputs};
 use midwatch_prediction::simulate::Plan;
@@ -72,23 +71,11 @@ pub fn train(args: &TrainArgs, stop: &Stop) -> Result<Exit> {
         let name = stem(candidate.kind.unwrap_or(Kind::Graph), candidate.seed);
         save(&run.output.join("candidates").join(name), &about.model(candidate, one, &[], String::new()))?;
     }
-    let mut model = about.model(&candidates[winner], &trained[winner], &candidates, why);
-    model.meta.watched = Some(rehearsed(&trained[winner].network, candidates[winner].seed, &set)?);
+    let model = about.model(&candidates[winner], &trained[winner], &candidates, why);
     save(&run.output.join("model"), &model)?;
     report::write_all(run.output, &model, &candidates, winner, &trained)?;
     out!("{}.\nThe model is in {}, the report in report.md there.", model.meta.why, run.output.display());
     Ok(DONE)
-}
-
-/// What its logits are worth while productions are watched that it was not trained on.
-fn rehearsed(network: &Network, seed: u64, set: &WindowSet) -> Result<Calibration> {
-    eprintln!(
-        "watching productions as they will be served, so that probabilities mean there what they say …"
-    );
-    let lives = rehearse(set.horizon_ticks, set.seed + 1);
-    let all: Vec<usize> = (0..lives.windows.len()).collect();
-    let answers = ask(network, &examples(&lives, &all, network.kind, seed))?;
-    Ok(Calibration { services: calibrate(&answers.services), graphs: calibrate(&answers.graphs) })
 }
 
 /// What makes the model again, if the windows are simulated on random graphs of the usual size.
@@ -193,7 +180,6 @@ impl About {
             data: self.data.clone(),
             weights_sha256: String::new(),
             calibration,
-            watched: None,
             inputs: self.inputs.clone(),
             rivals,
             why,

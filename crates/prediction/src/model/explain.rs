@@ -26,7 +26,7 @@ impl Model {
     pub fn explain(&self, window: &Window, service: usize) -> Result<Vec<Moved>, ForecastError> {
         window.check()?;
         let example = self.example(window);
-        let platt = self.calibration().services;
+        let platt = self.meta.calibration.services;
         let probability = platt.probability(self.ask(&example)?.services[service][0]);
         let mut moved = Vec::new();
         for quantity in Quantity::ALL {

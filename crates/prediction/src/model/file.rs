@@ -45,11 +45,7 @@ pub struct Meta {
     pub data: String,
     /// Of the file of weights.
     pub weights_sha256: String,
-    /// On windows of stories, of which most come before a failure.
     pub calibration: Calibration,
-    /// On productions that are watched, of whose minutes most come before nothing: what serving goes by.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub watched: Option<Calibration>,
     /// What healthy windows of the training looked like, so that it shows how strange a production is to the model.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Inputs,

@@ -17,7 +17,6 @@ pub(crate) fn model(kind: Kind) -> Model {
         data: String::new(),
         weights_sha256: String::new(),
         calibration: Calibration { services: Platt::AS_IT_IS, graphs: Platt::AS_IT_IS },
-        watched: None,
         inputs: vec![],
         rivals: vec![],
         why: String::new(),

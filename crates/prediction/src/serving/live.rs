@@ -4,7 +4,7 @@ use super::drift::Drift;
 use super::objective::{Change, Kept, ObjectiveConfig};
 use super::usual::Usual;
 use crate::history::History;
-use crate::window::{Reading, Window};
+use crate::window::{Quantity, Reading, Window};
 use midwatch_model::{ForecastEvent, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,13 +103,28 @@ impl Live {
         self.left_out.retain(watched);
     }
 
-    /// The window as it is now; `calls` are pairs of caller and callee. Of an edge nobody reads anything: it is inferred.
+    /// The window as it is now; `calls` are pairs of caller and callee. Of an edge nobody reads anything: its rate is the
+    /// callee's shared among those who call it, its errors are the callee's.
     #[must_use]
     pub fn window(&self, tick_s: f32, calls: &[(ServiceName, ServiceName)]) -> Window {
-        let edges = calls.iter().map(|(caller, callee)| (caller.as_str(), callee.as_str(), [0.0; 3]));
-        let mut window = self.history.window(tick_s, edges);
-        window.infer_links();
-        window
+        let bare = self.history.window(tick_s, std::iter::empty());
+        let place =
+            |name: &ServiceName| bare.services.binary_search_by(|s| s.as_str().cmp(name.as_str())).ok();
+        let newest = |service: usize, quantity: Quantity| {
+            let ticks = bare.of(service).iter().rev();
+            ticks.map(|tick| tick[quantity as usize]).find(|value| value.is_finite()).unwrap_or(0.0)
+        };
+        let mut callers: BTreeMap<&ServiceName, f32> = BTreeMap::new();
+        for (_, callee) in calls {
+            *callers.entry(callee).or_default() += 1.0;
+        }
+        let edges = calls.iter().filter_map(|(caller, callee)| {
+            let at = place(callee)?;
+            let rate = newest(at, Quantity::RequestRate) / callers[callee];
+            let about = [rate, newest(at, Quantity::ErrorRate), newest(at, Quantity::LatencyP99)];
+            Some((caller.as_str(), callee.as_str(), about))
+        });
+        self.history.window(tick_s, edges)
     }
 
     /// Counts the newest tick of a window towards the drift of inputs.
@@ -160,7 +175,6 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::window::Quantity;
     use midwatch_model::Breach;
 
     fn reading(latency: f32) -> Reading {

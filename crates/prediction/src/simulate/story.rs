@@ -18,9 +18,6 @@ const ERRORS: f32 = 0.05;
 /// begun shows nothing: nobody could foresee by it.
 const AT_WORK: f64 = 0.3;
 
-/// Share of the windows that hold no more than polls bring. The others tell a model what the rest is worth to those who have it.
-const POLLED: f64 = 0.6;
-
 /// What polls of the usual metrics do not bring.
 pub const NOT_POLLED: [Quantity; 2] = [Quantity::LatencyP50, Quantity::Replicas];
 
@@ -224,22 +221,8 @@ pub fn cut(
         false => objectives.breach_after(service, end, horizon).map(|ticks| ticks as u32),
     };
     let outcome = Outcome { story, breach_in: (0..services).map(ahead).collect(), in_breach };
-    if random.chance(POLLED) {
-        as_polled(&mut window);
-    }
     forget(&mut window, random);
     (window, outcome)
-}
-
-/// Leaves what polls bring: no quantity that they do not ask for, and of edges what their callees show.
-fn as_polled(window: &mut Window) {
-    for quantity in NOT_POLLED.map(|quantity| quantity as usize) {
-        window.readings.iter_mut().for_each(|reading| reading[quantity] = f32::NAN);
-        for normal in &mut window.normals {
-            (normal.mean[quantity], normal.std[quantity]) = (f32::NAN, f32::NAN);
-        }
-    }
-    window.infer_links();
 }
 
 /// Takes out what a real monitoring system would not have: quantities that nobody exports, polls that failed, a service that went silent.

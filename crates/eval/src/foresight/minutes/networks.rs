@@ -13,9 +13,6 @@ use midwatch_prediction::window::{Link, NOTHING_READ, Normal, Quantity, Reading}
 /// Each network is trained with these seeds, and what they say is averaged.
 const SEEDS: [u64; 2] = [1, 2];
 
-/// Passes over a day: it is little data, and more of them only learn it by heart.
-const EPOCHS: usize = 8;
-
 /// The last part of what is learnt from, by which training is stopped.
 const WATCHED: f64 = 0.2;
 
@@ -54,9 +51,6 @@ impl Networks {
             let training = make(task.learn.0, &task.learn.1[..watched]);
             let validation = make(task.learn.0, &task.learn.1[watched..]);
             let mut settings = Settings::new(kind, seed, String::new());
-            if kind != Kind::Mlp {
-                settings.epochs = EPOCHS;
-            }
             settings.patience = 3;
             settings.decay = 0.1;
             let mut trainer = Trainer::new(settings, LAGS)?;

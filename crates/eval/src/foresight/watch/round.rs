@@ -4,10 +4,9 @@ use super::tally::{Life, Tally, Watcher};
 use anyhow::Result;
 use midwatch_model::{ForecastEvent, Foretold, ServiceName, Timestamp, after};
 use midwatch_prediction::model::Model;
-use midwatch_prediction::rehearsal::polled;
 use midwatch_prediction::serving::{Judged, Live, ObjectiveConfig, Read, judge};
-use midwatch_prediction::simulate::Production;
-use midwatch_prediction::window::TICK_S as TICK;
+use midwatch_prediction::simulate::{NOT_POLLED, Production};
+use midwatch_prediction::window::{Quantity, Reading, TICK_S as TICK};
 use std::collections::BTreeMap;
 
 pub const TICK_S: f64 = TICK as f64;
@@ -45,6 +44,14 @@ pub fn watch(model: &Model, production: &Production, tallies: &mut [Tally], life
         tally.take(watcher, life, minutes, production.services.len());
     }
     Ok(())
+}
+
+fn polled(name: &ServiceName, reading: &Reading) -> Read {
+    let mut known = *reading;
+    NOT_POLLED.iter().for_each(|quantity| known[*quantity as usize] = f32::NAN);
+    let up = Some(f32::from(u8::from(reading[Quantity::Replicas as usize] > 0.0)));
+    // The detectors are not part of this watch; what breaches its objective is not learnt as usual anyway.
+    Read { service: name.clone(), reading: known, up, calm: true }
 }
 
 fn breaches(events: &[ForecastEvent]) -> BTreeMap<ServiceName, String> {
