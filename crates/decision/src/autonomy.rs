@@ -144,7 +144,8 @@ impl Levels {
         if !allowed.is_empty() && !allowed.contains(&action) {
             return level(Mode::Propose, format!("{action} is not among the [autonomy] actions"));
         }
-        let set = cause.and_then(|cause| self.set.get(&Combination { action, service: service.clone(), cause }));
+        let set =
+            cause.and_then(|cause| self.set.get(&Combination { action, service: service.clone(), cause }));
         if let Some(set) = set {
             let why = format!("{} set {action} on {service} to {}: {}", set.by, set.level, set.reason);
             return level(set.level, why);

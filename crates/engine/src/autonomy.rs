@@ -65,7 +65,8 @@ pub(crate) async fn record(
         return append(engine, journal, entries, Commit::default()).await;
     }
     let stream = engine.store.read(&StreamId::Autonomy).await?;
-    let append_to = Append { stream: StreamId::Autonomy, expected: stream.len(), lines: written(engine, lost) };
+    let append_to =
+        Append { stream: StreamId::Autonomy, expected: stream.len(), lines: written(engine, lost) };
     let extra = Commit { appends: vec![append_to], ..Commit::default() };
     let journal = append(engine, journal, entries, extra).await?;
     engine.autonomy.reload(&engine.store).await?;
@@ -79,8 +80,7 @@ fn lost(engine: &Engine, journal: &VerifiedJournal, entries: &[Entry]) -> Vec<En
     if config.mode != Mode::Auto || !config.decision.autonomy_loop.demotes || !entries.iter().any(says) {
         return Vec::new();
     }
-    let lines: Vec<Line> =
-        journal.lines().iter().cloned().chain(written(engine, entries.to_vec())).collect();
+    let lines: Vec<Line> = journal.lines().iter().cloned().chain(written(engine, entries.to_vec())).collect();
     let known = trials(journal.lines());
     let is_new = |trial: &Trial| trial.outcome.demotes() && !known.contains(trial);
     let incident = Incident::fold(&lines).map_or_else(String::new, |incident| incident.id.to_string());
@@ -158,7 +158,10 @@ impl Engine {
         self.check_watched(&combination.service).await?;
         let config = &self.config.decision;
         if level == Mode::Auto && !combination.action.agent_may_ask() {
-            let text = format!("{} is only for a person or a runbook to ask for: it cannot be `auto`", combination.action);
+            let text = format!(
+                "{} is only for a person or a runbook to ask for: it cannot be `auto`",
+                combination.action
+            );
             return Err(EngineError::Refused(text));
         }
         // Whoever trusts it with something trusts it with the worst case, too.
@@ -210,7 +213,9 @@ impl Engine {
                 let (level, by) = (Mode::Auto, MIDWATCH.to_owned());
                 self.note(Entry::AutonomySet { combination, level, by, reason }).await?;
             } else if standing.suggestion.is_none() {
-                tracing::info!("{combination} could be trusted with more: {reason}; `midwatch autonomy promote`");
+                tracing::info!(
+                    "{combination} could be trusted with more: {reason}; `midwatch autonomy promote`"
+                );
                 self.note(Entry::AutonomySuggested { combination, reason }).await?;
             }
         }

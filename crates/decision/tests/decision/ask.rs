@@ -1,6 +1,8 @@
 //! A question to the gate that it would say yes to, for tests to change.
 
-use midwatch_decision::{Authorized, DecisionConfig, GateInput, Levels, PastAction, Policy, ServiceHistory, decide};
+use midwatch_decision::{
+    Authorized, DecisionConfig, GateInput, Levels, PastAction, Policy, ServiceHistory, decide,
+};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord, Mode, Principal};
 use midwatch_model::journal::{EffectOutcome, Line};

@@ -19,26 +19,72 @@ fn a_level_holds_for_its_combination_in_mode_auto() {
     use Decision::{Auto, Deny, NeedsApproval};
     const CAUSE: Cause = Cause::LatencySpike;
     check(&[
-        ("propose", |a| set(a, Mode::Propose, CAUSE), NeedsApproval, NONE, "ann set restart on payment to propose: a hunch"),
-        ("shadow", |a| set(a, Mode::Shadow, CAUSE), Deny, NONE, "midwatch only watches here"),
-        ("shadow, approved", |a| { set(a, Mode::Shadow, CAUSE); approved(a); }, Auto, NONE, "a person approved"),
-        ("another cause", |a| set(a, Mode::Shadow, Cause::MemoryLeak), Auto, NONE, "mode is auto"),
-        ("the last one counts", |a| { set(a, Mode::Shadow, CAUSE); set(a, Mode::Auto, CAUSE); }, Auto, NONE, "mode is auto"),
         (
-            "beside the rules",
+            "propose",
+            |a| set(a, Mode::Propose, CAUSE),
+            NeedsApproval,
+            NONE,
+            "ann set restart on payment to propose: a hunch",
+        ),
+        ("shadow", |a| set(a, Mode::Shadow, CAUSE), Deny, NONE, "midwatch only watches here"),
+        (
+            "shadow, approved",
             |a| {
+                set(a, Mode::Shadow, CAUSE);
+                approved(a);
+            },
+            Auto,
+            NONE,
+            "a person approved",
+        ),
+        ("another cause", |a| set(a, Mode::Shadow, Cause::MemoryLeak), Auto, NONE, "mode is auto"),
+        (
+            "the last one counts",
+            |a| {
+                set(a, Mode::Shadow, CAUSE);
                 set(a, Mode::Auto, CAUSE);
-                a.config.autonomy = vec![AutonomyRule { service: Some("order".into()), ..AutonomyRule::default() }];
             },
             Auto,
             NONE,
             "mode is auto",
         ),
-        ("mode propose stays", |a| { set(a, Mode::Auto, CAUSE); a.mode = Mode::Propose; }, NeedsApproval, NONE, "mode is propose"),
-        ("mode shadow stays", |a| { set(a, Mode::Auto, CAUSE); a.mode = Mode::Shadow; }, Deny, NONE, "mode is shadow"),
+        (
+            "beside the rules",
+            |a| {
+                set(a, Mode::Auto, CAUSE);
+                a.config.autonomy =
+                    vec![AutonomyRule { service: Some("order".into()), ..AutonomyRule::default() }];
+            },
+            Auto,
+            NONE,
+            "mode is auto",
+        ),
+        (
+            "mode propose stays",
+            |a| {
+                set(a, Mode::Auto, CAUSE);
+                a.mode = Mode::Propose;
+            },
+            NeedsApproval,
+            NONE,
+            "mode is propose",
+        ),
+        (
+            "mode shadow stays",
+            |a| {
+                set(a, Mode::Auto, CAUSE);
+                a.mode = Mode::Shadow;
+            },
+            Deny,
+            NONE,
+            "mode is shadow",
+        ),
         (
             "an action that is not on the list",
-            |a| { set(a, Mode::Auto, CAUSE); a.config.autonomy_loop.actions = vec![ActionKind::Rollback]; },
+            |a| {
+                set(a, Mode::Auto, CAUSE);
+                a.config.autonomy_loop.actions = vec![ActionKind::Rollback];
+            },
             NeedsApproval,
             NONE,
             "restart is not among the [autonomy] actions",

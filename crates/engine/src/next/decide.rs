@@ -3,12 +3,15 @@
 use super::{Step, is_calm};
 use crate::EngineConfig;
 use crate::gather::Facts;
-use midwatch_decision::{GateInput, Level, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan};
+use midwatch_decision::{
+    GateInput, Level, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan,
+};
 use midwatch_incident::{EffectRecord, Incident};
 use midwatch_model::decision::{Decision, GateRecord, Guard, GuardResult, Mode, PolicyResult, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, VerificationOutcome};
 use midwatch_model::{
-    Action, ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after, seconds_between,
+    Action, ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after,
+    seconds_between,
 };
 
 /// Calls that a target may turn down before the step is given up: with doubled pauses about half a minute at one tick

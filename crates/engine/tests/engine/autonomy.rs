@@ -29,7 +29,10 @@ async fn a_level_that_a_person_sets_holds_for_this_combination_and_through_a_res
         assert_eq!(standing.level.mode, level);
         let rig = rig.reopen().await;
         rig.break_payment();
-        rig.until("gated", |incident| incident.gate.as_ref().is_some_and(|gate| gate.because.contains("ann set restart"))).await;
+        rig.until("gated", |incident| {
+            incident.gate.as_ref().is_some_and(|gate| gate.because.contains("ann set restart"))
+        })
+        .await;
         rig.ticks(10).await;
         assert!(rig.world.calls().is_empty(), "{}", rig.story().await);
         assert_eq!(rig.incident().await.waiting.is_some(), asks, "{}", rig.story().await);
@@ -65,7 +68,8 @@ async fn the_tool_promotes_nothing_that_its_record_has_not_earned() {
         let rig = Rig::with(
             |config: &mut EngineConfig| {
                 config.mode = Mode::Auto;
-                (config.decision.autonomy_loop.promotes, config.decision.autonomy_loop.profile) = (promotes, profile);
+                (config.decision.autonomy_loop.promotes, config.decision.autonomy_loop.profile) =
+                    (promotes, profile);
                 config.decision.autonomy_loop.interval_s = 20.0;
             },
             "",
@@ -89,13 +93,19 @@ async fn only_approvers_set_levels_and_only_for_what_midwatch_may_ask_for() {
     let ann = Approver { name: "ann".into(), slack: vec!["U1".into()], ..Approver::default() };
     let rig = Rig::with(|config| config.decision.approvers = vec![ann], "").await;
     let eve = Caller::new(Way::ApiKey, "eve-laptop");
-    let refused = rig.engine.set_autonomy(&restart_of_payment(), Mode::Auto, &eve, "x").await.expect_err("a stranger");
+    let refused =
+        rig.engine.set_autonomy(&restart_of_payment(), Mode::Auto, &eve, "x").await.expect_err("a stranger");
     assert!(matches!(refused, EngineError::NotApprover(_)), "{refused}");
     let unknown = Combination { service: "nowhere".into(), ..restart_of_payment() };
-    let refused = rig.engine.set_autonomy(&unknown, Mode::Auto, &Caller::from("ann"), "x").await.expect_err("unknown");
+    let refused =
+        rig.engine.set_autonomy(&unknown, Mode::Auto, &Caller::from("ann"), "x").await.expect_err("unknown");
     assert!(matches!(refused, EngineError::UnknownService(..)), "{refused}");
     let cordon = Combination { action: ActionKind::Cordon, ..restart_of_payment() };
-    let refused = rig.engine.set_autonomy(&cordon, Mode::Auto, &Caller::from("ann"), "x").await.expect_err("not its to ask");
+    let refused = rig
+        .engine
+        .set_autonomy(&cordon, Mode::Auto, &Caller::from("ann"), "x")
+        .await
+        .expect_err("not its to ask");
     assert!(refused.to_string().contains("only for a person"), "{refused}");
     assert!(set(&rig, Mode::Auto, "ann").await.is_ok());
 }

@@ -12,8 +12,12 @@ pub async fn run(args: &ClientArgs, command: AutonomyCommand) -> Result<Exit> {
     let client = Client::new(args)?;
     match command {
         AutonomyCommand::Show => show(args, &client).await,
-        AutonomyCommand::Promote(of) => set(args, &client, of, &[Mode::Shadow, Mode::Propose, Mode::Auto]).await,
-        AutonomyCommand::Demote(of) => set(args, &client, of, &[Mode::Auto, Mode::Propose, Mode::Shadow]).await,
+        AutonomyCommand::Promote(of) => {
+            set(args, &client, of, &[Mode::Shadow, Mode::Propose, Mode::Auto]).await
+        }
+        AutonomyCommand::Demote(of) => {
+            set(args, &client, of, &[Mode::Auto, Mode::Propose, Mode::Shadow]).await
+        }
     }
 }
 
@@ -46,19 +50,30 @@ async fn show(args: &ClientArgs, client: &Client) -> Result<Exit> {
 async fn set(args: &ClientArgs, client: &Client, of: CombinationArgs, ladder: &[Mode]) -> Result<Exit> {
     let answer = client.get("/api/v1/autonomy").await?;
     let is_it = |row: &&Value| {
-        row["action"] == of.action.as_str() && row["service"] == of.service.as_str() && row["cause"] == of.cause.as_str()
+        row["action"] == of.action.as_str()
+            && row["service"] == of.service.as_str()
+            && row["cause"] == of.cause.as_str()
     };
     let rows = answer["combinations"].as_array().cloned().unwrap_or_default();
-    let known = rows.iter().find(is_it).and_then(|row| row["mode"].as_str()).and_then(|mode| mode.parse::<Mode>().ok());
+    let known = rows
+        .iter()
+        .find(is_it)
+        .and_then(|row| row["mode"].as_str())
+        .and_then(|mode| mode.parse::<Mode>().ok());
     let next = || {
         let at = ladder.iter().position(|mode| Some(*mode) == known)?;
         ladder.get(at + 1).copied()
     };
     let level = match (&of.to, known) {
         (Some(to), _) => to.parse().map_err(Usage)?,
-        (None, Some(known)) => next().ok_or_else(|| Usage(format!("it is `{known}` already, and there is nothing beyond")))?,
+        (None, Some(known)) => {
+            next().ok_or_else(|| Usage(format!("it is `{known}` already, and there is nothing beyond")))?
+        }
         (None, None) => {
-            return Err(Usage("nothing is known of this combination yet: say --to shadow, propose or auto".into()).into());
+            return Err(Usage(
+                "nothing is known of this combination yet: say --to shadow, propose or auto".into(),
+            )
+            .into());
         }
     };
     let body = json!({
