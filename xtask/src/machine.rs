@@ -24,7 +24,7 @@ impl Tool {
     }
 }
 
-pub const TOOLS: [Tool; 4] = [
+pub const TOOLS: [Tool; 5] = [
     Tool { program: "prometheus", package: "prometheus", tests: "a_real_prometheus" },
     Tool { program: "amtool", package: "prometheus-alertmanager", tests: "amtool" },
     Tool {
@@ -32,6 +32,7 @@ pub const TOOLS: [Tool; 4] = [
         package: "prometheus-alertmanager",
         tests: "a_real_alertmanager",
     },
+    Tool { program: "chromedriver", package: "chromium-driver", tests: "a_real_browser" },
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 

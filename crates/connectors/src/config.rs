@@ -1,6 +1,9 @@
 //! What the outside is: one small struct per concern, as written in the configuration file.
 
-use crate::{AwsConfig, ConnectorError, KubernetesConfig, NotificationsConfig, ReceiverConfig};
+use crate::{
+    ActuatorConfig, AwsConfig, ConnectorError, KubernetesConfig, NotificationsConfig, PullRequestsConfig,
+    ReceiverConfig,
+};
 use midwatch_model::{Metric, ServiceName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +23,11 @@ pub struct ConnectorsConfig {
     pub kubernetes: Option<KubernetesConfig>,
     /// AWS, where services run or alarms are.
     pub aws: Option<AwsConfig>,
+    /// What acts on services by itself, or beside their platforms.
+    #[serde(rename = "actuator")]
+    pub actuators: Vec<ActuatorConfig>,
+    /// Where lasting changes are proposed.
+    pub pull_requests: Option<PullRequestsConfig>,
     /// Who can be told of alerts.
     #[serde(rename = "receiver")]
     pub receivers: Vec<ReceiverConfig>,
@@ -175,7 +183,26 @@ impl ConnectorsConfig {
         if self.control_plane.kind == ControlPlaneKind::Lab && self.control_plane.url.is_none() {
             return wrong("control_plane.url", "is needed with kind = \"lab\"");
         }
+        self.validate_actuators()?;
+        self.pull_requests.as_ref().map_or(Ok(()), PullRequestsConfig::validate)?;
         self.kubernetes.as_ref().map_or(Ok(()), KubernetesConfig::validate)?;
         self.aws.as_ref().map_or(Ok(()), AwsConfig::validate)
+    }
+
+    /// An action of a service is done by one actuator, or it would not be clear by which.
+    fn validate_actuators(&self) -> Result<(), ConnectorError> {
+        let mut served = BTreeMap::new();
+        for actuator in &self.actuators {
+            actuator.validate(self.control_plane.call_timeout_s)?;
+            for service in &actuator.services {
+                if let Some(other) = served.insert(service, &actuator.name) {
+                    return Err(ConnectorError::Config {
+                        field: format!("[[actuator]] `{}` services", actuator.name),
+                        problem: format!("has {service}, which `{other}` has, too; keep one of them"),
+                    });
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -30,7 +30,10 @@ pub mod telemetry;
 mod vectors;
 mod world;
 
-pub use actuators::KubernetesConfig;
+pub use actuators::{
+    ActuatorConfig, BrowserConfig, CommandConfig, HookConfig, KubernetesConfig, PullRequestsConfig,
+    RepositoryConfig,
+};
 #[cfg(feature = "kubernetes")]
 pub use actuators::{ClusterTrial, TRIAL};
 #[cfg(feature = "aws")]

@@ -5,7 +5,7 @@ use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Change, Sample, ServiceName, Timestamp};
+use midwatch_model::{Change, Check, Sample, ServiceName, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// One round of telemetry.
@@ -39,6 +39,21 @@ pub struct Probe {
     pub detail: String,
     pub elapsed_ms: f64,
     pub at: Timestamp,
+}
+
+impl Probe {
+    /// The answer of a declared look.
+    #[must_use]
+    pub fn of_check(
+        service: &ServiceName,
+        check: &Check,
+        healthy: Option<bool>,
+        detail: String,
+        at: Timestamp,
+    ) -> Self {
+        let (service, url) = (service.clone(), check.query());
+        Self { service, url, healthy, status: None, detail, elapsed_ms: 0.0, at }
+    }
 }
 
 /// What a service logged within a window.
@@ -85,6 +100,17 @@ pub trait Outside: Send + Sync {
     /// Looks at a health endpoint.
     fn probe<'a>(&'a self, service: &'a ServiceName, url: &'a str, now: Timestamp) -> BoxFuture<'a, Probe>;
 
+    /// Takes a declared look at a service. Where there is no way to take it, its answer is unknown.
+    fn check<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        check: &'a Check,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Probe> {
+        let detail = "there is no way to look".to_owned();
+        Box::pin(std::future::ready(Probe::of_check(service, check, None, detail, now)))
+    }
+
     /// What the control plane did or saw since then; empty without a control plane.
     fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>>;
 
@@ -98,6 +124,11 @@ pub trait Outside: Send + Sync {
         service: &'a ServiceName,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Vec<Described>, ConnectorError>>;
+
+    /// Whether a lasting change can be proposed in the service's repository.
+    fn takes_proposals(&self, _service: &ServiceName) -> bool {
+        false
+    }
 
     /// Reads and sums up a service's log.
     fn logs<'a>(

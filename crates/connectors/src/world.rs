@@ -13,10 +13,13 @@ use futures::future::BoxFuture;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Change, Sample, ServiceName, Timestamp};
+use midwatch_model::{Change, Check, Sample, ServiceName, Timestamp};
 
 /// Says whether a log line is critical; the signal stage's patterns.
 pub type CriticalMatcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+const NO_AWS: ConnectorError =
+    ConnectorError::NotConfigured { what: "CloudWatch", fix: "set [aws] to let midwatch look at alarms" };
 
 /// The real world.
 pub struct World {
@@ -40,8 +43,12 @@ impl World {
         #[cfg(feature = "aws")]
         let aws = config.aws.as_ref().map(|aws| {
             let timeout = std::time::Duration::from_secs_f64(config.control_plane.call_timeout_s);
-            std::sync::Arc::new(crate::aws::Aws::new(aws, http.clone(), timeout / 2))
+            // Credentials may come from the machine's metadata; what is asked with them never goes there.
+            let http = Http::guarded(crate::egress::Egress { private: true })?;
+            Ok::<_, ConnectorError>(std::sync::Arc::new(crate::aws::Aws::new(aws, http, timeout / 2)))
         });
+        #[cfg(feature = "aws")]
+        let aws = aws.transpose()?;
         #[cfg(not(feature = "aws"))]
         if config.aws.is_some() {
             return Err(ConnectorError::Config {
@@ -88,6 +95,40 @@ impl World {
         }
     }
 
+    /// What a declared look shows.
+    async fn look(
+        &self,
+        service: &ServiceName,
+        check: &Check,
+        now: Timestamp,
+    ) -> Result<(Option<bool>, String), ConnectorError> {
+        match check {
+            Check::Promql { query, .. } => self.telemetry.look(query, check, now).await,
+            Check::CloudwatchAlarm { alarm } => self.alarm(alarm).await,
+            Check::Rollout {} => self.platforms.rollout(service).await,
+            Check::Alias {} => self.platforms.alias(service).await,
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    async fn alarm(&self, name: &str) -> Result<(Option<bool>, String), ConnectorError> {
+        let Some(aws) = &self.aws else { return Err(NO_AWS) };
+        let state = aws.alarm_state(name).await?;
+        let well = match state.as_deref() {
+            Some("OK") => Some(true),
+            Some("ALARM") => Some(false),
+            _ => None,
+        };
+        let says = state.unwrap_or_else(|| "not there".to_owned());
+        Ok((well, format!("the CloudWatch alarm {name} is {says}")))
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(clippy::unused_async, reason = "the build with the feature asks")]
+    async fn alarm(&self, _: &str) -> Result<(Option<bool>, String), ConnectorError> {
+        Err(NO_AWS)
+    }
+
     /// Where telemetry comes from, for questions beyond the poll.
     #[must_use]
     pub fn telemetry(&self) -> &Telemetry {
@@ -121,6 +162,22 @@ impl Outside for World {
         Box::pin(health::probe(&self.http, service, url, now))
     }
 
+    fn check<'a>(
+        &'a self,
+        service: &'a ServiceName,
+        check: &'a Check,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Probe> {
+        Box::pin(async move {
+            // An answer that cannot be had says nothing about the service.
+            let (healthy, detail) = self
+                .look(service, check, now)
+                .await
+                .unwrap_or_else(|error| (None, format!("{} could not be asked: {error}", check.query())));
+            Probe::of_check(service, check, healthy, detail, now)
+        })
+    }
+
     fn changes<'a>(&'a self, since: Timestamp) -> BoxFuture<'a, Result<Vec<Change>, ConnectorError>> {
         Box::pin(self.platforms.changes(since))
     }
@@ -137,6 +194,10 @@ impl Outside for World {
         Box::pin(self.platforms.describe(service, now))
     }
 
+    fn takes_proposals(&self, service: &ServiceName) -> bool {
+        self.platforms.takes_proposals(service)
+    }
+
     fn logs<'a>(
         &'a self,
         service: &'a ServiceName,
@@ -146,6 +207,14 @@ impl Outside for World {
         #[cfg(feature = "aws")]
         if let Some((aws, group)) = self.aws.as_ref().zip(self.platforms.log_group(service)) {
             return Box::pin(aws.digest(service, group, from, to));
+        }
+        #[cfg(feature = "kubernetes")]
+        if !self.logs.has_folder() && self.platforms.has_pod_logs(service) {
+            return Box::pin(async move {
+                let lines = self.platforms.pod_logs(service, (from, to)).await?;
+                let query = format!("kubectl logs of the pods of {service} from {from} to {to}");
+                Ok(crate::logs::summed::digest(service.clone(), &lines, (from, to), query))
+            });
         }
         Box::pin(self.logs.digest(service, from, to))
     }
@@ -159,6 +228,13 @@ impl Outside for World {
         #[cfg(feature = "aws")]
         if let Some((aws, group)) = self.aws.as_ref().zip(self.platforms.log_group(service)) {
             return Box::pin(aws.logged(group, from, to));
+        }
+        #[cfg(feature = "kubernetes")]
+        if !self.logs.has_folder() && self.platforms.has_pod_logs(service) {
+            return Box::pin(async move {
+                let lines = self.platforms.pod_logs(service, (from, to)).await?;
+                Ok(crate::logs::summed::lines(&lines))
+            });
         }
         Box::pin(self.logs.lines(service, from, to))
     }

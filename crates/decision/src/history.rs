@@ -47,6 +47,8 @@ impl ServiceHistory {
         let mut history = Self { records: lines.len() as u64, ..Self::default() };
         for line in lines {
             match &line.entry {
+                // A proposal was not done to the service.
+                Entry::Intended { intent } if intent.action.kind() == ActionKind::PullRequest => {}
                 Entry::Intended { intent } => history.actions.push(PastAction {
                     key: intent.key.clone(),
                     at: line.at,

@@ -256,6 +256,7 @@ fn step(input: &PlanInput<'_>, target: &TargetState, action: Action, rationale: 
         Action::Cordon { .. } => ("no new instance starts on the node", 15),
         Action::SetImage { .. } => ("the other image serves", 60),
         Action::SetResources { .. } => ("instances are no longer held back or killed by their limit", 60),
+        Action::PullRequest { .. } => ("the fix outlives the next deployment once somebody merges it", 3600),
         Action::Escalate { .. } => ("a person takes over", 300),
     };
     PlanStep {

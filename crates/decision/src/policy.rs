@@ -27,7 +27,7 @@ type Asked = {
 };
 
 action "rollback", "restart", "restart_db_pool", "resize_db_pool", "scale", "circuit_break", "delete_pod", "cordon",
-    "set_image", "set_resources"
+    "set_image", "set_resources", "pull_request"
     appliesTo { principal: [Agent, Human, Runbook], resource: [Service], context: Asked };
 "#;
 

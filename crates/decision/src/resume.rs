@@ -3,7 +3,7 @@
 use crate::Authorized;
 use midwatch_model::decision::Decision;
 use midwatch_model::journal::{Entry, VerifiedJournal};
-use midwatch_model::{Timestamp, after};
+use midwatch_model::{ActionKind, Timestamp, after};
 
 /// Seconds within which a resumed undo must start.
 const UNDO_DEADLINE_S: f64 = 30.0;
@@ -13,10 +13,16 @@ const UNDO_DEADLINE_S: f64 = 30.0;
 #[must_use]
 pub fn resume(journal: &VerifiedJournal, now: Timestamp) -> Option<Authorized> {
     let lines = journal.lines();
-    let (index, intent) = lines.iter().enumerate().rev().find_map(|(index, line)| match &line.entry {
-        Entry::Intended { intent } if intent.undoes.is_none() => Some((index, intent)),
-        _ => None,
-    })?;
+    let intended = || {
+        lines.iter().enumerate().rev().filter_map(|(index, line)| match &line.entry {
+            Entry::Intended { intent } if intent.undoes.is_none() => Some((index, intent)),
+            _ => None,
+        })
+    };
+    // A pull request that was opened about the fix must not be taken for the fix.
+    let (index, intent) = intended()
+        .find(|(_, intent)| intent.action.kind() != ActionKind::PullRequest)
+        .or_else(|| intended().next())?;
     lines[..index].iter().rev().find(|line| {
         matches!(&line.entry, Entry::Gated { record }
             if record.decision == Decision::Auto && record.plan == intent.plan && record.step == intent.step)

@@ -3,7 +3,7 @@
 use crate::DiagnosisInput;
 use crate::inherit::{Symptom, Symptoms, TRAVELS_UP};
 use crate::suspect::{self, ONSET_BLUR_S};
-use midwatch_model::{Cause, Change, Metric, ServiceName, seconds_between};
+use midwatch_model::{Cause, Change, EvidenceSource, Metric, ServiceName, seconds_between};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A possible root cause before its evidence is written down.
@@ -48,6 +48,10 @@ const UNHARMED: f64 = 0.30;
 
 /// What an alert says without any reading behind it is less than a conclusion.
 const HEARSAY_MAX: f64 = 0.40;
+
+/// An alert and a log that agree are two witnesses, but neither was measured against what is normal, and the alert's name is
+/// all that says what kind of fault it is: enough to propose, not enough to be sure.
+const TOLD_MAX: f64 = 0.75;
 
 /// Certainty is not to be had from telemetry.
 const CONFIDENCE_MAX: f64 = 0.97;
@@ -122,7 +126,12 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     reasons.extend(witness);
     reasons.extend(suspect.because);
     let confidence = confidence - if unharmed { UNHARMED } else { 0.0 };
-    let confidence = confidence.clamp(0.0, if hearsay { HEARSAY_MAX } else { CONFIDENCE_MAX });
+    let most = match (hearsay, told) {
+        (true, _) => HEARSAY_MAX,
+        (false, true) => TOLD_MAX,
+        (false, false) => CONFIDENCE_MAX,
+    };
+    let confidence = confidence.clamp(0.0, most);
     Some(Candidate { component: service.clone(), cause, confidence, reasons, change, metrics })
 }
 
@@ -253,8 +262,13 @@ fn describe(symptom: &Symptom) -> String {
 /// A witness other than the metrics: the service's health endpoint or its log.
 fn witness(input: &DiagnosisInput<'_>, service: &ServiceName) -> Option<String> {
     let probe = input.probes.iter().find(|p| p.service == *service && p.healthy == Some(false));
-    if probe.is_some() {
-        return Some("its health endpoint fails".into());
+    if let Some(probe) = probe {
+        let is_endpoint = probe.evidence.source == EvidenceSource::HealthProbe;
+        return Some(if is_endpoint {
+            "its health endpoint fails".into()
+        } else {
+            probe.evidence.excerpt.clone()
+        });
     }
     let log = input.logs.iter().find(|l| l.service == *service && l.errors + l.warnings > 0)?;
     let top = log.top.as_ref().map_or(String::new(), |top| format!(", most often \"{top}\""));

@@ -11,8 +11,8 @@ use midwatch_model::decision::{Caller, GateRecord, Mode, Principal};
 use midwatch_model::journal::{EffectOutcome, Entry, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
-    Action, ActionKey, Evidence, EvidenceSource, IncidentId, Plan, PlanStep, ServiceName, Severity, Verdict,
-    after,
+    Action, ActionKey, ActionKind, Evidence, EvidenceSource, IncidentId, Plan, PlanStep, ServiceName,
+    Severity, Verdict, after,
 };
 use midwatch_store::{Commit, StoreError};
 
@@ -115,6 +115,9 @@ impl Engine {
     async fn act_once(&self, request: &ActRequest) -> Result<ActResult, EngineError> {
         let target = request.action.target().clone();
         self.check_watched(&target).await?;
+        if request.action.kind() == ActionKind::PullRequest {
+            return self.act_on_proposal(request).await;
+        }
         // The reservations before the target: whatever is done to it after this conflicts with our own reservation.
         let service = self.store.read(&StreamId::Service(target.clone())).await?;
         let before = self.outside.target(&target).await.map_err(|e| EngineError::Target(e.to_string()))?;
@@ -180,14 +183,14 @@ impl Engine {
     }
 
     /// The namespace of a service, and the maintenance that it is in.
-    async fn whereabouts(&self, target: &ServiceName) -> (Option<String>, Option<String>) {
+    pub(crate) async fn whereabouts(&self, target: &ServiceName) -> (Option<String>, Option<String>) {
         let Some(known) = self.watch.lock().await.registration(target).cloned() else { return (None, None) };
         let mut maintenance = self.desk.lock().await.in_maintenance(std::slice::from_ref(&known), self.now());
         (known.namespace, maintenance.remove(target))
     }
 
     /// Puts the intent of what was authorized on record, does it, and records how it went.
-    async fn carry_out(
+    pub(crate) async fn carry_out(
         &self,
         authorized: Authorized,
         gate: GateRecord,
@@ -264,6 +267,13 @@ impl Engine {
             let probe = self.outside.probe(target, &url, now).await;
             if probe.healthy.is_some() {
                 all.push(evidence(EvidenceSource::HealthProbe, format!("GET {url}"), probe.detail));
+            }
+        }
+        let checks = self.watch.lock().await.registration(target).map_or_else(Vec::new, |r| r.checks.clone());
+        for check in checks {
+            let seen = self.outside.check(target, &check, now).await;
+            if seen.healthy.is_some() {
+                all.push(evidence(check.source(), check.query(), seen.detail));
             }
         }
         // A function in a cloud has often nothing else to be seen by.

@@ -1,7 +1,7 @@
 //! The cycle: fold → next step → perform → append. This is the first page of the book.
 
 use crate::next::{Step, next_step};
-use crate::{Engine, EngineError, autonomy, gather, perform};
+use crate::{Engine, EngineError, autonomy, gather, perform, proposal};
 use futures::future::{BoxFuture, join_all};
 use midwatch_incident::Incident;
 use midwatch_model::IncidentId;
@@ -24,7 +24,7 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
         engine.follow(journal.lines()).await;
         let step = next_step(&journal, &incident, &facts, &engine.config, &engine.policy);
         journal = match step {
-            Step::Wait => return Ok(()),
+            Step::Wait => return proposal::propose(engine, &journal, &incident).await,
             Step::Record(entries) => autonomy::record(engine, &journal, entries).await?,
             Step::Report => perform::report(engine, &journal, &incident).await?,
             Step::Reconcile(intent) => return perform::reconcile(engine, &intent).await,

@@ -212,7 +212,12 @@ impl Engine {
         if turn.replayed {
             return Ok(ReceivedChanges { replayed: true, ..ReceivedChanges::default() });
         }
-        let accepted: Vec<String> = changes.iter().map(|change| change.id.clone()).collect();
+        let mut accepted: Vec<String> = changes.iter().map(|change| change.id.clone()).collect();
+        if let Some(pull) = incoming.source.merged(incoming.event, incoming.body)?
+            && self.take_merge(&pull).await?
+        {
+            accepted.push(pull.url);
+        }
         let told = |change: Change| ToldChange { change: change.redacted(), received_at: now };
         let changes = changes.into_iter().map(told).collect();
         let commit = Commit { changes, seen: keys.seen(now), ..Commit::default() };

@@ -12,10 +12,11 @@ use midwatch_model::action::TargetState;
 use midwatch_model::journal::StreamId;
 use midwatch_model::redact::redact;
 use midwatch_model::{
-    ActionKind, Change, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph,
+    ActionKind, Change, Check, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph,
     ServiceName, Signal, SignalKind, Timestamp, Verdict, after, promql, seconds_between,
 };
 use midwatch_signal::SeriesStatus;
+use midwatch_verification::Look;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -40,6 +41,8 @@ pub(crate) struct Facts {
     pub graph: ServiceGraph,
     pub series: Vec<SeriesStatus>,
     pub probes: Vec<Probe>,
+    /// Declared looks at the services, with their answers.
+    pub checks: Vec<(Check, Probe)>,
     pub logs: Vec<LogDigest>,
     pub changes: Vec<Change>,
     pub targets: BTreeMap<ServiceName, Result<TargetState, String>>,
@@ -162,6 +165,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
         graph: watch.graph.clone(),
         series: watch.detectors.status(now),
         probes: Vec::new(),
+        checks: Vec::new(),
         logs: Vec::new(),
         changes: Vec::new(),
         targets: BTreeMap::new(),
@@ -202,7 +206,15 @@ async fn probe(engine: &Engine, services: &[ServiceName], facts: &mut Facts) {
         let url = |s: &ServiceName| watch.registration(s).and_then(|r| r.health.clone());
         services.iter().filter_map(|s| Some((s.clone(), url(s)?))).collect()
     };
+    let declared: Vec<(ServiceName, Check)> = {
+        let watch = engine.watch.lock().await;
+        let of = |s: &ServiceName| watch.registration(s).map_or_else(Vec::new, |known| known.checks.clone());
+        services.iter().flat_map(|s| of(s).into_iter().map(|check| (s.clone(), check))).collect()
+    };
     let now = facts.now;
+    let looks =
+        join_all(declared.iter().map(|(service, check)| engine.outside.check(service, check, now))).await;
+    facts.checks = declared.into_iter().map(|(_, check)| check).zip(looks).collect();
     facts.probes = join_all(urls.iter().map(|(service, url)| engine.outside.probe(service, url, now))).await;
 }
 
@@ -293,6 +305,15 @@ impl Facts {
         Some(self.probes.iter().find(|p| p.service == *service).and_then(|p| p.healthy))
     }
 
+    /// The declared looks at a service.
+    pub(crate) fn looks(&self, service: &ServiceName) -> impl Iterator<Item = Look> {
+        self.checks.iter().filter(|(_, seen)| seen.service == *service).map(|(check, seen)| Look {
+            well: seen.healthy,
+            shows_service: check.shows_service(),
+            detail: seen.detail.clone(),
+        })
+    }
+
     /// Whether an alert that names no series has passed: no alert fires about its service any more, and nothing that
     /// midwatch itself can see of the service, if anything, speaks against it.
     pub(crate) fn has_passed(&self, service: &ServiceName) -> bool {
@@ -307,7 +328,8 @@ impl Facts {
         let mut fresh = self.series.iter().filter(|s| s.service == *service && !s.stale).peekable();
         let seen = fresh.peek().is_some();
         let disturbed = fresh.any(|s| s.suspicious);
-        !disturbed && self.healthy(service).map_or(seen, |healthy| healthy == Some(true))
+        let looks_bad = self.looks(service).any(|look| look.well == Some(false));
+        !disturbed && !looks_bad && self.healthy(service).map_or(seen, |healthy| healthy == Some(true))
     }
 
     /// Diagnoses the incident on these facts.
@@ -322,7 +344,10 @@ impl Facts {
             .map(|s| self.view(s, &signals, poll_interval_s))
             .collect();
         let stale = series.iter().any(|s| s.stale && services.contains(&s.service) && s.abnormal);
-        let probes: Vec<ProbeView> = self.probes.iter().map(probe_view).collect();
+        let looks =
+            self.checks.iter().filter(|(check, seen)| check.shows_service() || seen.healthy == Some(false));
+        let looks = looks.map(|(check, seen)| look_view(check, seen));
+        let probes: Vec<ProbeView> = self.probes.iter().map(probe_view).chain(looks).collect();
         let logs: Vec<LogView> = self.logs.iter().map(log_view).collect();
         let control_plane: Vec<Evidence> =
             self.targets.iter().filter_map(|(s, t)| Some(self.control_plane(s, t.as_ref().ok()?))).collect();
@@ -439,6 +464,14 @@ fn probe_view(probe: &Probe) -> ProbeView {
             excerpt: format!("the health endpoint of {} {answer}: {}", probe.service, probe.detail),
         },
     }
+}
+
+fn look_view(check: &Check, seen: &Probe) -> ProbeView {
+    let mut view = probe_view(seen);
+    view.evidence.source = check.source();
+    view.evidence.query = redact(&check.query()).into_owned();
+    view.evidence.excerpt.clone_from(&seen.detail);
+    view
 }
 
 fn log_view(digest: &LogDigest) -> LogView {

@@ -33,6 +33,7 @@ mod next;
 mod notify;
 mod observe;
 mod perform;
+mod proposal;
 mod prose;
 mod quiet;
 mod reconcile;

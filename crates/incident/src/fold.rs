@@ -5,8 +5,8 @@ use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
 use midwatch_model::{
-    ActionKey, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Severity, Signal, SignalKind,
-    Timestamp, Verdict,
+    ActionKey, ActionKind, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Severity, Signal,
+    SignalKind, Timestamp, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -130,6 +130,10 @@ pub struct Incident {
     pub refused: Option<(String, String)>,
     pub would_have_acted: bool,
     pub effects: Vec<EffectRecord>,
+    /// Pull requests that were opened about it, or taken back: nothing that runs changes by them, and no state.
+    pub proposals: Vec<EffectRecord>,
+    /// Who has taken it up, and how.
+    pub acknowledged: Option<(String, String)>,
     /// Looks at the triggering signals since the last effect (or since the opening).
     pub readings: Vec<Reading>,
     /// The verification's outcome for the last effect.
@@ -190,6 +194,8 @@ impl Incident {
             refused: None,
             would_have_acted: false,
             effects: Vec::new(),
+            proposals: Vec::new(),
+            acknowledged: None,
             readings: Vec::new(),
             verified: None,
             soak_until: None,
@@ -226,6 +232,8 @@ impl Incident {
             Entry::Linked { parent, .. } => self.parent = Some(parent.clone()),
             Entry::Diagnosed { verdict, .. } => self.diagnosed(verdict, at),
             Entry::Planned { plan, hash } => self.planned(plan, hash),
+            // A proposal is no step of the plan.
+            Entry::Gated { record } if record.action == ActionKind::PullRequest => {}
             Entry::Gated { record } => self.gate = Some(record.clone()),
             Entry::ApprovalRequested { .. }
             | Entry::ApprovalGiven { .. }
@@ -258,6 +266,7 @@ impl Incident {
             | Entry::Escalated { .. }
             | Entry::FalseAlarm { .. }
             | Entry::Closed { .. } => self.turned(&line.entry, at),
+            Entry::Acknowledged { by, how } => self.acknowledged = Some((by.clone(), how.clone())),
             Entry::Reported { path, .. } => {
                 self.report = Some(path.clone());
                 self.report_is_current = true;
@@ -331,6 +340,7 @@ impl Incident {
             Entry::Recurred { reason } => {
                 self.recurred = Some((at, reason.clone()));
                 self.resolved_at = None;
+                self.acknowledged = None;
                 self.verified = None;
                 self.state = State::Diagnosed;
                 if self.effects.is_empty() {
@@ -412,12 +422,12 @@ impl Incident {
     }
 
     fn intended(&mut self, intent: &Intent, at: Timestamp) {
-        self.effects.push(EffectRecord {
-            intent: intent.clone(),
-            intended_at: at,
-            outcome: None,
-            ended_at: None,
-        });
+        let record = EffectRecord { intent: intent.clone(), intended_at: at, outcome: None, ended_at: None };
+        if intent.action.kind() == ActionKind::PullRequest {
+            self.proposals.push(record);
+            return;
+        }
+        self.effects.push(record);
         self.state = State::Remediating;
         self.waiting = None;
         self.forget_approvals();
@@ -436,6 +446,10 @@ impl Incident {
     }
 
     fn performed(&mut self, key: &ActionKey, outcome: &EffectOutcome, at: Timestamp) {
+        if let Some(proposal) = self.proposals.iter_mut().find(|e| e.intent.key == *key) {
+            (proposal.outcome, proposal.ended_at) = (Some(outcome.clone()), Some(at));
+            return;
+        }
         let Some(effect) = self.effects.iter_mut().find(|e| e.intent.key == *key) else { return };
         effect.outcome = Some(outcome.clone());
         effect.ended_at = Some(at);

@@ -325,6 +325,10 @@ fn action(args: &ActArgs) -> Result<Action> {
             }
             Action::SetResources { target, container: args.container.clone(), resources, exact: false }
         }
+        ActionKind::PullRequest => {
+            let incident = args.incident.as_deref().ok_or_else(|| needs("--incident ID"))?.into();
+            Action::PullRequest { target, incident, proposal: None, open: !args.off }
+        }
         ActionKind::Escalate => {
             return Err(
                 Usage("escalate is what midwatch does; a person acts or calls a colleague".into()).into()

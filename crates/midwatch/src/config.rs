@@ -18,8 +18,8 @@ pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
 use midwatch_connectors::{
-    AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig,
-    NotificationsConfig, ReceiverConfig, TelemetryConfig, wrong_templates,
+    ActuatorConfig, AwsConfig, ConnectorsConfig, ControlPlaneConfig, KubernetesConfig, LlmConfig, LogsConfig,
+    NotificationsConfig, PullRequestsConfig, ReceiverConfig, TelemetryConfig, wrong_templates,
 };
 use midwatch_decision::{AutonomyConfig, DecisionConfig, Policy};
 use midwatch_engine::{EngineConfig, KnowledgeConfig, ReportConfig, Retention};
@@ -59,6 +59,11 @@ pub struct Config {
     pub kubernetes: Option<KubernetesConfig>,
     /// AWS, where services run or alarms are.
     pub aws: Option<AwsConfig>,
+    /// Commands and webhooks that act on services.
+    #[serde(rename = "actuator")]
+    pub actuators: Vec<ActuatorConfig>,
+    /// Where lasting changes are proposed.
+    pub pull_requests: Option<PullRequestsConfig>,
     pub engine: LoopConfig,
     pub detection: DetectionConfig,
     pub incident: IncidentConfig,
@@ -119,6 +124,8 @@ impl Default for Config {
             control_plane: ControlPlaneConfig::default(),
             kubernetes: None,
             aws: None,
+            actuators: Vec::new(),
+            pull_requests: None,
             engine: LoopConfig::default(),
             detection: DetectionConfig::default(),
             incident: IncidentConfig::default(),
@@ -223,6 +230,8 @@ impl Config {
             control_plane: self.control_plane.clone(),
             kubernetes: self.kubernetes.clone(),
             aws: self.aws.clone(),
+            actuators: self.actuators.clone(),
+            pull_requests: self.pull_requests.clone(),
             receivers: self.receivers_with_buttons(),
             notifications: self.notifications.clone(),
         }

@@ -1,12 +1,14 @@
 //! The action catalogue: the closed list of what midwatch may do to a service.
 
 mod catalogue;
+mod proposal;
 mod target;
 
 pub use catalogue::{BlastRadius, SafetyClass};
+pub use proposal::{FileChange, Proposal};
 pub use target::{Autoscaler, Container, Node, Pod, Resources, TargetState};
 
-use crate::ServiceName;
+use crate::{IncidentId, ServiceName};
 use serde::{Deserialize, Serialize};
 
 /// The kinds of action, without their target.
@@ -40,6 +42,7 @@ pub enum ActionKind {
     Cordon,
     SetImage,
     SetResources,
+    PullRequest,
     Escalate,
 }
 
@@ -95,6 +98,16 @@ pub enum Action {
         #[serde(default)]
         exact: bool,
     },
+    /// Propose a lasting change in the service's repository, or take the proposal back. Nothing that runs changes by it.
+    PullRequest {
+        target: ServiceName,
+        /// The incident that it is about, by which it is found again.
+        incident: IncidentId,
+        /// What it says; made from the incident where nobody says it. Nothing where it is taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proposal: Option<Box<Proposal>>,
+        open: bool,
+    },
     /// Hand over to a person.
     Escalate { target: ServiceName },
 }
@@ -113,6 +126,7 @@ impl Action {
             Action::Cordon { .. } => ActionKind::Cordon,
             Action::SetImage { .. } => ActionKind::SetImage,
             Action::SetResources { .. } => ActionKind::SetResources,
+            Action::PullRequest { .. } => ActionKind::PullRequest,
             Action::Escalate { .. } => ActionKind::Escalate,
         }
     }
@@ -130,6 +144,7 @@ impl Action {
             | Action::Cordon { target, .. }
             | Action::SetImage { target, .. }
             | Action::SetResources { target, .. }
+            | Action::PullRequest { target, .. }
             | Action::Escalate { target } => target,
         }
     }
@@ -172,9 +187,16 @@ impl Action {
                     exact: true,
                 })
             }
+            Action::PullRequest { target, incident, open: true, .. } => Some(Action::PullRequest {
+                target: target.clone(),
+                incident: incident.clone(),
+                proposal: None,
+                open: false,
+            }),
             Action::Restart { .. }
             | Action::RestartDbPool { .. }
             | Action::DeletePod { .. }
+            | Action::PullRequest { open: false, .. }
             | Action::Escalate { .. } => None,
         }
     }
@@ -203,6 +225,7 @@ impl Action {
             | Action::Restart { .. }
             | Action::RestartDbPool { .. }
             | Action::DeletePod { .. }
+            | Action::PullRequest { .. }
             | Action::Escalate { .. } => false,
         }
     }
@@ -241,6 +264,12 @@ impl Action {
             }
             Action::SetResources { target, container, resources, .. } => {
                 format!("Set {resources} for {}", place(target, container.as_deref()))
+            }
+            Action::PullRequest { target, incident, open: true, .. } => {
+                format!("Open a pull request for {target} about {incident}")
+            }
+            Action::PullRequest { target, incident, open: false, .. } => {
+                format!("Close the pull request for {target} about {incident} and delete its branch")
             }
             Action::Escalate { target } => format!("Hand {target} over to the engineer on call"),
         }

@@ -10,8 +10,8 @@ use crate::decision::{Approval, Combination, GateRecord, Mode, Principal};
 use crate::llm::{Advice, Prose};
 use crate::silence::Silence;
 use crate::{
-    Action, ActionKey, ForecastEvent, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId,
-    Timestamp, Verdict,
+    Action, ActionKey, Check, ForecastEvent, IncidentId, Plan, PlanHash, Score, ServiceName, Signal,
+    SignalId, Timestamp, Verdict,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -244,6 +244,12 @@ pub enum Entry {
         by: String,
         reason: String,
     },
+    /// A person has taken it up.
+    Acknowledged {
+        by: String,
+        /// How that is known, as the end of "by …".
+        how: String,
+    },
     /// A language model is about to be asked. Without an opinion after it, midwatch ended meanwhile, and the most that
     /// this may cost counts as spent.
     AdviceSought {
@@ -343,6 +349,9 @@ pub struct Registration {
     /// The Lambda alias that callers use; default: `live`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
+    /// Looks besides the health endpoint that show whether it does its work.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "check")]
+    pub checks: Vec<Check>,
 }
 
 /// What runs a service.
@@ -428,7 +437,9 @@ impl Entry {
             | Entry::ConfigChanged { .. } => Role::Memory,
             Entry::SilenceSet { .. } => Role::Observer,
             Entry::Forecast { .. } => Role::Analyzer,
-            Entry::Escalated { .. } | Entry::FalseAlarm { .. } => Role::Communicator,
+            Entry::Escalated { .. } | Entry::FalseAlarm { .. } | Entry::Acknowledged { .. } => {
+                Role::Communicator
+            }
         }
     }
 
@@ -461,6 +472,7 @@ impl Entry {
             Entry::Recurred { .. } => "recurred",
             Entry::Escalated { .. } => "escalated",
             Entry::FalseAlarm { .. } => "false_alarm",
+            Entry::Acknowledged { .. } => "acknowledged",
             Entry::Reported { .. } => "reported",
             Entry::Closed { .. } => "closed",
             Entry::ServiceRegistered { .. } => "service_registered",

@@ -125,6 +125,7 @@ fn news(incident: &Incident, line: &Line, moment: Moment) -> String {
 fn standing(incident: &Incident) -> Standing {
     match incident.state {
         State::Resolved | State::Closed | State::FalseAlarm => Standing::Over,
+        _ if incident.acknowledged.is_some() => Standing::Acknowledged,
         // Whoever said yes or no has seen it; a later step that waits asks anew.
         State::AwaitingApproval | State::Escalated => Standing::Open,
         _ if incident.approval.is_some() || by_person(incident) => Standing::Acknowledged,

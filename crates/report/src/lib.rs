@@ -8,6 +8,7 @@ mod lesson;
 mod lineage;
 mod message;
 mod postmortem;
+mod remediation;
 mod timeline;
 mod way;
 
@@ -19,6 +20,7 @@ pub use lesson::lesson;
 pub use lineage::{LineageStep, duplicate_of, flapping_since, quiet_for, why};
 pub use message::{AlertStatus, Message, MessageAlert, message};
 pub use postmortem::{PostmortemInput, render};
+pub use remediation::remediation;
 pub use timeline::{TimelineRow, timeline};
 pub use way::{
     Damped, IncidentRoute, IncidentTelling, Telling, Told, Way, WayInput, incident_headline,

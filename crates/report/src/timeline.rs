@@ -78,6 +78,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Resolved { mttr_ms, soak_ms, by_itself } => resolved(*mttr_ms, *soak_ms, *by_itself),
         Entry::Recurred { reason } => format!("The trouble is back: {reason}"),
         Entry::Escalated { reason } => format!("Handed to a person: {reason}"),
+        Entry::Acknowledged { by, how } => format!("{by} has taken it up, by {how}"),
         Entry::FalseAlarm { by, reason } => format!("{by} marked it a false alarm: {reason}"),
         Entry::AdviceSought { tokens_max, cost_max } => {
             format!("A language model is asked for its opinion: at most {tokens_max} tokens, ${cost_max:.4}")

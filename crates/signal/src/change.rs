@@ -9,6 +9,7 @@ mod github;
 mod gitlab;
 
 pub use generic::GenericChange;
+pub use github::MergedPull;
 
 use crate::source::wire::{self, Moment};
 use crate::source::{BODY_BYTES_MAX, PayloadError};
@@ -83,6 +84,20 @@ impl ChangeSource {
             ChangeSource::GitHub => github::parse(event, body, now),
             ChangeSource::GitLab => gitlab::parse(event, body, now),
             ChangeSource::ArgoCd => argocd::parse(body, now),
+        }
+    }
+}
+
+impl ChangeSource {
+    /// The pull request that a body tells was merged; nothing for other bodies and sources.
+    ///
+    /// # Errors
+    /// What is wrong with the body.
+    pub fn merged(self, event: Option<&str>, body: &[u8]) -> Result<Option<MergedPull>, PayloadError> {
+        match self {
+            _ if body.len() > BODY_BYTES_MAX => Err(PayloadError::TooLarge { bytes: body.len() }),
+            ChangeSource::GitHub => github::merged(event, body),
+            ChangeSource::Generic | ChangeSource::GitLab | ChangeSource::ArgoCd => Ok(None),
         }
     }
 }

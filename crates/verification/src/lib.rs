@@ -54,10 +54,21 @@ impl Watched {
     }
 }
 
+/// A declared look at the service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Look {
+    /// `None` where it could not be had: unknown is never well.
+    pub well: Option<bool>,
+    /// Whether it shows how the service does; otherwise it can only speak against a recovery.
+    pub shows_service: bool,
+    /// One line.
+    pub detail: String,
+}
+
 /// Takes one reading. `healthy` is the probe's answer; `Some(None)` is a probe that could not be made, `None` means that
 /// the service has no health endpoint.
 #[must_use]
-pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) -> Reading {
+pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, looks: &[Look], now: Timestamp) -> Reading {
     let worse = watched.iter().filter(|w| w.worse()).count();
     let worse_share = if watched.is_empty() { 0.0 } else { worse as f64 / watched.len() as f64 };
     let bad: Vec<String> = watched
@@ -77,9 +88,13 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
         .collect();
     let probe_bad = healthy == Some(Some(false));
     let probe_missing = healthy == Some(None);
-    let normal = if !bad.is_empty() || probe_bad {
+    let look_bad = looks.iter().any(|look| look.well == Some(false));
+    let look_missing = looks.iter().any(|look| look.well.is_none());
+    let nothing_shows =
+        watched.is_empty() && healthy.is_none() && !looks.iter().any(|look| look.shows_service);
+    let normal = if !bad.is_empty() || probe_bad || look_bad {
         Some(false)
-    } else if !missing.is_empty() || probe_missing || (watched.is_empty() && healthy.is_none()) {
+    } else if !missing.is_empty() || probe_missing || look_missing || nothing_shows {
         None
     } else {
         Some(true)
@@ -92,6 +107,9 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
     if probe_missing {
         parts.push("the health endpoint could not be asked".into());
     }
+    parts.extend(first_few(
+        looks.iter().filter(|look| look.well != Some(true)).map(|look| look.detail.clone()).collect(),
+    ));
     let detail = if parts.is_empty() {
         let mut well = Vec::new();
         if !watched.is_empty() {
@@ -100,6 +118,7 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, now: Timestamp) 
         if healthy == Some(Some(true)) {
             well.push("the health endpoint answers".into());
         }
+        well.extend(looks.iter().map(|look| look.detail.clone()));
         if well.is_empty() { "there is nothing that could be read".into() } else { well.join(" and ") }
     } else {
         parts.join("; ")
@@ -195,12 +214,28 @@ mod tests {
             value_before: 10.0,
             now: now.map(|v| (Timestamp::UNIX_EPOCH, v)),
         };
-        let take = |now, healthy| read(&[watched(now)], healthy, Timestamp::UNIX_EPOCH).normal;
+        let take = |now, healthy| read(&[watched(now)], healthy, &[], Timestamp::UNIX_EPOCH).normal;
         assert_eq!(take(Some(1.5), Some(Some(true))), Some(true));
         assert_eq!(take(Some(1.5), Some(Some(false))), Some(false));
         assert_eq!(take(Some(2.5), Some(Some(true))), Some(false));
         assert_eq!(take(None, Some(Some(true))), None);
         assert_eq!(take(Some(1.5), Some(None)), None);
-        assert_eq!(read(&[], None, Timestamp::UNIX_EPOCH).normal, None);
+        assert_eq!(read(&[], None, &[], Timestamp::UNIX_EPOCH).normal, None);
+    }
+
+    #[test]
+    fn a_look_speaks_against_a_recovery_and_only_one_at_the_service_for_it() {
+        let look = |well, shows_service| Look { well, shows_service, detail: "as seen".into() };
+        let take = |looks: &[Look]| read(&[], None, looks, Timestamp::UNIX_EPOCH).normal;
+        let beside = |looks: &[Look]| read(&[], Some(Some(true)), looks, Timestamp::UNIX_EPOCH).normal;
+        for shows_service in [true, false] {
+            assert_eq!(take(&[look(Some(false), shows_service)]), Some(false));
+            assert_eq!(take(&[look(None, shows_service)]), None);
+            assert_eq!(beside(&[look(None, shows_service)]), None);
+            assert_eq!(beside(&[look(Some(true), shows_service)]), Some(true));
+        }
+        assert_eq!(take(&[look(Some(true), true)]), Some(true));
+        assert_eq!(take(&[look(Some(true), false)]), None, "that a change has arrived shows no recovery");
+        assert_eq!(take(&[look(Some(true), true), look(None, false)]), None);
     }
 }

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "aws")]
 mod aws;
+mod bound;
+mod github;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 #[cfg(not(feature = "kubernetes"))]
@@ -11,6 +13,8 @@ mod kubernetes;
 mod kubernetes_config;
 mod lab;
 
+pub use bound::{ActuatorConfig, BrowserConfig, CommandConfig, HookConfig};
+pub use github::{PullRequestsConfig, RepositoryConfig};
 #[cfg(feature = "kubernetes")]
 pub use kubernetes::{ClusterTrial, KubernetesConfig, TRIAL};
 #[cfg(not(feature = "kubernetes"))]
@@ -19,13 +23,16 @@ pub use kubernetes_config::KubernetesConfig;
 #[cfg(feature = "aws")]
 use crate::aws::Aws;
 use crate::config::{ConnectorsConfig, ControlPlaneKind};
+use crate::egress::Egress;
 use crate::http::parse_url;
 use crate::{ConnectorError, Described, Http};
+use bound::Bound;
+use github::Github;
 use lab::LabControlPlane;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Platform, Registration};
-use midwatch_model::{Change, ServiceName, Timestamp};
+use midwatch_model::{Action, ActionKind, Change, ServiceName, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -46,15 +53,25 @@ enum ControlPlane {
 #[derive(Debug)]
 pub(crate) struct Platforms {
     planes: BTreeMap<Platform, ControlPlane>,
+    /// What the operator declared beside them.
+    bound: Vec<Bound>,
+    github: Option<Github>,
     services: RwLock<BTreeMap<ServiceName, Arc<Registration>>>,
 }
 
 const NONE: ConnectorError = ConnectorError::NotConfigured {
     what: "control plane",
-    fix: "set [kubernetes] namespaces, [aws], or control_plane.kind = \"lab\" and control_plane.url, to let midwatch see targets and act",
+    fix: "set [kubernetes] namespaces, [aws], an [[actuator]], or control_plane.kind = \"lab\" and control_plane.url, to let midwatch see targets and act",
 };
 
+const NO_REPOSITORIES: &str = "no [pull_requests] are configured";
+
 impl Platforms {
+    /// Whether a change can be proposed in a service's repository.
+    pub fn takes_proposals(&self, service: &ServiceName) -> bool {
+        self.github.as_ref().is_some_and(|github| github.knows(service))
+    }
+
     pub fn new(config: &ConnectorsConfig, http: &Http) -> Result<Self, ConnectorError> {
         let mut planes = BTreeMap::new();
         let control = &config.control_plane;
@@ -67,7 +84,15 @@ impl Platforms {
         if let Some(kubernetes) = &config.kubernetes {
             planes.insert(Platform::Kubernetes, cluster(kubernetes, call_timeout)?);
         }
-        Ok(Self { planes, services: RwLock::default() })
+        let egress = Egress { private: config.notifications.private_addresses };
+        let declared = config.actuators.iter().map(|declared| Bound::new(declared, egress, call_timeout));
+        let bound = declared.collect::<Result<_, ConnectorError>>()?;
+        let github = config
+            .pull_requests
+            .as_ref()
+            .map(|github| Github::new(github, config.notifications.private_addresses, call_timeout))
+            .transpose()?;
+        Ok(Self { planes, bound, github, services: RwLock::default() })
     }
 
     /// Adds the platforms of AWS.
@@ -85,6 +110,26 @@ impl Platforms {
         match self.plane(&known) {
             Ok(ControlPlane::Lambda(aws)) => Some(aws::Lambda { aws, service: &known }.log_group()),
             _ => None,
+        }
+    }
+
+    /// Whether a service's log is that of its pods.
+    #[cfg(feature = "kubernetes")]
+    pub fn has_pod_logs(&self, service: &ServiceName) -> bool {
+        matches!(self.plane(&self.registration(service)), Ok(ControlPlane::Kubernetes(_)))
+    }
+
+    /// What the pods of a service wrote within a window, oldest first.
+    #[cfg(feature = "kubernetes")]
+    pub async fn pod_logs(
+        &self,
+        service: &ServiceName,
+        window: (Timestamp, Timestamp),
+    ) -> Result<Vec<(Timestamp, String)>, ConnectorError> {
+        let known = self.registration(service);
+        match self.plane(&known)? {
+            ControlPlane::Kubernetes(cluster) => cluster.said(&known, window).await,
+            _ => Ok(Vec::new()),
         }
     }
 
@@ -154,16 +199,69 @@ impl Platforms {
         known.values().filter(lives).map(|one| Registration::clone(one)).collect()
     }
 
+    /// What the operator declared for a service, and whether that is all there is of it.
+    fn declared(&self, service: &Registration) -> (Option<&Bound>, bool) {
+        let name = ServiceName::new(&*service.name);
+        let bound = self.bound.iter().find(|bound| bound.serves(&name));
+        (bound, bound.is_some() && service.platform.is_none())
+    }
+
+    /// The declared actuator that does such an action to a service, if one does.
+    fn bound_for(&self, action: &Action) -> Option<&Bound> {
+        self.bound.iter().find(|bound| bound.serves(action.target()) && bound.does(action.kind()))
+    }
+
     pub async fn target(&self, service: &ServiceName) -> Result<TargetState, ConnectorError> {
         let known = self.registration(service);
-        match self.plane(&known)? {
+        match self.declared(&known) {
+            (Some(bound), true) => bound.target(service, None).await,
+            (Some(bound), false) => bound.target(service, Some(self.of_platform(&known).await?)).await,
+            (None, _) => self.of_platform(&known).await,
+        }
+    }
+
+    async fn of_platform(&self, known: &Registration) -> Result<TargetState, ConnectorError> {
+        let service = &ServiceName::new(&*known.name);
+        match self.plane(known)? {
             ControlPlane::Lab(lab) => lab.target(service).await,
             #[cfg(feature = "kubernetes")]
-            ControlPlane::Kubernetes(cluster) => cluster.target(&known).await,
+            ControlPlane::Kubernetes(cluster) => cluster.target(known).await,
             #[cfg(feature = "aws")]
-            ControlPlane::Lambda(aws) => aws::Lambda { aws, service: &known }.target().await,
+            ControlPlane::Lambda(aws) => aws::Lambda { aws, service: known }.target().await,
             #[cfg(feature = "aws")]
-            ControlPlane::Ecs(aws) => aws::Ecs { aws, service: &known }.target().await,
+            ControlPlane::Ecs(aws) => aws::Ecs { aws, service: known }.target().await,
+        }
+    }
+
+    /// Whether what runs of a service is what is wanted of it.
+    pub async fn rollout(&self, service: &ServiceName) -> Result<(Option<bool>, String), ConnectorError> {
+        #[cfg(feature = "kubernetes")]
+        {
+            let known = self.registration(service);
+            if let Ok(ControlPlane::Kubernetes(cluster)) = self.plane(&known) {
+                return cluster.rollout(&known).await;
+            }
+        }
+        let target = self.target(service).await?;
+        let through = target.ready_replicas >= target.replicas;
+        let (ready, wanted) = (target.ready_replicas, target.replicas);
+        Ok((Some(through), format!("{ready} of {wanted} instances of {service} are ready")))
+    }
+
+    /// Whether a Lambda alias sends all calls to one published version.
+    #[cfg_attr(
+        not(feature = "aws"),
+        expect(clippy::unused_async, reason = "the build with the feature asks")
+    )]
+    pub async fn alias(&self, service: &ServiceName) -> Result<(Option<bool>, String), ConnectorError> {
+        let known = self.registration(service);
+        match self.plane(&known)? {
+            #[cfg(feature = "aws")]
+            ControlPlane::Lambda(aws) => aws::Lambda { aws, service: &known }.is_settled().await,
+            _ => Err(ConnectorError::Config {
+                field: format!("check of [[service]] `{service}`"),
+                problem: "looks at an alias, and the service is no Lambda function".to_owned(),
+            }),
         }
     }
 
@@ -190,6 +288,15 @@ impl Platforms {
     }
 
     pub async fn apply(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
+        if effect.intent().action.kind() == ActionKind::PullRequest {
+            return match &self.github {
+                Some(github) => github.apply(effect, now).await,
+                None => not_applied(NO_REPOSITORIES),
+            };
+        }
+        if let Some(bound) = self.bound_for(&effect.intent().action) {
+            return bound.apply(effect, now).await;
+        }
         let known = self.registration(effect.intent().action.target());
         match self.plane(&known) {
             Ok(ControlPlane::Lab(lab)) => lab.apply(effect, now).await,
@@ -204,6 +311,15 @@ impl Platforms {
     }
 
     pub async fn reconcile(&self, intent: &Intent) -> Result<EffectOutcome, ConnectorError> {
+        if intent.action.kind() == ActionKind::PullRequest {
+            return match &self.github {
+                Some(github) => github.reconcile(intent).await,
+                None => Ok(not_applied(NO_REPOSITORIES)),
+            };
+        }
+        if let Some(bound) = self.bound_for(&intent.action) {
+            return bound.reconcile(intent).await;
+        }
         let known = self.registration(intent.action.target());
         match self.plane(&known)? {
             ControlPlane::Lab(lab) => lab.reconcile(intent).await,
@@ -230,4 +346,15 @@ fn cluster(_: &KubernetesConfig, _: Duration) -> Result<ControlPlane, ConnectorE
         problem: "is set, but this midwatch was built without it: build it with `--features kubernetes`"
             .to_owned(),
     })
+}
+
+fn not_applied(reason: impl Into<String>) -> EffectOutcome {
+    EffectOutcome::NotApplied { reason: reason.into() }
+}
+
+/// A sentence if the effect must not start any more.
+fn too_late(effect: &Effect, now: Timestamp) -> Option<EffectOutcome> {
+    let deadline = effect.intent().deadline;
+    (!effect.may_start(now))
+        .then(|| not_applied(format!("the deadline {deadline} had passed; nothing was called")))
 }

@@ -23,6 +23,16 @@ impl Aws {
         self.describe_alarms().await.map_err(|refusal| refusal.into_error("its CloudWatch alarms"))
     }
 
+    /// The state of one alarm; nothing if there is no such alarm.
+    pub async fn alarm_state(&self, name: &str) -> Result<Option<String>, ConnectorError> {
+        let ask = json!({ "AlarmNames": [name], "AlarmTypes": ["MetricAlarm", "CompositeAlarm"] });
+        let answer = self.call(Service::Monitoring, "DescribeAlarms", &ask).await;
+        let answer = answer.map_err(|refusal| refusal.into_error("a CloudWatch alarm"))?;
+        let all = ["MetricAlarms", "CompositeAlarms"].into_iter().filter_map(|kind| answer[kind].as_array());
+        let found = all.flatten().map(alarm).find(|alarm| alarm.name == name);
+        Ok(found.map(|alarm| alarm.state))
+    }
+
     async fn describe_alarms(&self) -> Result<Vec<Alarm>, Refusal> {
         let (mut alarms, mut token) = (Vec::new(), None);
         for _ in 0..PAGES_MAX {

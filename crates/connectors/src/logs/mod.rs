@@ -5,7 +5,7 @@
 
 mod digest;
 mod line;
-#[cfg(feature = "aws")]
+#[cfg(any(feature = "aws", feature = "kubernetes"))]
 pub(crate) mod summed;
 mod tail;
 
@@ -60,6 +60,12 @@ impl Logs {
         for service in services {
             tails.entry(service).or_default();
         }
+    }
+
+    /// Whether logs lie in a folder.
+    #[cfg(feature = "kubernetes")]
+    pub fn has_folder(&self) -> bool {
+        self.dir.is_some()
     }
 
     /// Critical lines per second of every service that has a log.

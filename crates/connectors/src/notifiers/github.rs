@@ -93,7 +93,7 @@ impl Configured for GithubConfig {
 }
 
 /// Owner and name.
-fn parted(repository: &str) -> Option<(&str, &str)> {
+pub(crate) fn parted(repository: &str) -> Option<(&str, &str)> {
     let (owner, name) = repository.split_once('/')?;
     let is_plain = |part: &str| {
         !part.is_empty()

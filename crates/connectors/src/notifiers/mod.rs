@@ -35,6 +35,7 @@ use crate::{ConnectorError, Http};
 use discord::Discord;
 use email::Email;
 use github::Github;
+pub(crate) use github::parted as repository_parts;
 use midwatch_model::{Bulletin, Moment, Telling, Timestamp};
 use notion::Notion;
 use opsgenie::Opsgenie;
@@ -50,6 +51,7 @@ use std::path::PathBuf;
 use teams::Teams;
 use template::Templates;
 use webhook::Webhook;
+pub(crate) use webhook::{key_of as signing_key, sign};
 
 /// Somebody who can be told, as configured.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]

@@ -153,7 +153,11 @@ impl Webhook {
     }
 }
 
-fn key_of(secret: &str) -> Result<Vec<u8>, String> {
+/// The key in a signing secret.
+///
+/// # Errors
+/// What is wrong with it.
+pub(crate) fn key_of(secret: &str) -> Result<Vec<u8>, String> {
     let text = secret.lines().next().unwrap_or_default().trim();
     let problem =
         || "must be whsec_ and 24 to 64 bytes in base64; `openssl rand -base64 32` makes them".to_owned();
@@ -162,7 +166,7 @@ fn key_of(secret: &str) -> Result<Vec<u8>, String> {
 }
 
 /// `v1,` and the HMAC-SHA256 of id, time and body in base64.
-fn sign(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
+pub(crate) fn sign(key: &[u8], id: &str, seconds: i64, body: &[u8]) -> String {
     // An HMAC takes keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
     mac.update(format!("{id}.{seconds}.").as_bytes());

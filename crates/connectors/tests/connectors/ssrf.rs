@@ -1,7 +1,7 @@
 //! Addresses that must not be reached, on every way to tell a receiver: none is connected to.
 
 use crate::notifiers::{tell, verdict};
-use midwatch_connectors::{ConnectorsConfig, World};
+use midwatch_connectors::{ConnectorsConfig, Outside as _, World};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -180,5 +180,99 @@ async fn the_address_of_a_press_is_asked_only_if_it_is_slacks() {
         let error = world.respond(&url, &body).await.expect_err("nobody is asked");
         assert!(error.to_string().contains("the response_url of a press"), "{url}: {error}");
         assert!(!error.to_string().contains("cannot reach"), "{url}: {error}");
+    }
+}
+
+/// What a configuration says of the service `pay` when it is asked for it; nothing where the configuration is refused.
+async fn asked(config: Value) -> Option<String> {
+    let config: ConnectorsConfig = serde_json::from_value(config).expect("a configuration");
+    let services = [midwatch_model::journal::Registration {
+        name: "pay".to_owned(),
+        namespace: Some("shop".to_owned()),
+        ..Default::default()
+    }];
+    let world = World::new(&config, &services).ok()?;
+    let pay = midwatch_model::ServiceName::new("pay");
+    Some(world.target(&pay).await.expect_err("nothing may be asked").to_string())
+}
+
+/// Every way to act, with the URL in each place where one can be configured.
+fn actuators(url: &str, dir: &Path) -> Vec<(&'static str, Value)> {
+    std::fs::write(dir.join("secret"), "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("written");
+    let plan = "steps:\n  - open: /\nread:\n  version: h1\n";
+    std::fs::write(dir.join("state.yaml"), plan).expect("written");
+    std::fs::write(dir.join("restart.yaml"), "steps:\n  - act: button\n").expect("written");
+    let hook = json!({
+        "url": url, "state_url": url, "status_url": url, "actions": ["restart"], "timeout_s": 1.0,
+        "secret": { "file": dir.join("secret") },
+    });
+    let browser = |driver: &str, page: &str| {
+        json!({
+            "webdriver": driver, "url": page, "state": dir.join("state.yaml"), "timeout_s": 1.0,
+            "actions": { "restart": dir.join("restart.yaml") },
+        })
+    };
+    let one = |hand: &str, declared: Value| json!({ "actuator": [{ "name": "hand", "services": ["pay"], hand: declared }] });
+    vec![
+        ("webhook", one("webhook", hook)),
+        ("driver", one("browser", browser(url, "http://127.0.0.1:9/"))),
+        ("dashboard", one("browser", browser("http://127.0.0.1:9", url))),
+    ]
+}
+
+#[tokio::test]
+async fn no_way_to_act_reaches_what_only_this_machine_may_ask() {
+    let (urls, dir) = (urls(), tempfile::tempdir().expect("a folder"));
+    assert!(urls.len() >= 100, "{} are too few", urls.len());
+    for url in &urls {
+        for (name, config) in actuators(url, dir.path()) {
+            let said = asked(config).await;
+            assert!(said.as_ref().is_none_or(|said| said.contains("refused")), "{name} {url}: {said:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_pull_request_goes_to_what_only_this_machine_may_ask() {
+    let dir = tempfile::tempdir().expect("a folder");
+    for url in &urls() {
+        let found = crate::github::opened_at(url, &dir).await;
+        assert!(found.as_ref().is_none_or(|said| said.contains("refused")), "{url}: {found:?}");
+    }
+}
+
+#[cfg(feature = "aws")]
+#[tokio::test]
+async fn no_endpoint_of_aws_is_what_only_this_machine_may_ask() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let credentials = dir.path().join("credentials");
+    std::fs::write(&credentials, "[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
+        .expect("written");
+    for url in &urls() {
+        let aws = json!({ "endpoint": url, "region": "eu-central-1", "credentials_file": credentials });
+        let config: ConnectorsConfig = serde_json::from_value(json!({ "aws": aws })).expect("it can be read");
+        let Ok(world) = World::new(&config, &[]) else { continue };
+        let error = world.alarms().await.expect_err("nothing may be asked").to_string();
+        assert!(error.contains("refused"), "{url}: {error}");
+    }
+}
+
+#[cfg(feature = "kubernetes")]
+#[tokio::test]
+async fn no_server_of_a_kubeconfig_is_what_only_this_machine_may_ask() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("kubeconfig");
+    for url in &urls() {
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: c\nclusters: [{{name: c, cluster: {{server: \"{url}\"}}}}]\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\nusers: [{{name: u, user: {{token: t}}}}]\n"
+        );
+        std::fs::write(&path, text).expect("written");
+        let said = asked(json!({ "kubernetes": { "kubeconfig": path, "namespaces": ["shop"] } })).await;
+        let said = said.expect("it is read when it is needed");
+        // What is no address at all is refused by whoever reads the file.
+        assert!(
+            said.contains("refused") || said.contains("no Kubernetes client is in reach"),
+            "{url}: {said}"
+        );
     }
 }

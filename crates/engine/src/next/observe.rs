@@ -7,7 +7,7 @@ use midwatch_diagnosis::hindsight;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Reading, VerificationOutcome};
 use midwatch_model::{Metric, Signal, Timestamp, after, seconds_between};
-use midwatch_verification::{Watched, read, verify as judge};
+use midwatch_verification::{Look, Watched, read, verify as judge};
 use std::collections::BTreeSet;
 
 /// Takes a reading if new samples may be in, and judges the action.
@@ -204,9 +204,13 @@ fn reading(incident: &Incident, facts: &Facts, config: &EngineConfig, since: Tim
         .chain(also_wrong(incident, facts, last))
         .collect();
     let healthy = facts.healthy(incident.component());
+    let looks: Vec<Look> = facts.looks(incident.component()).collect();
     let told: Vec<&Signal> = incident.signals.iter().filter(|signal| signal.metric.is_none()).collect();
     if watched.is_empty() && healthy.is_none() && !told.is_empty() {
-        return Some(by_alerts(&told, facts));
+        let passed = by_alerts(&told, facts);
+        // While an alert fires, nothing else says that it is over; once it has passed, the looks must not say otherwise.
+        let stands = passed.normal != Some(true) || looks.iter().all(|look| look.well == Some(true));
+        return Some(if stands { passed } else { read(&watched, healthy, &looks, facts.now) });
     }
-    Some(read(&watched, healthy, facts.now))
+    Some(read(&watched, healthy, &looks, facts.now))
 }

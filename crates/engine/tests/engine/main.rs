@@ -27,7 +27,11 @@ mod modes;
 mod on_kubernetes;
 mod opinion;
 mod people;
+mod proposals;
 mod prose;
+#[expect(dead_code, reason = "other tests use what these do not")]
+#[path = "../../../connectors/tests/connectors/github/fake.rs"]
+mod repository;
 mod rules;
 mod second;
 mod secrets;

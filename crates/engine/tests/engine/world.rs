@@ -101,6 +101,8 @@ pub struct World {
     state: Mutex<State>,
     /// A real platform that services run on, where a test has one.
     platform: OnceLock<Arc<midwatch_connectors::World>>,
+    /// Where changes are proposed, where a test has one.
+    repositories: OnceLock<Arc<midwatch_connectors::World>>,
     /// Rung when a call hangs.
     pub hanging: Notify,
     /// Rung when a slow receiver is told, and when it is to answer.
@@ -125,6 +127,7 @@ impl World {
         Self {
             state: Mutex::new(State { targets, ..State::default() }),
             platform: OnceLock::new(),
+            repositories: OnceLock::new(),
             hanging: Notify::new(),
             heard: Notify::new(),
             answered: Notify::new(),
@@ -134,6 +137,15 @@ impl World {
     /// From now on the control plane is a real one; what it does cures faults here.
     pub fn run_on(&self, platform: Arc<midwatch_connectors::World>) {
         assert!(self.platform.set(platform).is_ok(), "there is one already");
+    }
+
+    /// From now on changes can be proposed there.
+    pub fn propose_at(&self, repositories: Arc<midwatch_connectors::World>) {
+        assert!(self.repositories.set(repositories).is_ok(), "there are some already");
+    }
+
+    fn repositories_for(&self, intent: &Intent) -> Option<&Arc<midwatch_connectors::World>> {
+        self.repositories.get().filter(|_| intent.action.kind() == ActionKind::PullRequest)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -425,6 +437,7 @@ fn change(target: &mut TargetState, action: &Action) -> ChangeKind {
         | Action::Cordon { .. }
         | Action::SetImage { .. }
         | Action::SetResources { .. }
+        | Action::PullRequest { .. }
         | Action::Escalate { .. } => ChangeKind::Restart,
     }
 }

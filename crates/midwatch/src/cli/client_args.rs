@@ -181,8 +181,8 @@ pub enum DeadLetterCommand {
 /// A person's action.
 #[derive(Args)]
 pub struct ActArgs {
-    /// rollback, restart, restart_db_pool, resize_db_pool, scale, circuit_break, delete_pod, cordon, set_image or
-    /// set_resources
+    /// rollback, restart, restart_db_pool, resize_db_pool, scale, circuit_break, delete_pod, cordon, set_image,
+    /// set_resources or pull_request
     pub action: String,
     pub service: String,
     /// For rollback: the version to go back to; default: the one that served before.
@@ -203,9 +203,12 @@ pub struct ActArgs {
     /// For cordon: a node that the service runs on.
     #[arg(long)]
     pub node: Option<String>,
-    /// For cordon: uncordon instead.
+    /// For cordon: uncordon instead; for pull_request: close it instead.
     #[arg(long)]
     pub off: bool,
+    /// For pull_request: the incident that it is about.
+    #[arg(long, value_name = "ID")]
+    pub incident: Option<String>,
     /// For set_image and set_resources; default: the only container.
     #[arg(long)]
     pub container: Option<String>,

@@ -61,6 +61,9 @@ impl Config {
                     "health of [[service]] `{name}` must be an http:// or https:// URL of the service itself"
                 ));
             }
+            for problem in service.checks.iter().filter_map(midwatch_model::Check::problem) {
+                problems.push(format!("a check of [[service]] `{name}` {problem}"));
+            }
             if service.depends_on.contains(name) {
                 problems.push(format!("[[service]] `{name}` depends on itself; remove that"));
             }

@@ -104,6 +104,7 @@ fn undo(action: ActionKind) -> &'static str {
         ActionKind::Cordon => "uncordon the node",
         ActionKind::SetImage => "run the former image again",
         ActionKind::SetResources => "set the former requests and limits again",
+        ActionKind::PullRequest => "close it and delete its branch",
         ActionKind::Escalate => "nothing to undo; a person decides",
     }
 }

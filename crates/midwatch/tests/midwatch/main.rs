@@ -4,6 +4,7 @@ mod alertmanager;
 #[cfg(feature = "aws")]
 mod aws;
 mod bad_input;
+mod browser;
 #[cfg(feature = "kubernetes")]
 #[expect(dead_code, reason = "other tests use what these do not")]
 #[path = "../../../connectors/tests/connectors/cluster.rs"]

@@ -79,7 +79,8 @@ impl ActionKind {
             | ActionKind::Scale
             | ActionKind::CircuitBreak
             | ActionKind::DeletePod
-            | ActionKind::SetResources => SafetyClass::Reversible,
+            | ActionKind::SetResources
+            | ActionKind::PullRequest => SafetyClass::Reversible,
             // Others run on the node, and an image can be anything.
             ActionKind::Cordon | ActionKind::SetImage => SafetyClass::Impactful,
         }
@@ -89,7 +90,7 @@ impl ActionKind {
     #[must_use]
     pub fn blast_radius(self) -> BlastRadius {
         match self {
-            ActionKind::Escalate => BlastRadius::Nothing,
+            ActionKind::PullRequest | ActionKind::Escalate => BlastRadius::Nothing,
             ActionKind::DeletePod => BlastRadius::Instance,
             ActionKind::Cordon => BlastRadius::Node,
             _ => BlastRadius::Service,

@@ -103,10 +103,11 @@ pub(super) fn done(incident: &Incident) -> Vec<String> {
 
 /// The pull request that an action opened, by the address in what the action's target said.
 pub(super) fn pull_request(incident: &Incident) -> Option<String> {
-    let applied = incident.effects.iter().rev().filter_map(|effect| match &effect.outcome {
-        Some(EffectOutcome::Applied { detail, .. }) => Some(detail),
-        _ => None,
-    });
+    let applied =
+        incident.proposals.iter().chain(&incident.effects).rev().filter_map(|effect| match &effect.outcome {
+            Some(EffectOutcome::Applied { detail, .. }) => Some(detail),
+            _ => None,
+        });
     applied.flat_map(|detail| detail.split_whitespace()).find_map(|word| {
         let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
         let is_one = word.starts_with("https://") && (word.contains("/pull/") || word.contains("/pulls/"));

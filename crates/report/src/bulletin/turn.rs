@@ -47,9 +47,10 @@ impl Turns {
                 return is_new.then_some(Moment::Plan);
             }
             Entry::ApprovalRequested { .. } => Moment::Approval,
-            Entry::ApprovalGiven { .. } | Entry::ApprovalRefused { .. } | Entry::ApprovalExpired { .. } => {
-                Moment::Answer
-            }
+            Entry::ApprovalGiven { .. }
+            | Entry::ApprovalRefused { .. }
+            | Entry::ApprovalExpired { .. }
+            | Entry::Acknowledged { .. } => Moment::Answer,
             Entry::WouldHaveActed { .. } => Moment::Action,
             Entry::Performed { outcome, .. } => {
                 let is_known = !matches!(outcome, EffectOutcome::Unknown { .. });

@@ -1,4 +1,5 @@
-//! GitHub's `deployment` and `deployment_status` events. Which of the two it is stands in a header.
+//! GitHub's `deployment` and `deployment_status` events, and `pull_request` where one was merged. Which of them it is
+//! stands in a header.
 
 use super::{ChangeSource, cut, decode, malformed, moment, service};
 use crate::source::PayloadError;
@@ -78,6 +79,56 @@ pub(super) fn parse(event: Option<&str>, body: &[u8], now: Timestamp) -> Result<
         return Ok(Vec::new());
     }
     Ok(vec![told.change(now)?])
+}
+
+/// A pull request that somebody has merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergedPull {
+    pub branch: String,
+    /// Where people see it.
+    pub url: String,
+    pub by: String,
+}
+
+#[derive(Deserialize)]
+struct PullEvent {
+    action: String,
+    pull_request: Pull,
+}
+
+#[derive(Deserialize)]
+struct Pull {
+    #[serde(default)]
+    merged: bool,
+    #[serde(default)]
+    html_url: Text,
+    head: Head,
+    #[serde(default)]
+    merged_by: Option<User>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "ref")]
+    reference: String,
+}
+
+/// The pull request whose merging is told; nothing for any other event.
+///
+/// # Errors
+/// What is wrong with the body.
+pub(super) fn merged(event: Option<&str>, body: &[u8]) -> Result<Option<MergedPull>, PayloadError> {
+    if event != Some("pull_request") {
+        return Ok(None);
+    }
+    let PullEvent { action, pull_request } = decode(ChangeSource::GitHub, body)?;
+    let by = cut(&pull_request.merged_by.map(|user| user.login.0).unwrap_or_default());
+    let pull = MergedPull {
+        branch: pull_request.head.reference,
+        url: cut(&pull_request.html_url.0),
+        by: if by.is_empty() { "somebody".to_owned() } else { by },
+    };
+    Ok((action == "closed" && pull_request.merged).then_some(pull))
 }
 
 impl Event {

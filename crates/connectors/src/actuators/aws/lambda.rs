@@ -97,6 +97,19 @@ impl Lambda<'_> {
         })
     }
 
+    /// Whether the alias sends all calls to one published version.
+    pub async fn is_settled(&self) -> Result<(Option<bool>, String), ConnectorError> {
+        let seen = self.look().await.map_err(|refusal| refusal.into_error(&self.title()))?;
+        let is_published = seen.version.parse().is_ok_and(|version: u64| seen.published.contains(&version));
+        let how = match (seen.splits, is_published) {
+            (true, _) => "shares the calls between versions",
+            (false, true) => "sends all calls to it",
+            (false, false) => "points at what was not published",
+        };
+        let detail = format!("{} is at version {} and {how}", self.title(), seen.version);
+        Ok((Some(is_published && !seen.splits), detail))
+    }
+
     pub async fn apply(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
         let intent = effect.intent();
         if let Some(late) = too_late(effect, now) {

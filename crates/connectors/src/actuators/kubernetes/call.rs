@@ -2,6 +2,7 @@
 
 use super::KubernetesConfig;
 use crate::ConnectorError;
+use crate::egress::Egress;
 use crate::error::excerpt;
 use kube::api::{
     DeleteParams, GetParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions,
@@ -127,6 +128,11 @@ impl Cluster {
             }
             (None, None) => kube::Config::infer().await.map_err(|error| unusable(chain(&error)))?,
         };
+        let server = reqwest::Url::parse(&config.cluster_url.to_string());
+        let refusal = server.ok().and_then(|server| Egress { private: true }.refusal_of(&server));
+        if let Some(refusal) = refusal {
+            return Err(unusable(format!("its server is refused: {refusal}")));
+        }
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(self.timeout);
         config.reset_reader_on_write = true;

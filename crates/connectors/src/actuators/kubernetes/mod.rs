@@ -14,6 +14,7 @@ mod history;
 mod place;
 mod plan;
 mod rollouts;
+mod said;
 mod target;
 mod thing;
 mod trial;
@@ -70,6 +71,29 @@ impl Kubernetes {
     /// What the cluster tells of a service, for whoever looks for a cause.
     pub async fn describe(&self, service: &Registration) -> Result<Vec<Described>, ConnectorError> {
         describe::describe(&self.cluster, &self.place(service)?).await
+    }
+
+    /// Whether the rollout of a service is through: the controller has seen what is wanted, and every pod is of it and ready.
+    pub async fn rollout(&self, service: &Registration) -> Result<(Option<bool>, String), ConnectorError> {
+        let place = self.place(service)?;
+        let workload = self.cluster.demand(&place.path(), &place.name, &place.title()).await?;
+        let count = |value: &serde_json::Value| value.as_u64().unwrap_or(0);
+        let (wanted, status) = (count(&workload["spec"]["replicas"]), &workload["status"]);
+        let is_seen = count(&status["observedGeneration"]) >= count(&workload["metadata"]["generation"]);
+        let (updated, ready) = (count(&status["updatedReplicas"]), count(&status["readyReplicas"]));
+        let through = is_seen && updated == wanted && ready == wanted && count(&status["replicas"]) <= wanted;
+        let detail =
+            format!("{updated} of {wanted} pods of {} are up to date, {ready} are ready", place.title());
+        Ok((Some(through), detail))
+    }
+
+    /// What its pods wrote within a window.
+    pub async fn said(
+        &self,
+        service: &Registration,
+        window: (Timestamp, Timestamp),
+    ) -> Result<Vec<(Timestamp, String)>, ConnectorError> {
+        said::said(&self.cluster, &self.place(service)?, window).await
     }
 
     /// Asks for an effect: a look, the server's dry run, then the change, once.

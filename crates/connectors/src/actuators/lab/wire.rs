@@ -140,6 +140,7 @@ pub(super) fn operation(action: &Action, is_undo: bool) -> Option<(&'static str,
         | Action::Cordon { .. }
         | Action::SetImage { .. }
         | Action::SetResources { .. }
+        | Action::PullRequest { .. }
         | Action::Escalate { .. } => None,
     }
 }

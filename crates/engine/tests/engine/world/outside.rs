@@ -78,6 +78,10 @@ impl Outside for World {
         Box::pin(async { Ok(Vec::new()) })
     }
 
+    fn takes_proposals(&self, service: &ServiceName) -> bool {
+        self.repositories.get().is_some_and(|world| world.takes_proposals(service))
+    }
+
     fn logs<'a>(
         &'a self,
         service: &'a ServiceName,
@@ -128,6 +132,9 @@ impl Outside for World {
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
         Box::pin(async move {
             let intent = effect.intent();
+            if let Some(repositories) = self.repositories_for(intent) {
+                return repositories.apply(effect, now).await;
+            }
             if let Some(platform) = self.platform.get() {
                 let outcome = platform.apply(effect, now).await;
                 if matches!(outcome, EffectOutcome::Applied { .. }) {
@@ -168,6 +175,9 @@ impl Outside for World {
     }
 
     fn reconcile<'a>(&'a self, intent: &'a Intent) -> BoxFuture<'a, Result<EffectOutcome, ConnectorError>> {
+        if let Some(repositories) = self.repositories_for(intent) {
+            return repositories.reconcile(intent);
+        }
         if let Some(platform) = self.platform.get() {
             return platform.reconcile(intent);
         }
