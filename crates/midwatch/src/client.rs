@@ -274,14 +274,15 @@ pub async fn answer(
         "incident": incident, "plan": plan, "step": waiting["step"], "decision": decision, "by": me(by), "reason": reason.unwrap_or_default(),
     });
     let answer = client.post("/api/v1/approvals", &body).await?;
+    let (have, needed) = (answer["have"].as_u64().unwrap_or(1), answer["needed"].as_u64().unwrap_or(1));
+    let more = decision == "approve" && have < needed;
     if args.json {
-        return output::json(&answer).map(|()| DONE);
+        return output::json(&answer).map(|()| if more { crate::exit::WAITING } else { DONE });
     }
     let word = if decision == "approve" { "approved" } else { "denied" };
     let what = text(waiting, "action");
-    let (have, needed) = (answer["have"].as_u64().unwrap_or(1), answer["needed"].as_u64().unwrap_or(1));
     let again = if answer["again"] == true { "; you have said so before, and it counts once" } else { "" };
-    if decision == "approve" && have < needed {
+    if more {
         out!("{have} of {needed} people have said yes to: {what} (plan {plan}){again}");
         out!("  somebody else must, too, until {}", text(waiting, "expires_at"));
         return Ok(crate::exit::WAITING);
