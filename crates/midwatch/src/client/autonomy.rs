@@ -28,6 +28,10 @@ async fn show(args: &ClientArgs, client: &Client) -> Result<Exit> {
         let mode = text(&answer, "mode");
         let note = if mode == "auto" { "" } else { ": levels hold in mode auto only" };
         out!("mode {mode}, dry_run {}{note}", text(&answer, "dry_run"));
+        if rows.is_empty() {
+            out!("Nothing was tried so far and no level was set: the mode and [[decision.autonomy]] decide.");
+            return Ok(DONE);
+        }
     }
     let header = ["action", "service", "cause", "level", "recovered", "at least", "why"];
     lists::print(args.json, "combinations", &rows, &header, |row| {
