@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 
 /// Takes a reading if new samples may be in, and judges the action.
 pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
-    if let Some(verdict) = incident.verdict.as_ref().and_then(|known| hindsight(known, &incident.signals)) {
-        return super::decide::diagnosed(verdict, facts, incident);
+    if let Some(step) = in_hindsight(incident, facts) {
+        return step;
     }
     // Time in which nobody watched says nothing about the remedy.
     let Some(ended_at) = incident.last_effect().and_then(|e| e.ended_at) else { return Step::Wait };
@@ -31,10 +31,16 @@ pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) 
     Step::Record(entries)
 }
 
+/// What joined after the action may say more about the cause than was known before.
+fn in_hindsight(incident: &Incident, facts: &Facts) -> Option<Step> {
+    let verdict = hindsight(incident.verdict.as_ref()?, &incident.signals)?;
+    Some(super::decide::diagnosed(verdict, facts, incident))
+}
+
 /// The original signals must stay normal. Missing samples prolong the soak; they never end it well.
 pub(super) fn soak(incident: &Incident, facts: &Facts, config: &EngineConfig) -> Step {
-    if let Some(verdict) = incident.verdict.as_ref().and_then(|known| hindsight(known, &incident.signals)) {
-        return super::decide::diagnosed(verdict, facts, incident);
+    if let Some(step) = in_hindsight(incident, facts) {
+        return step;
     }
     let (Some(until), Some(since)) = (incident.soak_until, incident.recovered_at()) else {
         return Step::Wait;
