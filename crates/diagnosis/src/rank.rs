@@ -75,8 +75,8 @@ fn candidate(input: &DiagnosisInput<'_>, symptoms: &Symptoms, service: &ServiceN
     let change = suspect.change;
     let blamed = change.as_ref().filter(|change| suspect::nearness(input, change, onset) >= BLAMED_FROM);
     let (mut cause, mut because) = cause_of(&own, blamed, turns_away(input, service, &own));
-    if let (Cause::CpuSaturation, Some(surge)) = (cause, surge(input, service)) {
-        (cause, because) = (Cause::TrafficSpike, format!("{surge}, and {because}"));
+    if let (true, Some(surge)) = (is_load(cause, &own), surge(input, service)) {
+        (cause, because) = (Cause::TrafficSpike, format!("{surge}, and {}", describe(own[&Metric::Cpu])));
     }
     let metrics: BTreeSet<Metric> = own.keys().copied().collect();
 
@@ -178,7 +178,8 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>, turns_awa
     if has(Metric::Restarts) {
         return (Cause::CrashLoop, say(Metric::Restarts));
     }
-    if has(Metric::Memory) {
+    // Requests that wait for a CPU hold memory while they do; what a leak costs in CPU comes after the memory is gone.
+    if has(Metric::Memory) && !follows(own, Metric::Memory, Metric::Cpu) {
         return (Cause::MemoryLeak, say(Metric::Memory));
     }
     if has(Metric::QueueLag) && !has(Metric::RequestRate) {
@@ -210,6 +211,12 @@ fn cause_of(own: &BTreeMap<Metric, &Symptom>, change: Option<&Change>, turns_awa
     }
     let metric = own.keys().copied().find(|m| *m == Metric::ErrorRate).or_else(|| own.keys().next().copied());
     (Cause::ErrorRateSpike, metric.map_or_else(String::new, say))
+}
+
+/// Whether more requests would bring about what it looks like: they take the CPU, and by Little's law (L = λ · W) what they
+/// hold in memory grows with their number and with how long they wait.
+fn is_load(cause: Cause, own: &BTreeMap<Metric, &Symptom>) -> bool {
+    matches!(cause, Cause::CpuSaturation | Cause::MemoryLeak) && own.contains_key(&Metric::Cpu)
 }
 
 /// By the utilisation law (U = X · S) the CPU grows with what is served as long as a request costs what it always does: if

@@ -138,7 +138,7 @@ impl<'a> Facts<'a> {
             && self.notable(candidate.component).iter().any(surges)
     }
 
-    /// The resource that the component itself says it has run out of.
+    /// The resource that the component itself says it has run out of, unless its own numbers know better.
     fn says_it_ran_out(&self, component: usize) -> Option<Class> {
         let name = self.scene.names[component];
         let mut effects = Effects::new();
@@ -151,7 +151,13 @@ impl<'a> Facts<'a> {
             (Effect::Connections, Class::Connections),
             (Effect::Cpu, Class::Cpu),
         ];
-        named.into_iter().find(|(effect, _)| effects.contains_key(effect)).map(|(_, class)| class)
+        let is_denied = |class: Class| {
+            let measured = |d: &&Deviation| self.component(d) == name && d.meaning.class == class;
+            let mut measured = self.deviations.iter().filter(measured).peekable();
+            measured.peek().is_some() && measured.all(|d| d.score < NOTABLE)
+        };
+        let mut said = named.into_iter().filter(|(effect, _)| effects.contains_key(effect));
+        said.find(|(_, class)| !is_denied(*class)).map(|(_, class)| class)
     }
 
     /// Whether a number or a platform shows that a component has what it is said to have, and not only its logs.

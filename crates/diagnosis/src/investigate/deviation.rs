@@ -5,7 +5,7 @@
 //! unit nor the scale of a series matters, a column that hardly ever moves has no spread to divide by and needs none,
 //! and a series without much history cannot shout.
 
-use super::class::{Bad, Meaning};
+use super::class::{self, Bad, Class, Meaning};
 use super::onset;
 use super::window::{Split, Window};
 use crate::bundle::{Bundle, Ms};
@@ -31,6 +31,9 @@ const DRIFT_SAMPLES_MIN: usize = 3;
 
 /// Share of its level by which a series that never moved must move to be one spread away.
 const CONSTANT_SHARE: f64 = 0.01;
+
+/// Share of a pool from which somebody may come to wait for it.
+const CROWDED: f64 = 0.5;
 
 /// Surprise from which a series, or a single sample of it, shows something.
 pub const NOTABLE: f64 = 3.0;
@@ -90,6 +93,7 @@ fn of(index: usize, metric: &str, split: &Split, window: &Window) -> Option<Devi
     let worst = furthest(&split.incident, &normal);
     let reference = reference(acute, &before);
     let last_seen = surprise.iter().rposition(|surprise| surprise - reference >= NOTABLE);
+    let room = if meaning.class == Class::Connections { crowding(metric, split) } else { 1.0 };
     Some(Deviation {
         series: index,
         meaning,
@@ -97,10 +101,18 @@ fn of(index: usize, metric: &str, split: &Split, window: &Window) -> Option<Devi
         spread,
         worst,
         rose: worst > centre,
-        score: (top(acute) - reference).max(0.0),
+        score: room * (top(acute) - reference).max(0.0),
         onset: onset::find(&before, &surprise).map(|at| split.incident_at[at]),
         last_seen: last_seen.map(|at| split.incident_at[at]),
     })
+}
+
+/// How much of a pool's surprise counts: nobody waits while half of it is free, however rare it is that any of it is used.
+/// 1 where it is not told as a share of the whole.
+fn crowding(metric: &str, split: &Split) -> f64 {
+    let largest = split.normal.iter().chain(&split.incident).copied().fold(0.0, f64::max);
+    let is_share = class::words(metric).iter().any(|word| word == "pool") && (0.0..=1.0).contains(&largest);
+    if is_share { (largest / CROWDED).min(1.0) } else { 1.0 }
 }
 
 /// The mean of the most surprising samples; too few of them count as if the others were normal.

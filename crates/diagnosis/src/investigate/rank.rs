@@ -4,7 +4,7 @@
 //! fault shows at those that call, so what lies deepest under the most trouble explains the most of it.
 
 use super::class::Class;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, NOTABLE};
 use super::scene::Scene;
 use crate::bundle::Bundle;
 
@@ -14,6 +14,9 @@ const PER_CALL: f64 = 0.7;
 
 /// Share for what is down: it has no series that could look as bad as those of its callers, and explains them wholly.
 const COVERED_BY_DOWN: f64 = 1.0;
+
+/// Share of its surprise that a component loses where what it calls explains all of it.
+const PASSED_ON: f64 = 0.3;
 
 /// Weight of a class beside that of errors, latency and saturation: traffic follows trouble more often than it makes it,
 /// and bytes and system calls follow traffic.
@@ -75,7 +78,8 @@ pub fn rank(
         let Some(component) = scene.number(&bundle.metrics.series[deviation.series].component) else {
             continue;
         };
-        let score = weight(deviation.meaning.class) * deviation.score;
+        let passed_on = PASSED_ON * passed_on(bundle, scene, deviations, component, deviation);
+        let score = weight(deviation.meaning.class) * deviation.score * (1.0 - passed_on);
         if score > own[component].0 {
             own[component] = (score, Some(index));
         }
@@ -98,6 +102,37 @@ pub fn rank(
         (0..scene.names.len()).filter(|number| scene.eligible[*number]).map(candidate).collect();
     ranked.sort_by(|a, b| b.score().total_cmp(&a.score()).then(a.component.cmp(&b.component)));
     ranked
+}
+
+/// Share of what a component shows of the symptom that it only passes on, 0–1: a call takes at least as long as what it calls, fails where
+/// that fails, and holds its connection meanwhile. So what a direct callee shows beyond its own normal, in the same unit, is
+/// part of what the caller shows.
+fn passed_on(
+    bundle: &Bundle,
+    scene: &Scene<'_>,
+    deviations: &[Deviation],
+    component: usize,
+    of: &Deviation,
+) -> f64 {
+    let travels = matches!(of.meaning.class, Class::Latency | Class::Errors | Class::Connections);
+    if !travels || !of.rose || of.meaning.class != scene.symptom {
+        return 0.0;
+    }
+    let metric = &bundle.metrics.series[of.series].metric;
+    let beyond = |deviation: &Deviation| deviation.worst - deviation.centre;
+    let is_callee = |name: &str| {
+        let callee = scene.number(name).filter(|callee| scene.callees[component].contains(callee));
+        callee.is_some_and(|callee| scene.downstream(callee).iter().all(|(below, _)| *below != component))
+    };
+    let of_callees = deviations.iter().filter(|deviation| {
+        let series = &bundle.metrics.series[deviation.series];
+        deviation.rose
+            && deviation.score >= NOTABLE
+            && series.metric == *metric
+            && is_callee(&series.component)
+    });
+    let most = of_callees.map(beyond).fold(0.0, f64::max);
+    (most / beyond(of)).clamp(0.0, 1.0)
 }
 
 /// What the callers show of the symptom, as far as the component shows it too.

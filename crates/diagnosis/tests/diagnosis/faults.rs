@@ -1,10 +1,10 @@
 //! The nine faults of the lab, each with the symptoms that it causes at its neighbours.
 
 use crate::scene::{Abnormal, Scene, root, series};
-use midwatch_model::Cause;
 use midwatch_model::Metric::{
     Cpu, CriticalLogs, DbPool, ErrorRate, LatencyP99, Memory, QueueLag, RequestRate, Restarts, Up,
 };
+use midwatch_model::{Cause, Verdict};
 
 /// The verdict does not depend on the order in which signals arrive, nor on a few seconds of blur between onsets.
 fn check(symptoms: &[Abnormal], deployed: Option<&str>, component: &str, cause: Cause) {
@@ -249,15 +249,34 @@ fn a_change_is_judged_by_what_it_did_to_the_code_too() {
 
 #[test]
 fn cpu_that_more_requests_take_is_a_traffic_spike() {
-    let scene = |rate: f64| {
-        let mut scene = Scene::of(&[("gateway", Cpu, 1.0, 0.0)]);
-        let mut series = series(("gateway", RequestRate, rate, 0.0));
-        (series.abnormal, series.since, series.sigma) = (false, None, (rate - 30.0) / 4.0);
-        scene.series.push(series);
-        scene.verdict()
-    };
+    let scene = |rate: f64| loaded(&[("gateway", Cpu, 1.0, 0.0)], rate);
     assert_eq!(root(&scene(90.0)), Some(("gateway", Cause::TrafficSpike)));
     // The CPU has more than doubled, and so has what is served; a fifth more does not take it.
     assert_eq!(root(&scene(70.0)), Some(("gateway", Cause::TrafficSpike)));
     assert_eq!(root(&scene(36.0)), Some(("gateway", Cause::CpuSaturation)));
+}
+
+#[test]
+fn memory_that_waiting_requests_hold_is_no_leak() {
+    let queued = |memory_at: f64| {
+        [
+            ("gateway", Cpu, 1.0, 6.0),
+            ("gateway", LatencyP99, 7733.0, 8.0),
+            ("gateway", Memory, 0.4, memory_at),
+        ]
+    };
+    assert_eq!(root(&loaded(&queued(4.0), 73.0)), Some(("gateway", Cause::TrafficSpike)));
+    assert_eq!(root(&loaded(&queued(10.0), 36.0)), Some(("gateway", Cause::CpuSaturation)));
+    // A process that runs out of memory spends its CPU on looking for some.
+    assert_eq!(root(&loaded(&queued(0.0), 36.0)), Some(("gateway", Cause::MemoryLeak)));
+    assert_eq!(root(&loaded(&[("gateway", Memory, 0.9, 0.0)], 90.0)), Some(("gateway", Cause::MemoryLeak)));
+}
+
+/// The verdict where the gateway serves that many requests a second, which alone is not yet abnormal.
+fn loaded(symptoms: &[Abnormal], rate: f64) -> Verdict {
+    let mut scene = Scene::of(symptoms);
+    let mut series = series(("gateway", RequestRate, rate, 0.0));
+    (series.abnormal, series.since, series.sigma) = (false, None, (rate - 30.0) / 4.0);
+    scene.series.push(series);
+    scene.verdict()
 }

@@ -105,6 +105,33 @@ fn what_a_host_shows_of_several_components_accuses_none_of_them() {
 }
 
 #[test]
+fn who_is_as_slow_as_what_it_calls_only_passes_it_on() {
+    // `web` hardly ever moves, and `cart` wavers: the same 300 ms are much rarer at the caller.
+    let bundle = bundle(&LATENCIES[..2], &|number, minute| {
+        let wavers = [1.0, 40.0][number] * noise(number, minute);
+        100.0 + wavers + if minute >= NORMAL { 300.0 } else { 0.0 }
+    });
+    let answer = answer(&bundle);
+    assert_eq!((answer.verdict, answer.ranked[0].component.as_str()), (VerdictKind::RootCause, "cart"));
+}
+
+#[test]
+fn a_pool_that_is_mostly_free_is_no_fault() {
+    let series = [("cart", "memory"), ("ads", "db_pool")];
+    let ranked = |in_use: f64| {
+        let bundle = bundle(&series, &|number, minute| match (number, minute >= NORMAL + 1) {
+            (0, begun) => 0.3 + noise(0, minute) / 100.0 + if begun { 0.2 } else { 0.0 },
+            (_, true) => in_use,
+            _ => 0.0,
+        });
+        let answer = answer(&bundle);
+        (answer.verdict, answer.ranked[0].component.clone())
+    };
+    assert_eq!(ranked(0.125), (VerdictKind::RootCause, "cart".to_owned()));
+    assert_eq!(ranked(1.0).1, "ads");
+}
+
+#[test]
 fn cpu_that_is_gone_explains_latency() {
     let series = [("cart", "latency_p99"), ("cart", "cpu_usage"), ("web", "latency_p99")];
     let bundle = bundle(&series, &|number, minute| {
