@@ -119,7 +119,7 @@ fn who_is_as_slow_as_what_it_calls_only_passes_it_on() {
 fn a_pool_that_is_mostly_free_is_no_fault() {
     let series = [("cart", "memory"), ("ads", "db_pool")];
     let ranked = |in_use: f64| {
-        let bundle = bundle(&series, &|number, minute| match (number, minute >= NORMAL + 1) {
+        let bundle = bundle(&series, &|number, minute| match (number, minute > NORMAL) {
             (0, begun) => 0.3 + noise(0, minute) / 100.0 + if begun { 0.2 } else { 0.0 },
             (_, true) => in_use,
             _ => 0.0,
