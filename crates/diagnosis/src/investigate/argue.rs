@@ -92,12 +92,15 @@ impl<'a> Facts<'a> {
     /// nothing; else the symptom that was alerted, where it shows that.
     pub fn class(&self, candidate: &Candidate) -> Class {
         let notable = self.notable(candidate.component);
-        let used_up = notable.iter().filter(|d| self.is_used_up(d));
+        let shows = |class: Class| notable.iter().any(|d| d.meaning.class == class).then_some(class);
+        // A pool that is held turns requests away; one that slow work fills still serves them.
+        let is_slow = shows(Class::Latency).is_some() && shows(Class::Errors).is_none();
+        let only_filled = |d: &Deviation| d.meaning.class == Class::Connections && is_slow;
+        let used_up = notable.iter().filter(|d| self.is_used_up(d) && !only_filled(d));
         // What is at its limit comes first.
         let order = |d: &&&Deviation| (self.is_at_limit(d), d.meaning.class != Class::Memory);
         let resource = used_up.max_by(|a, b| order(a).cmp(&order(b)).then(a.score.total_cmp(&b.score)));
         let resource = resource.map(|d| d.meaning.class);
-        let shows = |class: Class| notable.iter().any(|d| d.meaning.class == class).then_some(class);
         let best = candidate.best.map(|index| self.deviations[index].meaning.class);
         // Requests that fail explain that others take longer, and not the other way round.
         let failing = shows(Class::Errors).filter(|_| self.scene.symptom == Class::Latency);

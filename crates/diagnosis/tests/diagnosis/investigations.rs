@@ -132,6 +132,23 @@ fn a_pool_that_is_mostly_free_is_no_fault() {
 }
 
 #[test]
+fn a_pool_that_slow_work_fills_is_not_what_is_wrong_until_requests_are_turned_away() {
+    let series =
+        [("cart", "latency_p99"), ("cart", "db_pool"), ("cart", "error_rate"), ("web", "latency_p99")];
+    let kind = |failing: f64| {
+        let bundle = bundle(&series, &|number, minute| {
+            let normal = [150.0, 0.06, 0.0, 180.0][number] * (1.0 + noise(number, minute) / 10.0);
+            let begun = [2180.0, 1.0, failing, 2430.0][number];
+            if minute >= NORMAL { begun } else { normal }
+        });
+        let best = &answer(&bundle).ranked[0];
+        (best.component.clone(), best.kind.name())
+    };
+    assert_eq!(kind(0.0), ("cart".to_owned(), "latency_spike"));
+    assert_eq!(kind(0.6), ("cart".to_owned(), "db_connection_exhaustion"));
+}
+
+#[test]
 fn cpu_that_is_gone_explains_latency() {
     let series = [("cart", "latency_p99"), ("cart", "cpu_usage"), ("web", "latency_p99")];
     let bundle = bundle(&series, &|number, minute| {
