@@ -71,7 +71,8 @@ pub fn set_up_aws() -> Result<(), String> {
 }
 
 /// What cannot run without the servers that come from npm: language models, a mail server, vendors by their schemas.
-pub const NPM_TESTS: [&str; 3] = ["a_real_model_server", "a_real_mail_server", "a_published_schema"];
+pub const NPM_TESTS: [&str; 4] =
+    ["a_real_model_server", "a_real_mail_server", "a_published_schema", "a_full_run"];
 
 /// Installs the servers that come from npm, as the lock file says, beside what cargo builds; tests look there.
 ///

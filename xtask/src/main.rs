@@ -25,6 +25,8 @@ cargo xtask <chore>
   soak [ARGS]   long runs: every scenario many times and quiet hours (--runs N --only NAME --quiet-s S)
   soak foresight [RUNS] [HEALTHY_MINUTES] [SEED]
                 faults of the lab that come slowly (12), and minutes in which nothing is wrong (60): what was foreseen
+  soak actions  every action at every point at which it can fail, every commit of a workflow's run, every step of every
+                runbook: as before, or told to a person; counted at the target
   soak alertmanager|kills|fuzz [N] [SEED]
                 what the test command tries a few times, N times: cases beside a real Alertmanager (10000), kills under
                 load with Alertmanager's losses beside them (200), random bodies for each parser (100000)";
@@ -52,8 +54,8 @@ fn run(chore: &str, args: &[String]) -> Result<ExitCode> {
         "convert" => {
             shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-eval", "--", "convert"], args)
         }
-        "soak" => match args.first().and_then(|name| longer::by_name(name)) {
-            Some(longer) => longer.run(&args[1..]),
+        "soak" => match args.first().and_then(|name| longer::by_name(name, &args[1..])) {
+            Some(end) => end,
             None if args.first().is_some_and(|name| name == "foresight") => foreseen(&args[1..]),
             None => soak::run(args),
         },

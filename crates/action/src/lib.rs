@@ -9,7 +9,11 @@
 //! }
 //! ```
 //!
+//! Also [`workflow`]: the steps of runbooks and workflows, one observation at a time.
+//!
 //! Must never: perform anything, or decide.
+
+pub mod workflow;
 
 use midwatch_decision::Authorized;
 use midwatch_model::journal::Intent;

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod autonomy;
+mod backtest;
 mod changes;
 pub(crate) mod dead_letters;
 mod forecasts;
@@ -57,6 +58,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(workflow::run))
         .routes(routes!(workflow::evidence))
         .routes(routes!(workflow::audit))
+        .routes(routes!(workflow::rehearse))
+        .routes(routes!(workflow::outline))
+        .routes(routes!(backtest::run))
         .routes(routes!(services::list, services::register))
         .routes(routes!(services::unregister))
         .routes(routes!(services::graph))

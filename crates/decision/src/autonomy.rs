@@ -199,7 +199,10 @@ pub fn trials(lines: &[Line]) -> Vec<Trial> {
         (Vec::new(), None, None);
     for line in lines {
         match &line.entry {
-            Entry::Planned { plan: made, hash } => plan = Some((hash.clone(), made.cause)),
+            // What a workflow did helped as a whole, if it did: that proves nothing of one of its actions.
+            Entry::Planned { plan: made, hash } => {
+                plan = made.run.is_none().then(|| (hash.clone(), made.cause));
+            }
             Entry::Intended { intent } if intent.undoes.is_none() => {
                 let of_plan = plan.as_ref().filter(|(hash, _)| *hash == intent.plan);
                 last = of_plan.map(|(_, cause)| Trial {

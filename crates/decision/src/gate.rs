@@ -2,7 +2,9 @@
 
 use crate::{DecisionConfig, Level, Policy, ServiceHistory, guards};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::{Approval, Decision, GateRecord, GuardResult, Mode, PolicyResult, Principal};
+use midwatch_model::decision::{
+    Approval, Asked, Decision, GateRecord, GuardResult, Mode, PolicyResult, Principal,
+};
 use midwatch_model::{Action, Cause, Evidence, IncidentId, PlanHash, Severity, Timestamp, after};
 
 /// Everything that a decision depends on.
@@ -149,8 +151,67 @@ pub fn decide(input: &GateInput<'_>) -> (GateRecord, Option<Authorized>) {
         guards,
         policy,
         because,
+        asked: Some(Box::new(asked(input))),
     };
     (record, authorized)
+}
+
+/// What another policy would be asked.
+fn asked(input: &GateInput<'_>) -> Asked {
+    Asked {
+        action: input.action.clone(),
+        namespace: input.namespace.map(ToOwned::to_owned),
+        cause: input.cause,
+        confidence_permille: input.confidence.map(|share| (share.clamp(0.0, 1.0) * 1000.0).round() as u16),
+        affected_services: input.affected_services,
+        replicas: input.before.replicas,
+        supports: input.before.supports.clone(),
+        severity: input.severity,
+        level: input.level.mode,
+        approvals: input.approvals.to_vec(),
+    }
+}
+
+/// What the gate would have said with another policy or mode. Guards are what they were: policy cannot change them.
+#[must_use]
+pub fn replay(
+    record: &GateRecord,
+    asked: &Asked,
+    config: &DecisionConfig,
+    policy: &Policy,
+    mode: Mode,
+) -> GateRecord {
+    let before =
+        TargetState { supports: asked.supports.clone(), replicas: asked.replicas, ..TargetState::default() };
+    let level = Level { mode: asked.level, why: "its level asked for a person".to_owned() };
+    let input = GateInput {
+        now: Timestamp::UNIX_EPOCH,
+        config,
+        policy,
+        mode,
+        dry_run: record.dry_run,
+        principal: &record.principal,
+        incident: None,
+        plan: &record.plan,
+        step: record.step,
+        action: &asked.action,
+        before: &before,
+        namespace: asked.namespace.as_deref(),
+        maintenance: None,
+        cause: asked.cause,
+        confidence: asked.confidence_permille.map(|thousandths| f64::from(thousandths) / 1000.0),
+        verdict_stood_s: 0.0,
+        evidence: &[],
+        affected_services: asked.affected_services,
+        warm_up_ticks_left: 0,
+        history: &ServiceHistory::default(),
+        level: &level,
+        severity: asked.severity,
+        approvals: &asked.approvals,
+    };
+    let answer = policy.evaluate(&input, &record.guards);
+    let (decision, because) = settle(&input, &record.guards, &answer);
+    GateRecord { decision, mode, policy: answer, because, ..record.clone() }
 }
 
 /// Dry run and mode come first in that neither guards nor policy can make them act; a failed guard or policy still

@@ -38,8 +38,8 @@ pub use autonomy::{
     AutonomyConfig, Level, Levels, MIDWATCH, Profile, Set, TrackRecord, Trial, TrialOutcome, trials,
 };
 pub use config::{AutonomyRule, DecisionConfig};
-pub use gate::{Authorized, GateInput, decide};
+pub use gate::{Authorized, GateInput, decide, replay};
 pub use history::{PastAction, ServiceHistory};
-pub use plan::{PlanInput, plan, plan_ahead};
+pub use plan::{PlanInput, plan, plan_ahead, plan_of};
 pub use policy::{Policy, PolicyError};
-pub use resume::resume;
+pub use resume::{resume, resume_effect};

@@ -3,6 +3,7 @@
 use crate::DecisionConfig;
 use midwatch_model::action::{Resources, TargetState};
 use midwatch_model::plan::Priority;
+use midwatch_model::workflow::PlannedRun;
 use midwatch_model::{Action, ActionKind, Cause, Hypothesis, IncidentId, Plan, PlanStep, ServiceName, Tier};
 
 /// What a plan is made from.
@@ -85,6 +86,21 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     finished(input, steps)
 }
 
+/// The plan of a workflow's run: its actions as far as they are known, with why, one after the other. A person comes last, as
+/// in every plan.
+#[must_use]
+pub fn plan_of(input: &PlanInput<'_>, run: PlannedRun, actions: Vec<(Action, String)>) -> Plan {
+    let known = TargetState::default();
+    let target = input.target.unwrap_or(&known);
+    let mut steps: Vec<PlanStep> =
+        actions.into_iter().map(|(action, why)| step(input, target, action, why)).collect();
+    if input.target.is_none() {
+        // An undo that is made from nothing would be no undo.
+        steps.iter_mut().for_each(|step| step.undo = None);
+    }
+    Plan { run: Some(Box::new(run)), ..finished(input, steps) }
+}
+
 /// The first step at once, the others if it does not help, a person last.
 fn finished(input: &PlanInput<'_>, mut steps: Vec<PlanStep>) -> Plan {
     for (index, step) in steps.iter_mut().enumerate() {
@@ -98,6 +114,7 @@ fn finished(input: &PlanInput<'_>, mut steps: Vec<PlanStep>) -> Plan {
         steps,
         escalation_path: input.config.escalation_path.clone(),
         estimated_resolution_s,
+        run: None,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::Authorized;
 use midwatch_model::decision::Decision;
-use midwatch_model::journal::{Entry, VerifiedJournal};
-use midwatch_model::{ActionKind, Timestamp, after};
+use midwatch_model::journal::{Entry, Intent, Line, VerifiedJournal};
+use midwatch_model::{ActionKey, ActionKind, Timestamp, after};
 
 /// Seconds within which a resumed undo must start.
 const UNDO_DEADLINE_S: f64 = 30.0;
@@ -23,6 +23,22 @@ pub fn resume(journal: &VerifiedJournal, now: Timestamp) -> Option<Authorized> {
     let (index, intent) = intended()
         .find(|(_, intent)| intent.action.kind() != ActionKind::PullRequest)
         .or_else(|| intended().next())?;
+    granted(lines, index, intent, now)
+}
+
+/// The same for one of several effects: what a workflow did is taken back one by one.
+#[must_use]
+pub fn resume_effect(journal: &VerifiedJournal, key: &ActionKey, now: Timestamp) -> Option<Authorized> {
+    let lines = journal.lines();
+    let (index, intent) = lines.iter().enumerate().find_map(|(index, line)| match &line.entry {
+        Entry::Intended { intent } if intent.key == *key && intent.undoes.is_none() => Some((index, intent)),
+        _ => None,
+    })?;
+    granted(lines, index, intent, now)
+}
+
+/// Only what the gate let pass before it was intended.
+fn granted(lines: &[Line], index: usize, intent: &Intent, now: Timestamp) -> Option<Authorized> {
     lines[..index].iter().rev().find(|line| {
         matches!(&line.entry, Entry::Gated { record }
             if record.decision == Decision::Auto && record.plan == intent.plan && record.step == intent.step)

@@ -9,7 +9,7 @@ use crate::{Engine, EngineConfig, EngineError};
 use midwatch_incident::{Flapping, SilenceError, Silences, WantedSilence};
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::silence::Silence;
-use midwatch_model::{Alert, Duplicate, Fingerprint, HandlingStep, SignalId, Timestamp};
+use midwatch_model::{Alert, Duplicate, Fingerprint, HandlingStep, IncidentId, SignalId, Timestamp};
 use midwatch_oncall::Muted;
 use midwatch_report::{Damped, LineageStep};
 use midwatch_signal::source::{PayloadError, Source};
@@ -25,6 +25,8 @@ pub struct Received {
     pub taken: Vec<Fingerprint>,
     /// Alerts that could not be used: their place in the body, and why.
     pub refused: Vec<(usize, String)>,
+    /// Incidents of midwatch's own that a person has taken up with their pages.
+    pub incidents: Vec<IncidentId>,
     /// Whether it was taken before, so that nothing was done now.
     pub replayed: bool,
     /// What became of the subscription that it asked to confirm.
@@ -98,7 +100,11 @@ impl Engine {
         if turn.replayed {
             return Ok(Received { replayed: true, ..Received::default() });
         }
-        let mut outcome = Received { refused, ..Received::default() };
+        let (alerts, incidents) = match self.config.feed(feed) {
+            Some(kind) => self.take_pages(&kind, alerts, now).await?,
+            None => (alerts, Vec::new()),
+        };
+        let mut outcome = Received { refused, incidents, ..Received::default() };
         if let Some(url) = confirm {
             outcome.subscription = Some(self.subscribe(&incoming, url).await?);
         }

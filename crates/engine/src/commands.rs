@@ -319,5 +319,6 @@ fn one_step(request: &ActRequest, by: &str, incident: Option<&Incident>, before:
         }],
         escalation_path: Vec::new(),
         estimated_resolution_s: 60,
+        run: None,
     }
 }

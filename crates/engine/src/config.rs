@@ -3,6 +3,7 @@
 use crate::{Feed, KnowledgeConfig, Retention};
 use midwatch_decision::DecisionConfig;
 use midwatch_incident::{DedupConfig, FlapConfig, IncidentConfig, InhibitRule};
+use midwatch_model::Workflow;
 use midwatch_model::decision::Mode;
 use midwatch_model::journal::Registration;
 use midwatch_oncall::{Receiver, RoutingTree};
@@ -50,6 +51,8 @@ pub struct EngineConfig {
     pub flap: FlapConfig,
     pub decision: DecisionConfig,
     pub verification: VerificationConfig,
+    /// Workflows that are enabled.
+    pub workflows: Arc<Vec<Workflow>>,
     pub report: ReportConfig,
     pub services: Vec<Registration>,
     /// Seconds after which an alert is over that its sender neither repeats nor ends.

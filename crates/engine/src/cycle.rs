@@ -1,7 +1,7 @@
 //! The cycle: fold → next step → perform → append. This is the first page of the book.
 
 use crate::next::{Step, next_step};
-use crate::{Engine, EngineError, autonomy, gather, perform, proposal};
+use crate::{Engine, EngineError, autonomy, gather, look, perform, proposal};
 use futures::future::{BoxFuture, join_all};
 use midwatch_incident::Incident;
 use midwatch_model::IncidentId;
@@ -26,6 +26,7 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
         journal = match step {
             Step::Wait => return proposal::propose(engine, &journal, &incident).await,
             Step::Record(entries) => autonomy::record(engine, &journal, entries).await?,
+            Step::Look(wanted) => look::look(engine, &journal, &wanted).await?,
             Step::Report => perform::report(engine, &journal, &incident).await?,
             Step::Reconcile(intent) => return perform::reconcile(engine, &intent).await,
             // An effect changes the world that the facts describe: what follows is the next cycle's business.

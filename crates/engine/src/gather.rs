@@ -12,8 +12,9 @@ use midwatch_model::action::TargetState;
 use midwatch_model::journal::StreamId;
 use midwatch_model::redact::redact;
 use midwatch_model::{
-    ActionKind, Change, Check, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Metric, ServiceGraph,
-    ServiceName, Signal, SignalKind, Timestamp, Verdict, after, promql, seconds_between,
+    ActionKind, Change, Check, Evidence, EvidenceSource, FrozenBaseline, IncidentId, Labels, Metric,
+    ServiceGraph, ServiceName, Signal, SignalId, SignalKind, Timestamp, Verdict, after, promql,
+    seconds_between,
 };
 use midwatch_signal::SeriesStatus;
 use midwatch_verification::Look;
@@ -28,6 +29,9 @@ const CHANGES_MAX: u32 = 1_000;
 
 /// Earlier incidents of a component that a verdict mentions at most.
 const PAST_MAX: u32 = 5;
+
+/// Alerts whose labels are looked at for one incident.
+const ALERTS_MAX: u32 = 200;
 
 /// Seconds before the onset from which logs are read: what led to it.
 const LOGS_BEFORE_S: f64 = 10.0;
@@ -63,6 +67,8 @@ pub(crate) struct Facts {
     pub has_health: BTreeSet<ServiceName>,
     /// Services of the incident that an alert from outside fires about, silenced or not.
     pub alerted: BTreeSet<ServiceName>,
+    /// The labels of its alerts, where workflows ask for them.
+    pub labels: BTreeMap<SignalId, Labels>,
     pub warm_up_ticks_left: u32,
     /// When this process began to watch.
     pub watching_since: Timestamp,
@@ -139,7 +145,17 @@ async fn ask_suspects(engine: &Engine, incident: &Incident, facts: &mut Facts) -
     probe(engine, &suspects, facts).await;
     look(engine, incident, &suspects, facts).await;
     facts.past = past(engine, &suspects, &incident.id).await?;
+    if engine.config.workflows.iter().any(|workflow| !workflow.trigger.labels.is_empty()) {
+        facts.labels = labels(engine, incident).await?;
+    }
     Ok(())
+}
+
+/// The labels of the newest alerts that the incident is made of.
+async fn labels(engine: &Engine, incident: &Incident) -> Result<BTreeMap<SignalId, Labels>, EngineError> {
+    let rows = engine.store.intake_list(Some(incident.id.as_str()), ALERTS_MAX).await?;
+    let of = |row: midwatch_store::IntakeRow| Some((SignalId::new(row.id), row.alert?.labels));
+    Ok(rows.into_iter().filter_map(of).collect())
 }
 
 /// Services of the incident that an alert still fires about.
@@ -178,6 +194,7 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
         owners: registrations.iter().map(|r| (name(r), r.owner.clone())).collect(),
         maintenance,
         alerted,
+        labels: BTreeMap::new(),
         has_health: registrations.iter().filter(|r| r.health.is_some()).map(name).collect(),
         warm_up_ticks_left: watch.warm_up_ticks_left(&engine.config),
         watching_since: watch.started_at,

@@ -3,6 +3,9 @@
 mod decide;
 mod foreseen;
 mod observe;
+mod workflow;
+
+pub(crate) use workflow::RunLook;
 
 use crate::EngineConfig;
 use crate::gather::Facts;
@@ -25,6 +28,8 @@ pub(crate) enum Step {
     Undo { authorized: Authorized, done: ActionKey, target: TargetState },
     /// Look at the target: nobody knows how the call ended.
     Reconcile(Intent),
+    /// Look at what the run of a workflow wants to see.
+    Look(Box<RunLook>),
     /// Write the postmortem.
     Report,
 }
@@ -69,7 +74,7 @@ pub(crate) fn next_step(
             foreseen::decide(incident, facts, config, policy)
         }
         State::Correlating | State::Investigating | State::Diagnosed | State::AwaitingApproval => {
-            decide::decide(incident, facts, config, policy)
+            decide::decide(journal, incident, facts, config, policy)
         }
         State::Verifying => observe::verify(incident, facts, config),
         State::Remediating => take_back(journal, incident, facts, config),
@@ -97,6 +102,9 @@ fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts, conf
     };
     let intent = &last.intent;
     let why = incident.verified.as_ref().map_or("it did not help", |(_, _, reason)| reason.as_str());
+    if let Some(rolled_back) = workflow::did_not_help(incident, why) {
+        return rolled_back;
+    }
     if let Some(undo) = incident.undo_of(&intent.key) {
         let how = match &undo.outcome {
             Some(EffectOutcome::NotApplied { reason } | EffectOutcome::Failed { reason }) => reason.as_str(),

@@ -226,5 +226,6 @@ fn one_step(wish: &Wish<'_>, action: &Action, incident: &Incident) -> Plan {
         }],
         escalation_path: Vec::new(),
         estimated_resolution_s: 3600,
+        run: None,
     }
 }

@@ -4,6 +4,7 @@ use crate::Members;
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
+use midwatch_model::workflow::{RunEvent, RunOutcome};
 use midwatch_model::{
     ActionKey, ActionKind, Cause, IncidentId, Metric, Plan, PlanHash, ServiceName, Severity, Signal,
     SignalKind, Timestamp, Verdict,
@@ -76,6 +77,9 @@ pub struct EffectRecord {
     pub intended_at: Timestamp,
     pub outcome: Option<EffectOutcome>,
     pub ended_at: Option<Timestamp>,
+    /// Whether nothing at all was heard of the call, not even that it took too long, until the target was looked at:
+    /// midwatch had stopped in between.
+    pub cut_short: bool,
 }
 
 impl EffectRecord {
@@ -96,6 +100,16 @@ pub struct Waiting {
     pub expires_at: Timestamp,
     /// Different people whose yes is needed.
     pub needed: usize,
+}
+
+/// The run of a workflow, as it is on record.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    pub id: String,
+    /// Hashes of the plans that it was: one that acts on what it found out is another plan.
+    pub plans: Vec<PlanHash>,
+    pub events: Vec<(Timestamp, RunEvent)>,
+    pub ended: Option<(RunOutcome, String)>,
 }
 
 /// An incident, folded.
@@ -132,6 +146,10 @@ pub struct Incident {
     pub effects: Vec<EffectRecord>,
     /// Pull requests that were opened about it, or taken back: nothing that runs changes by them, and no state.
     pub proposals: Vec<EffectRecord>,
+    /// The run of a workflow that is its plan, or was last.
+    pub run: Option<RunRecord>,
+    /// Workflows that have begun for it, by name: none begins twice.
+    pub workflows: Vec<String>,
     /// Who has taken it up, and how.
     pub acknowledged: Option<(String, String)>,
     /// Looks at the triggering signals since the last effect (or since the opening).
@@ -195,6 +213,8 @@ impl Incident {
             would_have_acted: false,
             effects: Vec::new(),
             proposals: Vec::new(),
+            run: None,
+            workflows: Vec::new(),
             acknowledged: None,
             readings: Vec::new(),
             verified: None,
@@ -232,6 +252,7 @@ impl Incident {
             Entry::Linked { parent, .. } => self.parent = Some(parent.clone()),
             Entry::Diagnosed { verdict, .. } => self.diagnosed(verdict, at),
             Entry::Planned { plan, hash } => self.planned(plan, hash),
+            Entry::Workflow { run, event } => self.ran(run, event, at),
             // A proposal is no step of the plan.
             Entry::Gated { record } if record.action == ActionKind::PullRequest => {}
             Entry::Gated { record } => self.gate = Some(record.clone()),
@@ -242,7 +263,7 @@ impl Incident {
             | Entry::ApprovalExpired { .. }
             | Entry::WouldHaveActed { .. } => self.asked(&line.entry, at),
             Entry::Intended { intent } => self.intended(intent, at),
-            Entry::Performed { key, outcome, .. } => self.performed(key, outcome, at),
+            Entry::Performed { key, outcome, reconciled } => self.performed(key, outcome, *reconciled, at),
             Entry::StepSkipped { step, .. } => {
                 // What a person did on the side is no step of the plan.
                 if self.state != State::Remediating || self.last_effect_is_of_the_plan() {
@@ -412,7 +433,8 @@ impl Incident {
     /// A changed plan voids whatever was asked or approved for the old one.
     fn planned(&mut self, plan: &Plan, hash: &PlanHash) {
         self.plan = Some((plan.clone(), hash.clone()));
-        self.step = 0;
+        let goes_on = plan.run.as_ref().is_some_and(|run| self.planned_run(&run.id, hash));
+        self.step = if goes_on { self.step } else { 0 };
         self.waiting = None;
         self.forget_approvals();
         self.gate = None;
@@ -421,8 +443,89 @@ impl Incident {
         }
     }
 
+    /// Whether a plan is what an earlier run has become.
+    fn planned_run(&mut self, id: &str, hash: &PlanHash) -> bool {
+        match self.run.as_mut().filter(|run| run.id == id) {
+            Some(run) => {
+                run.plans.push(hash.clone());
+                true
+            }
+            None => {
+                let (id, plans) = (id.to_owned(), vec![hash.clone()]);
+                self.run = Some(RunRecord { id, plans, events: Vec::new(), ended: None });
+                false
+            }
+        }
+    }
+
+    /// What happened in the run of a workflow.
+    fn ran(&mut self, id: &str, event: &RunEvent, at: Timestamp) {
+        let acted = self.run_has_acted();
+        let Some(run) = self.run.as_mut().filter(|run| run.id == id) else { return };
+        run.events.push((at, event.clone()));
+        match event {
+            RunEvent::Started { workflow, .. } => self.workflows.push(workflow.clone()),
+            RunEvent::StepStarted { plan_step: Some(index), .. } => {
+                self.step = *index;
+                self.waiting = None;
+                self.gate = None;
+                self.would_have_acted = false;
+                self.forget_approvals();
+            }
+            RunEvent::StepEnded { .. } | RunEvent::AttemptFailed { .. } => {
+                self.waiting = None;
+                self.forget_approvals();
+                if self.state == State::AwaitingApproval {
+                    self.state = State::Diagnosed;
+                }
+            }
+            RunEvent::RollbackStarted { .. } => {
+                run.ended = None;
+                self.state = State::Diagnosed;
+            }
+            RunEvent::Ended { outcome, reason } => {
+                run.ended = Some((*outcome, reason.clone()));
+                self.waiting = None;
+                if acted && *outcome == RunOutcome::Completed {
+                    self.state = State::Verifying;
+                } else if !acted {
+                    // It touched nothing: midwatch makes a plan of its own.
+                    (self.plan, self.step, self.gate, self.state) = (None, 0, None, State::Diagnosed);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The run that is under way, if one is.
+    #[must_use]
+    pub fn run_under_way(&self) -> Option<&RunRecord> {
+        self.run.as_ref().filter(|run| run.ended.is_none())
+    }
+
+    /// Whether an effect is one of the present run's.
+    #[must_use]
+    pub fn is_of_run(&self, effect: &EffectRecord) -> bool {
+        self.run.as_ref().is_some_and(|run| run.plans.contains(&effect.intent.plan))
+    }
+
+    /// Whether the present run may have changed anything.
+    #[must_use]
+    pub fn run_has_acted(&self) -> bool {
+        self.effects.iter().any(|effect| {
+            let changed = effect.outcome.as_ref().is_none_or(EffectOutcome::may_have_changed_target);
+            changed && self.is_of_run(effect)
+        })
+    }
+
     fn intended(&mut self, intent: &Intent, at: Timestamp) {
-        let record = EffectRecord { intent: intent.clone(), intended_at: at, outcome: None, ended_at: None };
+        let record = EffectRecord {
+            intent: intent.clone(),
+            intended_at: at,
+            outcome: None,
+            ended_at: None,
+            cut_short: false,
+        };
         if intent.action.kind() == ActionKind::PullRequest {
             self.proposals.push(record);
             return;
@@ -445,14 +548,22 @@ impl Incident {
         self.last_effect().is_some_and(|effect| Some(&effect.intent.plan) == plan)
     }
 
-    fn performed(&mut self, key: &ActionKey, outcome: &EffectOutcome, at: Timestamp) {
+    fn performed(&mut self, key: &ActionKey, outcome: &EffectOutcome, reconciled: bool, at: Timestamp) {
         if let Some(proposal) = self.proposals.iter_mut().find(|e| e.intent.key == *key) {
             (proposal.outcome, proposal.ended_at) = (Some(outcome.clone()), Some(at));
             return;
         }
         let Some(effect) = self.effects.iter_mut().find(|e| e.intent.key == *key) else { return };
+        effect.cut_short |= reconciled && effect.outcome.is_none();
         effect.outcome = Some(outcome.clone());
         effect.ended_at = Some(at);
+        let effect = effect.clone();
+        if self.run_under_way().is_some() && self.is_of_run(&effect) {
+            // What follows from it, also from an undo, is the run's business.
+            let is_known = !matches!(outcome, EffectOutcome::Unknown { .. });
+            self.state = if is_known { State::Diagnosed } else { State::Remediating };
+            return;
+        }
         let undo = effect.intent.undoes.is_some();
         let of_the_plan = self.last_effect_is_of_the_plan();
         self.state = match outcome {

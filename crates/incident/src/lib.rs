@@ -25,7 +25,7 @@ pub use dedup::{
     DedupConfig, ExactDedup, FuzzyDedup, Originals, Portrait, SourceDedup, Strategies, WindowDedup,
 };
 pub use flap::{FlapConfig, Flapping, Flaps};
-pub use fold::{EffectRecord, Incident, State, Waiting};
+pub use fold::{EffectRecord, Incident, RunRecord, State, Waiting};
 pub use group::{Group, Grouping, Placed, group};
 pub use inhibit::{InhibitRule, Inhibitor};
 pub use origin::suspected_origin;

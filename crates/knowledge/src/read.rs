@@ -55,7 +55,7 @@ pub fn read_document(name: &str, text: &str) -> Result<Document, DocumentError> 
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let page = Page::of(name, &text)?;
     let collection = page.collection()?;
-    let body = page.body.trim().to_owned();
+    let body = without_steps(page.body).trim().to_owned();
     let mut document = Document {
         id: page.id()?,
         collection,
@@ -77,6 +77,25 @@ pub fn read_document(name: &str, text: &str) -> Result<Document, DocumentError> 
         }
     }
     Ok(document)
+}
+
+/// How the steps of a runbook begin that are for midwatch to run, and not for people to read.
+const STEPS: &str = "```yaml midwatch";
+
+/// A page without its steps that run: they would be found by words that are not prose, and say what the prose says.
+fn without_steps(body: &str) -> String {
+    let (mut text, mut inside) = (String::with_capacity(body.len()), false);
+    for line in body.split_inclusive('\n') {
+        match (inside, line.trim_end()) {
+            (false, STEPS) => inside = true,
+            (true, "```") => inside = false,
+            (true, _) => {}
+            (false, _) => text.push_str(line),
+        }
+    }
+    // A heading above nothing says nothing.
+    let text = text.trim_end();
+    text.strip_suffix("\n## Steps").map_or_else(|| text.to_owned(), str::to_owned)
 }
 
 /// A page in its parts.

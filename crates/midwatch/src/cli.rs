@@ -5,6 +5,7 @@ mod client_args;
 mod eval;
 mod knowledge;
 mod notify;
+mod runbook;
 mod train;
 
 pub use autonomy::{AutonomyCommand, CombinationArgs};
@@ -15,6 +16,7 @@ pub use client_args::{
 pub use eval::EvalCommand;
 pub use knowledge::{KnowledgeCommand, ModelCommand};
 pub use notify::{NotifyCommand, PreviewArgs};
+pub use runbook::{AboutArgs, BacktestArgs, RunbookCommand};
 pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
 
 use crate::config::{Config, SAMPLE};
@@ -111,6 +113,18 @@ pub enum Command {
         client: ClientArgs,
         #[command(subcommand)]
         command: AutonomyCommand,
+    },
+    /// Runbooks whose steps run, and workflows: check, match, rehearse, outline (docs/runbooks.md).
+    Runbook {
+        #[command(subcommand)]
+        command: RunbookCommand,
+    },
+    /// What another policy would have done with recorded incidents: differences in actions and in who is asked.
+    Backtest {
+        #[command(flatten)]
+        client: ClientArgs,
+        #[command(flatten)]
+        wanted: BacktestArgs,
     },
     /// Act on a service yourself: through the same gate and onto the same journal as midwatch.
     Act {
@@ -321,6 +335,16 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             client::answer(&client, "deny", &incident, plan, by, reason).await
         }
         Command::Autonomy { client, command } => client::autonomy::run(&client, command).await,
+        Command::Runbook { command } => match command {
+            RunbookCommand::Run { client, workflow, dry_run: _, about } => {
+                client::runbook::rehearse(&client, &workflow, &about).await
+            }
+            RunbookCommand::Generate { client, cause, service, output } => {
+                client::runbook::generate(&client, cause, service.as_deref(), output.as_deref()).await
+            }
+            local => crate::runbook::run(local),
+        },
+        Command::Backtest { client, wanted } => client::runbook::backtest(&client, &wanted).await,
         Command::Act { client, act } => client::act(&client, act).await,
         Command::Investigate { dir, json, explain, model } => {
             crate::investigate::run(&dir, json, explain, &model).await

@@ -8,6 +8,7 @@ pub mod knowledge;
 mod lists;
 pub mod maintenance;
 pub mod notify;
+pub mod runbook;
 
 use crate::cli::{ActArgs, AlertCommand, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};

@@ -32,6 +32,7 @@ use midwatch_oncall::{
 use midwatch_prediction::serving::ForesightConfig;
 use midwatch_signal::DetectionConfig;
 use midwatch_verification::VerificationConfig;
+pub use sections::RunbooksConfig;
 use sections::{LabConfig, LoopConfig, PolicyConfig, RoutingSection, ServerConfig, StoreConfig};
 use serde::{Deserialize, Serialize};
 use slack::SlackAppConfig;
@@ -79,6 +80,8 @@ pub struct Config {
     /// How autonomy is earned.
     pub autonomy: AutonomyConfig,
     pub policy: PolicyConfig,
+    /// Runbooks whose steps run, and workflows.
+    pub runbooks: RunbooksConfig,
     pub verification: VerificationConfig,
     pub llm: LlmConfig,
     pub alerts: AlertsConfig,
@@ -136,6 +139,7 @@ impl Default for Config {
             decision: DecisionConfig::default(),
             autonomy: AutonomyConfig::default(),
             policy: PolicyConfig::default(),
+            runbooks: RunbooksConfig::default(),
             verification: VerificationConfig::default(),
             llm: LlmConfig::default(),
             alerts: AlertsConfig::default(),
@@ -301,6 +305,8 @@ impl Config {
             flap: self.flap.clone(),
             decision: DecisionConfig { autonomy_loop: self.autonomy.clone(), ..self.decision.clone() },
             verification: self.verification.clone(),
+            // They were read once already, when the server began.
+            workflows: Arc::new(crate::runbook::enabled(&self.runbooks).unwrap_or_default()),
             report: self.report.clone(),
             resolve_timeout_s: self.alerts.resolve_timeout_s,
             // They were read once already, when the configuration was checked.
@@ -351,6 +357,7 @@ impl Config {
         problems
             .extend(self.sources.iter().filter_map(|one| sources::senders(std::slice::from_ref(one)).err()));
         problems.extend(midwatch_connectors::wrong_secrets(&self.receivers).iter().map(ToString::to_string));
+        problems.extend(crate::runbook::enabled(&self.runbooks).err().into_iter().flatten());
         let samples = crate::notify::samples();
         problems.extend(wrong_templates(&self.notifications, &samples).iter().map(ToString::to_string));
         at_once(problems)

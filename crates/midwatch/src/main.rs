@@ -19,6 +19,7 @@ mod log;
 mod notify;
 mod output;
 mod predict;
+mod runbook;
 mod serve;
 mod store;
 mod train;

@@ -29,6 +29,7 @@ pub fn die_with_parent() -> Result<()> {
 
 async fn open(config: &Config) -> Result<(Arc<Engine>, Arc<World>)> {
     let policy = config.load_policy()?;
+    crate::config::at_once(crate::runbook::enabled(&config.runbooks).err().unwrap_or_default())?;
     let patterns = CriticalPatterns::new(&[])?;
     let world = World::new(&config.connectors(), &config.services)
         .map_err(|e| Usage(e.to_string()))?

@@ -1,6 +1,6 @@
 //! Decisions: what the gate said, and every reason for it.
 
-use crate::{ActionKind, Cause, PlanHash, ServiceName, Timestamp};
+use crate::{Action, ActionKind, Cause, PlanHash, ServiceName, Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// How far midwatch may go by itself.
@@ -185,6 +185,34 @@ pub struct GateRecord {
     pub policy: PolicyResult,
     /// The answer in one sentence, leading with what decided.
     pub because: String,
+    /// What was asked, so that another policy can be asked the same. Records of before have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Box<Asked>>,
+}
+
+/// What a policy is asked about, besides what a record says by itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+pub struct Asked {
+    pub action: Action,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Thousandths, as policies see it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence_permille: Option<u16>,
+    pub affected_services: usize,
+    /// Of the target, before the action.
+    pub replicas: u32,
+    /// What the target's platform can do; empty where it did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub supports: Vec<ActionKind>,
+    pub severity: Severity,
+    /// How far midwatch might go by itself.
+    pub level: Mode,
+    /// Every yes to the step.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<Approval>,
 }
 
 impl GateRecord {

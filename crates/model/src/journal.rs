@@ -9,6 +9,7 @@ use crate::artifact::Role;
 use crate::decision::{Approval, Combination, GateRecord, Mode, Principal};
 use crate::llm::{Advice, Prose};
 use crate::silence::Silence;
+use crate::workflow::RunEvent;
 use crate::{
     Action, ActionKey, Check, ForecastEvent, IncidentId, Plan, PlanHash, Score, ServiceName, Signal,
     SignalId, Timestamp, Verdict,
@@ -307,6 +308,11 @@ pub enum Entry {
         combination: Combination,
         reason: String,
     },
+    /// How a workflow's run goes. Its actions are intents like all others.
+    Workflow {
+        run: String,
+        event: RunEvent,
+    },
     /// On the stream of the day's forecasts.
     Forecast {
         event: ForecastEvent,
@@ -414,7 +420,7 @@ impl Entry {
             | Entry::Diagnosed { .. }
             | Entry::AdviceSought { .. }
             | Entry::Advised { .. } => Role::Analyzer,
-            Entry::Planned { .. } | Entry::StepSkipped { .. } => Role::Planner,
+            Entry::Planned { .. } | Entry::StepSkipped { .. } | Entry::Workflow { .. } => Role::Planner,
             Entry::Gated { .. }
             | Entry::ApprovalRequested { .. }
             | Entry::ApprovalGiven { .. }
@@ -455,6 +461,7 @@ impl Entry {
             Entry::Advised { .. } => "advised",
             Entry::Worded { .. } => "worded",
             Entry::Planned { .. } => "planned",
+            Entry::Workflow { .. } => "workflow",
             Entry::Gated { .. } => "gated",
             Entry::ApprovalRequested { .. } => "approval_requested",
             Entry::ApprovalGiven { .. } => "approval_given",

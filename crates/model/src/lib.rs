@@ -31,6 +31,7 @@ pub mod score;
 pub mod signal;
 pub mod silence;
 pub mod verdict;
+pub mod workflow;
 
 pub use action::{Action, ActionKind, BlastRadius, SafetyClass};
 pub use alert::{Acknowledged, Alert, Fingerprint, Original, Severity};
@@ -53,6 +54,7 @@ pub use plan::{Plan, PlanStep};
 pub use score::{Part, PartKind, Score};
 pub use signal::{Ahead, FrozenBaseline, Signal, SignalKind};
 pub use verdict::{Hypothesis, Verdict};
+pub use workflow::Workflow;
 
 /// Seconds from `earlier` to `later`; negative when the order is the other way round.
 #[must_use]

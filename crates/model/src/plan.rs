@@ -1,6 +1,7 @@
 //! Plans: what would be done, in which order, and how to take it back.
 
 use crate::evidence::hex;
+use crate::workflow::PlannedRun;
 use crate::{Action, Cause, IncidentId, PlanHash, SafetyClass};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -46,7 +47,7 @@ pub struct PlanStep {
 }
 
 /// Ordered steps for one incident and verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
 pub struct Plan {
     pub incident: IncidentId,
     pub cause: Cause,
@@ -54,6 +55,9 @@ pub struct Plan {
     /// Who is told, in order, when no step helps.
     pub escalation_path: Vec<String>,
     pub estimated_resolution_s: u32,
+    /// Where the plan is a workflow's run: its actions are the steps so far, one after the other and not alternatives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Box<PlannedRun>>,
 }
 
 impl Plan {

@@ -42,8 +42,15 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Diagnosed { verdict, .. } if verdict.foreseen => format!("Foreseen: {}", verdict.sentence()),
         Entry::Diagnosed { verdict, .. } => format!("Verdict: {}", verdict.sentence()),
         Entry::Planned { plan, hash } => {
-            let steps = plan.steps.iter().map(|s| s.action.sentence()).collect::<Vec<_>>().join("; else ");
-            format!("Plan {}: {steps}", short(hash.as_str()))
+            let joint = if plan.run.is_some() { "; then " } else { "; else " };
+            let steps: Vec<String> = plan.steps.iter().map(|step| step.action.sentence()).collect();
+            let steps = steps.join(joint);
+            match &plan.run {
+                Some(run) => {
+                    format!("Plan {}: workflow {}: {steps}", short(hash.as_str()), run.workflow.name)
+                }
+                None => format!("Plan {}: {steps}", short(hash.as_str())),
+            }
         }
         Entry::Gated { record } => format!("Gate: {} {}: {}", record.action, record.decision, record.because),
         Entry::ApprovalRequested { .. }
@@ -102,6 +109,7 @@ pub(crate) fn sentence(entry: &Entry) -> String {
             format!("{combination} could be trusted with more: {reason}")
         }
         Entry::ConfigChanged { section, by, changed } => format!("{by} changed [{section}]: {changed}"),
+        Entry::Workflow { event, .. } => event.sentence(),
         Entry::Forecast { event } => format!("Forecast: {}", event.name().replace('_', " ")),
     }
 }

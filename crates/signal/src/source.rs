@@ -22,6 +22,7 @@ pub(crate) mod wire;
 pub use entity::entity_of;
 pub use generic::GenericAlert;
 pub use mapped::{Mapping, MappingError};
+pub use pagerduty::{CHANGED_BY, INCIDENT_KEY};
 pub use reading::reading_of;
 pub(crate) use service::slug;
 pub use service::{cause_of, service_of, signal_of, title_of};

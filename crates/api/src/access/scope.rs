@@ -41,18 +41,21 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 23] = [
+const WRITES: [(&str, Scope); 25] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
     ("/api/v2/alerts", Scope::Ingest),
     // A question: nothing is written.
     ("/api/v1/predict", Scope::Read),
+    ("/api/v1/backtests", Scope::Read),
     ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
     ("/api/v1/approvals", Scope::Act),
     // Slack signs instead.
     ("/api/v1/slack/interactions", Scope::Act),
     ("/api/v1/autonomy", Scope::Act),
+    // Nothing is done, but looks of the caller's own making are taken.
+    ("/api/v1/workflow/rehearsals", Scope::Act),
     ("/api/v1/actions", Scope::Act),
     ("/api/v1/maintenance", Scope::Act),
     ("/api/v1/maintenance/{id}", Scope::Act),

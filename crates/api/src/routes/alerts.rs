@@ -66,6 +66,9 @@ fn answer(received: &Received, letter: Option<String>) -> Value {
     if let Some(letter) = letter {
         answer["dead_letter"] = letter.into();
     }
+    if !received.incidents.is_empty() {
+        answer["incidents"] = json!(received.incidents);
+    }
     if received.replayed {
         answer["replayed"] = json!(REPLAYED);
     }

@@ -1,10 +1,15 @@
-//! The way of an incident through the stages: runs, evidence, audit.
+//! The way of an incident through the stages: runs, evidence, audit. Where a workflow of somebody's runs in it, its steps are
+//! part of that. Also what is asked before one runs: a rehearsal, an outline.
 
 use super::incidents::{detail, load};
 use crate::{Api, error::ApiError};
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
-use midwatch_model::journal::StreamId;
+use midwatch_engine::workflow::Subject;
+use midwatch_model::journal::{Entry, Line, StreamId};
+use midwatch_model::workflow::{PlannedRun, RunEvent};
+use midwatch_model::{Cause, IncidentId, ServiceName, Severity};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,6 +25,7 @@ pub(crate) async fn runs(State(api): State<Api>) -> Result<Json<Value>, ApiError
         let kinds: Vec<_> = artifacts.iter().map(|a| a.kind).collect();
         runs.push(json!({
             "id": row.id, "incident": row.id, "state": row.state, "opened_at": row.opened_at, "artifacts": kinds,
+            "workflows": workflows(&api, &row.id).await?,
         }));
     }
     Ok(Json(json!({ "runs": runs })))
@@ -32,20 +38,137 @@ pub(crate) async fn run(State(api): State<Api>, Path(id): Path<String>) -> Resul
     let (journal, incident) = load(&api.engine, &id).await?;
     let artifacts = api.engine.store.artifacts(&id).await?;
     let detail = detail(&api.engine, &journal, &incident).await?;
-    Ok(Json(json!({ "id": id, "incident": detail, "artifacts": artifacts })))
+    let steps: Vec<Value> = journal.lines().iter().filter_map(run_step).collect();
+    let plan = incident.plan.as_ref().and_then(|(plan, _)| plan.run.as_ref());
+    Ok(Json(json!({
+        "id": id, "incident": detail, "artifacts": artifacts,
+        "workflow": plan.map(|run| &run.workflow), "workflow_steps": steps,
+    })))
 }
 
-/// The evidence that a run's verdict rests on, each piece with its query.
+/// What happened in a workflow's run, with its sentence.
+fn run_step(line: &Line) -> Option<Value> {
+    match &line.entry {
+        Entry::Workflow { run, event } => {
+            Some(json!({ "run": run, "at": line.at, "what": event.sentence(), "event": event }))
+        }
+        _ => None,
+    }
+}
+
+/// The workflows that have run for an incident, by name, and how they ended.
+async fn workflows(api: &Api, id: &str) -> Result<Vec<Value>, ApiError> {
+    let stream = StreamId::Incident(IncidentId::new(id));
+    let Some(journal) = api.engine.store.read_intact(&stream).await? else { return Ok(Vec::new()) };
+    let mut all: Vec<Value> = Vec::new();
+    for line in journal.lines() {
+        match &line.entry {
+            Entry::Workflow { run, event: RunEvent::Started { workflow, reason } } => {
+                all.push(json!({ "run": run, "workflow": workflow, "reason": reason, "outcome": null }));
+            }
+            Entry::Workflow { event: RunEvent::Ended { outcome, .. }, .. } => {
+                if let Some(last) = all.last_mut() {
+                    last["outcome"] = json!(outcome);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(all)
+}
+
+/// A workflow that is tried out.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RehearsalBody {
+    /// The name of its file: `.yaml` and `.yml` are workflows, everything else is a runbook.
+    file: String,
+    text: String,
+    service: String,
+    cause: Cause,
+    #[serde(default)]
+    severity: Severity,
+}
+
+/// Goes through a workflow without acting: looks are taken, actions are only told.
+#[utoipa::path(post, path = "/api/v1/workflow/rehearsals", tag = "workflow", request_body = RehearsalBody,
+    responses((status = 200, body = Object), (status = 400, description = "it is no workflow; each problem with its line"),
+        (status = 404, description = "no such service")))]
+pub(crate) async fn rehearse(
+    State(api): State<Api>,
+    body: Result<Json<RehearsalBody>, JsonRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Json(body) = body?;
+    let read = midwatch_engine::workflow::read(&body.file, &body.text).map_err(|errors| {
+        ApiError::bad_request(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
+    let workflow = read.ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "{} has no steps that run; docs/runbooks.md says how to write them",
+            body.file
+        ))
+    })?;
+    let subject = Subject {
+        service: ServiceName::new(&body.service),
+        cause: body.cause,
+        severity: body.severity,
+        confidence: 1.0,
+        labels: Vec::new(),
+    };
+    let rehearsal = api.engine.rehearse(&workflow, &subject).await?;
+    Ok(Json(json!({ "workflow": workflow.name, "lines": rehearsal.lines, "outcome": rehearsal.outcome })))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct OutlineQuery {
+    cause: Cause,
+    service: Option<String>,
+}
+
+/// A draft of a runbook from what helped in earlier incidents; `text` is null where nothing has.
+#[utoipa::path(get, path = "/api/v1/workflow/outline", tag = "workflow",
+    params(("cause" = String, Query), ("service" = Option<String>, Query)),
+    responses((status = 200, body = Object)))]
+pub(crate) async fn outline(
+    State(api): State<Api>,
+    Query(query): Query<OutlineQuery>,
+) -> Result<Json<Value>, ApiError> {
+    let service = query.service.map(ServiceName::new);
+    let (text, incidents) = api.engine.outline(query.cause, service.as_ref()).await?;
+    Ok(Json(json!({ "text": text, "incidents": incidents })))
+}
+
+/// What a workflow's run has looked at, with the query.
+fn seen(planned: &PlannedRun, line: &Line) -> Option<Value> {
+    let Entry::Workflow { run, event: RunEvent::StepEnded { step, end, detail, outputs } } = &line.entry
+    else {
+        return None;
+    };
+    let declared = planned.workflow.steps.iter().find(|known| known.id == *step && *run == planned.id)?;
+    let query = match (&declared.check, declared.look) {
+        (Some(check), _) => check.query(),
+        (None, Some(look)) => format!("{look:?}").to_lowercase(),
+        (None, None) => return None,
+    };
+    Some(
+        json!({ "step": step, "at": line.at, "query": query, "end": end, "detail": detail, "outputs": outputs }),
+    )
+}
+
+/// The evidence that a run's verdict rests on, each piece with its query; `looks` are those that a workflow took.
 #[utoipa::path(get, path = "/api/v1/workflow/evidence/{id}", tag = "workflow", params(("id" = String, Path)),
     responses((status = 200, body = Object), (status = 404)))]
 pub(crate) async fn evidence(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, incident) = load(&api.engine, &id).await?;
+    let (journal, incident) = load(&api.engine, &id).await?;
+    let run = incident.plan.as_ref().and_then(|(plan, _)| plan.run.as_ref());
+    let looks: Vec<Value> =
+        run.map_or_else(Vec::new, |run| journal.lines().iter().filter_map(|line| seen(run, line)).collect());
     let mut evidence: Vec<_> = incident.signals.iter().filter_map(|s| s.evidence.clone()).collect();
     evidence.extend(incident.verdict.map(|v| v.evidence).unwrap_or_default());
-    Ok(Json(json!({ "incident": id, "evidence": evidence })))
+    Ok(Json(json!({ "incident": id, "evidence": evidence, "looks": looks })))
 }
 
 #[derive(Deserialize)]

@@ -172,6 +172,7 @@ fn engine_config(dir: &TempDir, feeds: BTreeMap<String, Feed>) -> EngineConfig {
         flap: Default::default(),
         decision: Default::default(),
         verification: Default::default(),
+        workflows: Arc::default(),
         report: ReportConfig { dir: dir.path().join("postmortems") },
         services: Vec::new(),
         resolve_timeout_s: 300.0,

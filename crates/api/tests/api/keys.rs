@@ -19,7 +19,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 66] = [
+const ROUTES: [(&str, &str, Option<Scope>); 69] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -52,6 +52,9 @@ const ROUTES: [(&str, &str, Option<Scope>); 66] = [
     ("GET", "/api/v1/workflow/runs/{id}", Some(Scope::Read)),
     ("GET", "/api/v1/workflow/evidence/{id}", Some(Scope::Read)),
     ("GET", "/api/v1/workflow/audit", Some(Scope::Read)),
+    ("GET", "/api/v1/workflow/outline", Some(Scope::Read)),
+    ("POST", "/api/v1/workflow/rehearsals", Some(Scope::Act)),
+    ("POST", "/api/v1/backtests", Some(Scope::Read)),
     ("GET", "/api/v1/services", Some(Scope::Read)),
     ("POST", "/api/v1/services", Some(Scope::Admin)),
     ("DELETE", "/api/v1/services/{name}", Some(Scope::Admin)),

@@ -1,5 +1,6 @@
-//! The whole router on a real engine and store, with an outside that only has documents.
+//! The whole router on a real engine and store, with an outside that only has documents; approvals in the engine's world.
 
+mod approvals;
 mod door;
 mod forecasts;
 #[path = "../../../signal/tests/source/good.rs"]
@@ -9,7 +10,13 @@ mod keys;
 mod limits;
 mod notifications;
 mod outside;
+#[expect(dead_code, reason = "the engine's tests use what these do not")]
+#[path = "../../../engine/tests/engine/harness.rs"]
+mod rig;
 mod routes;
 mod serving;
 mod sns;
 mod why;
+#[expect(dead_code, reason = "the engine's tests use what these do not")]
+#[path = "../../../engine/tests/engine/world.rs"]
+mod world;

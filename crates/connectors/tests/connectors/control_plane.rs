@@ -1,13 +1,13 @@
 //! The lab's control plane: what every answer, and the lack of one, means for an effect.
 
-use crate::effects::authorised;
+use crate::effects::{authorised, intended};
 use crate::server::{Reply, Server, at, world};
 use midwatch_action::Effect;
 use midwatch_connectors::{ConnectorError, Outside};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::Principal;
 use midwatch_model::journal::{EffectOutcome, Intent};
-use midwatch_model::{Action, ChangeKind, IncidentId, PlanHash, ServiceName, after};
+use midwatch_model::{Action, ChangeKind, ServiceName, after};
 use serde_json::json;
 
 fn target() -> ServiceName {
@@ -29,18 +29,8 @@ fn before() -> TargetState {
 }
 
 fn intent(action: Action) -> Intent {
-    Intent {
-        key: "inc-1/0/a b".into(),
-        incident: Some(IncidentId::new("inc-1")),
-        plan: PlanHash::new("hash"),
-        step: 0,
-        principal: Principal::Human("Zoë".to_owned()),
-        action,
-        undo: None,
-        undoes: None,
-        before: before(),
-        deadline: at(30.0),
-    }
+    let principal = Principal::Human("Zoë".to_owned());
+    Intent { principal, undo: None, ..intended("inc-1/0/a b", action, before()) }
 }
 
 fn effect(action: Action) -> Effect {

@@ -1,15 +1,14 @@
 //! Actuators that an operator declares, a real program and a real web server: what reaches them, what every end of a call
 //! proves, and that nothing is left running.
 
-use crate::effects::{authorised, undoing};
+use crate::effects::{authorised, intended, undoing};
 use crate::server::{Reply, Server, at, world};
 use base64::Engine as _;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use midwatch_connectors::{ConnectorsConfig, Outside, World};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::Principal;
 use midwatch_model::journal::{EffectOutcome, Intent};
-use midwatch_model::{Action, ActionKind, IncidentId, PlanHash, ServiceName};
+use midwatch_model::{Action, ActionKind, ServiceName};
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -28,18 +27,7 @@ fn restart() -> Action {
 }
 
 fn intent(action: Action, before: TargetState) -> Intent {
-    Intent {
-        key: "incident-inc-1-7".into(),
-        incident: Some(IncidentId::new("inc-1")),
-        plan: PlanHash::new("hash"),
-        step: 0,
-        principal: Principal::Agent,
-        undo: action.undo(&before),
-        action,
-        undoes: None,
-        before,
-        deadline: at(30.0),
-    }
+    intended("incident-inc-1-7", action, before)
 }
 
 /// What the tool does is in its first argument. Its state is the file `state` beside it, its calls are in `calls`.

@@ -4,8 +4,25 @@ use crate::server::at;
 use midwatch_action::{Effect, intend_undo};
 use midwatch_decision::Authorized;
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::{Decision, GateRecord, Mode, PolicyResult};
+use midwatch_model::decision::{Decision, GateRecord, Mode, PolicyResult, Principal};
 use midwatch_model::journal::{Entry, GENESIS, Intent, Line, Record, StreamId, VerifiedJournal, chain_hash};
+use midwatch_model::{Action, IncidentId, PlanHash};
+
+/// What an agent wants to do for the incident `inc-1`, at a target as it was found.
+pub fn intended(key: &str, action: Action, before: TargetState) -> Intent {
+    Intent {
+        key: key.into(),
+        incident: Some(IncidentId::new("inc-1")),
+        plan: PlanHash::new("hash"),
+        step: 0,
+        principal: Principal::Agent,
+        undo: action.undo(&before),
+        action,
+        undoes: None,
+        before,
+        deadline: at(30.0),
+    }
+}
 
 /// The effect of an intent of the incident `inc-1`.
 pub fn authorised(intent: Intent) -> Effect {
@@ -32,6 +49,7 @@ fn authorisation(intent: &Intent) -> Authorized {
         guards: vec![],
         policy: PolicyResult::Permitted { policies: vec![] },
         because: "a test".to_owned(),
+        asked: None,
     };
     let stream = StreamId::Incident(intent.incident.clone().expect("an incident"));
     let mut previous = GENESIS;

@@ -20,4 +20,6 @@ mod prometheus;
 mod published;
 mod scrape;
 mod server;
+#[cfg(feature = "kubernetes")]
+mod shop;
 mod ssrf;

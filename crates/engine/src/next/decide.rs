@@ -1,14 +1,15 @@
 //! Before an action: verdict, plan, gate.
 
-use super::{Step, is_calm};
+use super::{Step, is_calm, workflow};
 use crate::EngineConfig;
 use crate::gather::Facts;
 use midwatch_decision::{
-    GateInput, Level, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan,
+    Authorized, GateInput, Level, PlanInput, Policy, ServiceHistory, decide as gate, plan as make_plan,
 };
 use midwatch_incident::{EffectRecord, Incident};
+use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Decision, GateRecord, Guard, GuardResult, Mode, PolicyResult, Principal};
-use midwatch_model::journal::{EffectOutcome, Entry, VerificationOutcome};
+use midwatch_model::journal::{EffectOutcome, Entry, VerificationOutcome, VerifiedJournal};
 use midwatch_model::{
     Action, ActionKind, Evidence, Hypothesis, Plan, PlanHash, PlanStep, Timestamp, Verdict, after,
     seconds_between,
@@ -18,10 +19,25 @@ use midwatch_model::{
 /// per second, in which a control plane that restarts is back.
 const REFUSALS_MAX: u32 = 6;
 
+/// What a dry run says beside what it would have done.
+pub(super) const HOW_TO_ARM: &str =
+    "To arm: set dry_run = false in the configuration (or MIDWATCH_DRY_RUN=false) and restart";
+
 /// An incident whose verdict moves to another component gets another plan's attempts, but only once.
 const ATTEMPTS_FACTOR: usize = 2;
 
-pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, policy: &Policy) -> Step {
+pub(super) fn decide(
+    journal: &VerifiedJournal,
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    policy: &Policy,
+) -> Step {
+    // What has begun to act goes on to its end or is taken back; nothing comes between.
+    if incident.run_under_way().is_some() && incident.run_has_acted() {
+        let fresh = facts.diagnose(incident, config.poll_interval_s);
+        return workflow::go_on(journal, incident, facts, config, policy, &fresh);
+    }
     let untouched = incident.attempts().next().is_none();
     if let Some((_, reason)) = incident.recurred.as_ref().filter(|_| !untouched) {
         return Step::escalate(format!("{reason}; the same dose is not repeated, since it treats a symptom"));
@@ -50,6 +66,9 @@ pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, 
         return inconclusive(incident, facts, config, &fresh);
     };
     match &incident.plan {
+        Some((plan, _)) if plan.run.is_some() && incident.run_under_way().is_some() && is_for(plan, root) => {
+            workflow::go_on(journal, incident, facts, config, policy, &fresh)
+        }
         Some((plan, hash)) => next_in_plan(incident, facts, config, policy, root, &fresh, (plan, hash)),
         None => planned(incident, facts, config, root),
     }
@@ -118,12 +137,22 @@ fn inconclusive(incident: &Incident, facts: &Facts, config: &EngineConfig, fresh
     Step::escalate(fresh.sentence())
 }
 
-/// Whether the incident's plan was made for this root.
+/// Whether a plan was made for this root.
+fn is_for(plan: &Plan, root: &Hypothesis) -> bool {
+    plan.cause == root.cause && plan.steps.iter().all(|step| *step.action.target() == root.component)
+}
+
+/// Makes a plan for this root: a workflow's run, where one is enabled for it, else midwatch's own.
 fn planned(incident: &Incident, facts: &Facts, config: &EngineConfig, root: &Hypothesis) -> Step {
     let target = facts.targets.get(&root.component);
     let waited = seconds_between(incident.opened_at, facts.now);
     if !matches!(target, Some(Ok(_))) && waited < config.incident.inconclusive_after_s {
         return Step::Wait;
+    }
+    if let Some(Ok(target)) = target
+        && let Some(begun) = workflow::begin(incident, facts, config, root, target)
+    {
+        return begun;
     }
     let on_it = incident.attempts().filter(|e| *e.intent.action.target() == root.component);
     let tried: Vec<ActionKind> = on_it.map(|e| e.intent.action.kind()).collect();
@@ -149,9 +178,7 @@ fn next_in_plan(
     fresh: &Verdict,
     (plan, hash): (&Plan, &PlanHash),
 ) -> Step {
-    let stale_plan =
-        plan.cause != root.cause || plan.steps.iter().any(|s| *s.action.target() != root.component);
-    if stale_plan {
+    if !is_for(plan, root) {
         return planned(incident, facts, config, root);
     }
     // An approval that could not be used until the request's end has expired with it.
@@ -241,17 +268,49 @@ pub(super) fn put_to_gate(
         }
         _ => return Step::Wait,
     };
+    let (record, authorized) =
+        ask_gate(incident, facts, config, policy, fresh, step, hash, before, &Principal::Agent, None);
+    let seen = facts.histories.get(target).map_or(0, |history| history.records);
+    match authorized {
+        Some(authorized) => Step::Act { record, authorized, seen },
+        None => held_back(incident, facts, config, step, record),
+    }
+}
+
+/// Asks the gate about the step that the incident has come to. `by` asks unless a person has said yes; with a `question`, a
+/// person must.
+#[expect(clippy::too_many_arguments, reason = "they are what a decision depends on")]
+pub(super) fn ask_gate(
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    policy: &Policy,
+    fresh: &Verdict,
+    step: &PlanStep,
+    hash: &PlanHash,
+    before: &TargetState,
+    by: &Principal,
+    question: Option<&str>,
+) -> (GateRecord, Option<Authorized>) {
+    let target = step.action.target();
     let empty = ServiceHistory::default();
     let history = facts.histories.get(target).unwrap_or(&empty);
     let approval = incident.approval.as_ref();
-    let principal = approval.map_or(Principal::Agent, |a| Principal::Human(a.by.clone()));
+    let principal = approval.map_or_else(|| by.clone(), |a| Principal::Human(a.by.clone()));
     let root = fresh.ranked.iter().find(|h| h.component == *target);
     let evidence: Vec<Evidence> = root.map_or_else(Vec::new, |root| {
         fresh.evidence.iter().filter(|e| root.supports.contains(&e.id)).cloned().collect()
     });
     let stood_s = incident.verdict_since.map_or(0.0, |since| seconds_between(since, facts.now).max(0.0));
     let known = incident.verdict.as_ref().and_then(Verdict::root);
-    let (record, authorized) = gate(&GateInput {
+    let level = match (question, level(incident, facts, config, &step.action)) {
+        // A question narrows, and never widens.
+        (Some(question), level) if level.mode == Mode::Auto => {
+            Level { mode: Mode::Propose, why: question.to_owned() }
+        }
+        (_, level) => level,
+    };
+    gate(&GateInput {
         now: facts.now,
         config: &config.decision,
         policy,
@@ -274,14 +333,10 @@ pub(super) fn put_to_gate(
         affected_services: fresh.blast_radius.affected.len(),
         warm_up_ticks_left: facts.warm_up_ticks_left,
         history,
-        level: &level(incident, facts, config, &step.action),
+        level: &level,
         severity: incident.severity,
         approvals: &incident.approvals,
-    });
-    match authorized {
-        Some(authorized) => Step::Act { record, authorized, seen: history.records },
-        None => held_back(incident, facts, config, step, record),
-    }
+    })
 }
 
 /// How far midwatch may go by itself with a step. On a forecast no further than its record has earned.
@@ -295,6 +350,12 @@ fn level(incident: &Incident, facts: &Facts, config: &EngineConfig, action: &Act
     level
 }
 
+/// The gate's answer, unless it is the same again.
+pub(super) fn news(incident: &Incident, record: &GateRecord) -> Vec<Entry> {
+    let is_known = incident.gate.as_ref().is_some_and(|known| same(known, record));
+    if is_known { Vec::new() } else { vec![Entry::Gated { record: record.clone() }] }
+}
+
 /// The gate did not let the step pass: wait, ask, skip or hand over.
 fn held_back(
     incident: &Incident,
@@ -304,15 +365,7 @@ fn held_back(
     record: GateRecord,
 ) -> Step {
     let wait_or = |entries: Vec<Entry>| if entries.is_empty() { Step::Wait } else { Step::Record(entries) };
-    // The same answer again is not news.
-    let news = |record: &GateRecord| {
-        if incident.gate.as_ref().is_some_and(|known| same(known, record)) {
-            Vec::new()
-        } else {
-            vec![Entry::Gated { record: record.clone() }]
-        }
-    };
-    let mut entries = news(&record);
+    let mut entries = news(incident, &record);
     let failed = |guard: Guard| record.failed().find(|g| g.guard == guard);
     // A verdict that may still change rules no step out.
     let early = failed(Guard::WarmUp).or(failed(Guard::Settled)).is_some();
@@ -369,9 +422,7 @@ fn answered(
             (!is_asked).then(|| request(because))
         }
         (_, Decision::DryRun) if !incident.would_have_acted => {
-            let how_to_arm =
-                "To arm: set dry_run = false in the configuration (or MIDWATCH_DRY_RUN=false) and restart"
-                    .into();
+            let how_to_arm = HOW_TO_ARM.to_owned();
             Some(Entry::WouldHaveActed { action: step.action.clone(), how_to_arm })
         }
         _ => None,
@@ -387,7 +438,7 @@ fn is_overdue(incident: &Incident, facts: &Facts, config: &EngineConfig) -> bool
 }
 
 /// The first guard that failed and that waiting does not change.
-fn ruled_out(record: &GateRecord) -> Option<&GuardResult> {
+pub(super) fn ruled_out(record: &GateRecord) -> Option<&GuardResult> {
     record.failed().find(|g| !g.guard.may_pass_later())
 }
 

@@ -132,6 +132,47 @@ async fn an_event_from_before_the_end_that_comes_after_it_changes_nothing() {
     assert_ne!(again, ids[..1], "what happens after the end is an episode of its own");
 }
 
+/// What PagerDuty tells of a page of midwatch's own, and who did it.
+fn of_page(event: &str, kind: &str, incident: &str, agent: &str) -> Value {
+    let mut body = pagerduty(event, "P9");
+    body["event"]["event_type"] = format!("incident.{kind}").into();
+    body["event"]["data"]["status"] = kind.into();
+    body["event"]["data"]["incident_key"] = format!("midwatch-{incident}").into();
+    body["event"]["agent"] = json!({ "type": agent, "id": "U1", "summary": "Jane Doe" });
+    body
+}
+
+#[tokio::test]
+async fn whoever_takes_up_midwatchs_own_page_in_pagerduty_has_taken_the_incident_up() {
+    let rig = Rig::start().await;
+    rig.break_payment_until(None);
+    let id = rig.until_state(State::Escalated).await.id;
+    let rows_before = rows(&rig).await;
+    let (user, rule) = ("user_reference", "service_reference");
+    for (event, kind, incident, agent, expected) in [
+        ("e1", "triggered", id.as_str(), rule, 0),
+        ("e2", "acknowledged", id.as_str(), rule, 0),
+        ("e3", "acknowledged", "inc-unknown", user, 0),
+        ("e4", "acknowledged", "../x", user, 0),
+        ("e5", "acknowledged", id.as_str(), user, 1),
+        ("e6", "acknowledged", id.as_str(), user, 0),
+        ("e7", "resolved", id.as_str(), rule, 0),
+        ("e8", "resolved", id.as_str(), user, 1),
+        ("e9", "resolved", id.as_str(), user, 0),
+    ] {
+        let received = send(&rig, "pagerduty", None, &of_page(event, kind, incident, agent)).await;
+        let received = received.expect("taken");
+        assert_eq!((received.accepted.len(), received.incidents.len()), (0, expected), "{event}");
+    }
+    assert_eq!(rows(&rig).await, rows_before, "a page is no alert");
+    let incident = rig.incident().await;
+    assert_eq!(incident.state, State::Escalated, "a page that is resolved is no recovery");
+    let story = rig.story().await;
+    for how in ["acknowledging the page in PagerDuty", "resolving the page in PagerDuty"] {
+        assert_eq!(story.matches(&format!("Jane Doe has taken it up, by {how}")).count(), 1, "{story}");
+    }
+}
+
 #[tokio::test]
 async fn a_letter_of_which_some_was_taken_is_tried_again_for_the_rest_only() {
     let rig = Rig::start().await;

@@ -65,6 +65,7 @@ pub fn lab_like(dir: &Path) -> EngineConfig {
             ..DecisionConfig::default()
         },
         verification: VerificationConfig { normal_readings: 3, timeout_s: 40.0, grace_s: 14.0, soak_s: 8.0 },
+        workflows: Arc::default(),
         report: ReportConfig { dir: dir.join("postmortems") },
         resolve_timeout_s: 3600.0,
         feeds: BTreeMap::new(),

@@ -2,8 +2,8 @@
 
 mod advice;
 mod again;
-mod approvals;
 mod autonomy;
+mod backtest;
 #[expect(dead_code, reason = "other tests use what these do not")]
 #[path = "../../../connectors/tests/connectors/cluster.rs"]
 mod cluster;
@@ -23,6 +23,7 @@ mod injection;
 mod intake;
 mod knowledge;
 mod knowledge_index;
+mod matrix;
 mod modes;
 mod on_kubernetes;
 mod opinion;
@@ -35,7 +36,10 @@ mod repository;
 mod rules;
 mod second;
 mod secrets;
+#[path = "../../../connectors/tests/connectors/shop.rs"]
+mod shop;
 mod tell;
 mod turns;
 mod vendors;
+mod workflow;
 mod world;

@@ -1,5 +1,6 @@
 //! A simulated outside: three services, one kind of fault, and a control plane that remembers what was done to it.
 
+#[path = "world/outside.rs"]
 mod outside;
 
 use midwatch_model::action::TargetState;
@@ -34,6 +35,10 @@ pub enum Answer {
     /// Does nothing, and gives no answer.
     TimeOut,
     Fail,
+    /// Does it, and says that it failed.
+    HalfWay,
+    /// Does it, and answers when it is asked to.
+    Pause,
     /// Never answers, whether or not it did it.
     Hang {
         applied: bool,
@@ -79,6 +84,8 @@ struct State {
     /// What telemetry still has of the time before midwatch watched.
     past: Vec<Sample>,
     slow: bool,
+    /// Whether a call is done and not answered yet.
+    paused: bool,
     /// Whether telemetry takes requests and never answers.
     stuck: bool,
     applied: Vec<(ActionKey, Action)>,
@@ -207,7 +214,12 @@ impl World {
         self.heard.notified().await;
     }
 
-    /// A slow receiver answers.
+    /// Whether a call is done and not answered yet.
+    pub fn is_paused(&self) -> bool {
+        self.state().paused
+    }
+
+    /// A slow receiver answers, or a call that is paused.
     pub fn answer_now(&self) {
         self.answered.notify_one();
     }

@@ -108,6 +108,17 @@ pub struct PolicyConfig {
     pub file: Option<PathBuf>,
 }
 
+/// Runbooks whose steps run, and workflows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RunbooksConfig {
+    /// Folder with your own: `.md`, `.yaml` and `.yml`, read at start.
+    pub dir: Option<PathBuf>,
+    /// Names of those that may begin by themselves for an incident that they are for. The gate is asked about each of their
+    /// actions. None by default.
+    pub enabled: Vec<String>,
+}
+
 /// The lab.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields, default)]

@@ -19,6 +19,7 @@ mod emulator;
 mod foreseen;
 mod foresight;
 mod front_door;
+mod full_run;
 mod investigate;
 mod kill;
 mod killed;
@@ -29,8 +30,15 @@ mod model;
 mod modes;
 mod night;
 mod notify;
+#[path = "../../../connectors/tests/connectors/npm.rs"]
+mod npm;
 mod post;
 mod prometheus;
+#[expect(dead_code, reason = "other tests use what these do not")]
+#[path = "../../../connectors/tests/connectors/github/fake.rs"]
+mod repository;
+mod runbook;
 mod scene;
 mod sink;
+mod slack;
 mod utf8;

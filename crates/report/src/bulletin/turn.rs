@@ -3,6 +3,7 @@
 use midwatch_incident::{Incident, State};
 use midwatch_model::bulletin::Moment;
 use midwatch_model::journal::{EffectOutcome, Entry, Line};
+use midwatch_model::workflow::RunEvent;
 use midwatch_model::{Action, Cause, ServiceName};
 
 /// A record of an incident's stream that people are told of.
@@ -56,6 +57,7 @@ impl Turns {
                 let is_known = !matches!(outcome, EffectOutcome::Unknown { .. });
                 return is_known.then_some(Moment::Action);
             }
+            Entry::Workflow { event: RunEvent::Said { .. }, .. } => Moment::Action,
             Entry::Escalated { .. } => Moment::Escalated,
             Entry::Resolved { .. } => {
                 self.written_up = false;

@@ -8,6 +8,12 @@ use midwatch_model::Labels;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// The annotation with the key that whoever made PagerDuty's incident chose (`dedup_key`).
+pub const INCIDENT_KEY: &str = "incident_key";
+
+/// The annotation with the person who changed how it stands.
+pub const CHANGED_BY: &str = "changed_by";
+
 #[derive(Deserialize)]
 struct Webhook {
     event: Event,
@@ -33,9 +39,16 @@ struct Reference {
     summary: Text,
     #[serde(default)]
     id: Text,
+    #[serde(default, rename = "type")]
+    kind: Text,
 }
 
 impl Reference {
+    /// Whether it is a person, and not an integration or a rule.
+    fn is_person(&self) -> bool {
+        matches!(self.kind.0.as_str(), "user_reference" | "user")
+    }
+
     fn name(self) -> Option<String> {
         self.summary.some().or_else(|| self.id.some())
     }
@@ -94,6 +107,7 @@ impl Event {
     fn told(self) -> Result<Told, String> {
         let incident: Incident = serde_json::from_value(self.data)
             .map_err(|error| format!("`event.data` is no incident: {error}"))?;
+        let person = self.agent.clone().filter(Reference::is_person).and_then(Reference::name);
         let standing = match (self.event_type.as_str(), incident.status.0.as_str()) {
             ("incident.resolved", _) => Standing::Resolved,
             ("incident.acknowledged", _) => {
@@ -113,7 +127,8 @@ impl Event {
         let mut annotations = Labels::new();
         put_some(&mut annotations, "summary", incident.title.some());
         put_some(&mut annotations, "incident_number", incident.number.some());
-        put_some(&mut annotations, "incident_key", incident.incident_key.some());
+        put_some(&mut annotations, INCIDENT_KEY, incident.incident_key.some());
+        put_some(&mut annotations, CHANGED_BY, person);
         put_some(&mut annotations, "urgency", incident.urgency.clone().some());
         put_some(&mut annotations, "resolve_reason", incident.resolve_reason.as_str());
         Ok(Told {

@@ -128,7 +128,8 @@ async fn kept(cluster: &Cluster, place: &Place, workload: &Value) -> Result<Vec<
     Ok(own.filter_map(|held| revision(place.kind, held)).collect())
 }
 
-fn revision(kind: Kind, held: &Value) -> Option<Revision> {
+/// A revision, from what holds it.
+pub(super) fn revision(kind: Kind, held: &Value) -> Option<Revision> {
     let (number, template) = match kind {
         Kind::Deployment => {
             let number = annotation(held, REVISION)?.parse().ok()?;

@@ -1,9 +1,9 @@
-//! Rollouts as changes: each ReplicaSet that a Deployment of ours owns is one.
+//! Rollouts as changes: each ReplicaSet that a Deployment of ours owns is one, and each ControllerRevision of a StatefulSet.
 
 use super::call::Cluster;
-use super::history::{images, without_hash};
+use super::history::{images, revision, without_hash};
 use super::place::{Kind, Place};
-use super::thing::{KEY, RESTARTED, REVISION, annotation, name, text};
+use super::thing::{KEY, RESTARTED, annotation, name, text};
 use midwatch_model::{Change, ChangeKind, ServiceName, Timestamp};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,55 +14,71 @@ pub(super) async fn since(
     services: &[(ServiceName, Place)],
     since: Timestamp,
 ) -> Vec<Change> {
-    let deployments = services.iter().filter(|(_, place)| place.kind == Kind::Deployment);
-    let namespaces: BTreeSet<&String> = deployments.clone().map(|(_, place)| &place.namespace).collect();
+    let lists: BTreeSet<String> = services.iter().map(|(_, place)| list(place)).collect();
     let mut changes = Vec::new();
-    for namespace in namespaces {
-        let of_namespace = || deployments.clone().filter(|(_, place)| place.namespace == *namespace);
-        let Some((_, any)) = of_namespace().next() else { continue };
-        match cluster.list(&any.apps("replicasets"), "", "").await {
-            Ok(sets) => {
-                for (service, place) in of_namespace() {
-                    changes.extend(of_service(service, place, &sets, since));
+    for path in lists {
+        match cluster.list(&path, "", "").await {
+            Ok(held) => {
+                for (service, place) in services.iter().filter(|(_, place)| list(place) == path) {
+                    changes.extend(of_service(service, place, &held, since));
                 }
             }
-            Err(refusal) => tracing::debug!(%namespace, %refusal, "no rollouts"),
+            Err(refusal) => tracing::debug!(path, %refusal, "no rollouts"),
         }
     }
     changes.sort_by_key(|change| change.at);
     changes
 }
 
-fn of_service<'a>(
-    service: &'a ServiceName,
-    place: &'a Place,
-    sets: &'a [Value],
-    since: Timestamp,
-) -> impl Iterator<Item = Change> + 'a {
-    let is_ours = |set: &&Value| {
-        let owners = set["metadata"]["ownerReferences"].as_array();
-        let by = |owner: &Value| owner["kind"] == "Deployment" && owner["name"] == place.name.as_str();
-        owners.into_iter().flatten().any(by)
-    };
-    // In the order in which they were made: a rollback gives an old one a new number.
-    let mut by_time: BTreeMap<(String, u64), &Value> = BTreeMap::new();
-    for set in sets.iter().filter(is_ours) {
-        let number = annotation(set, REVISION).and_then(|text| text.parse().ok()).unwrap_or(0);
-        by_time.insert((text(&set["metadata"]["creationTimestamp"]).to_owned(), number), set);
-    }
-    let all: Vec<&Value> = by_time.into_values().collect();
-    let pairs: Vec<(Option<&Value>, &Value)> =
-        (0..all.len()).map(|index| (index.checked_sub(1).map(|before| all[before]), all[index])).collect();
-    pairs.into_iter().filter_map(move |(before, set)| {
-        let at: Timestamp = text(&set["metadata"]["creationTimestamp"]).parse().ok()?;
-        // The first one known is the workload's own making, or what came before it is forgotten.
-        let change = change(service, place, before?, set, at);
-        (at >= since).then_some(change)
+/// Where the revisions of a workload are listed.
+fn list(place: &Place) -> String {
+    place.apps(match place.kind {
+        Kind::Deployment => "replicasets",
+        Kind::StatefulSet => "controllerrevisions",
     })
 }
 
-fn change(service: &ServiceName, place: &Place, before: &Value, set: &Value, at: Timestamp) -> Change {
-    let (old, new) = (&before["spec"]["template"], &set["spec"]["template"]);
+/// One revision: what holds it, and its template.
+struct Held<'a> {
+    thing: &'a Value,
+    template: Value,
+}
+
+fn of_service(service: &ServiceName, place: &Place, held: &[Value], since: Timestamp) -> Vec<Change> {
+    let kind = match place.kind {
+        Kind::Deployment => "Deployment",
+        Kind::StatefulSet => "StatefulSet",
+    };
+    let is_ours = |thing: &&Value| {
+        let owners = thing["metadata"]["ownerReferences"].as_array();
+        let by = |owner: &Value| owner["kind"] == kind && owner["name"] == place.name.as_str();
+        owners.into_iter().flatten().any(by)
+    };
+    // In the order in which they were made: a rollback gives an old one a new number.
+    let mut by_time: BTreeMap<(String, u64), Held<'_>> = BTreeMap::new();
+    for thing in held.iter().filter(is_ours) {
+        let Some(revision) = revision(place.kind, thing) else { continue };
+        let made = (revision.made_at, revision.number.unwrap_or(0));
+        by_time.insert(made, Held { thing, template: revision.template });
+    }
+    let all: Vec<Held<'_>> = by_time.into_values().collect();
+    // The first one known is the workload's own making, or what came before it is forgotten.
+    let told = all.windows(2).filter_map(|pair| {
+        let [before, after] = pair else { return None };
+        let at: Timestamp = text(&after.thing["metadata"]["creationTimestamp"]).parse().ok()?;
+        (at >= since).then(|| change(service, place, before, after, at))
+    });
+    told.collect()
+}
+
+fn change(
+    service: &ServiceName,
+    place: &Place,
+    before: &Held<'_>,
+    after: &Held<'_>,
+    at: Timestamp,
+) -> Change {
+    let (old, new) = (&before.template, &after.template);
     let kind = match (images(old) == images(new), is_restart(old, new)) {
         (true, true) => ChangeKind::Restart,
         (true, false) => ChangeKind::Config,
@@ -71,14 +87,14 @@ fn change(service: &ServiceName, place: &Place, before: &Value, set: &Value, at:
     // A key that was there before was only carried along.
     let by_us = annotation(new, KEY).is_some() && annotation(new, KEY) != annotation(old, KEY);
     Change {
-        id: format!("kubernetes/{}/{}", place.namespace, name(set)),
+        id: format!("kubernetes/{}/{}", place.namespace, name(after.thing)),
         at,
         service: service.clone(),
         kind,
         from: images(old),
         to: images(new),
         by: if by_us { "midwatch".to_owned() } else { "kubernetes".to_owned() },
-        title: annotation(set, "kubernetes.io/change-cause").unwrap_or_default().to_owned(),
+        title: annotation(after.thing, "kubernetes.io/change-cause").unwrap_or_default().to_owned(),
         url: String::new(),
         content: None,
     }

@@ -2,14 +2,13 @@
 
 mod emulator;
 
-use crate::effects::{authorised, undoing};
+use crate::effects::{authorised, intended, undoing};
 use crate::server::{Reply, Server, at};
 use emulator::{Emulator, Kind};
 use midwatch_connectors::{ConnectorsConfig, Outside, World};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::Principal;
 use midwatch_model::journal::{EffectOutcome, Intent, Platform, Registration};
-use midwatch_model::{Action, ActionKind, IncidentId, PlanHash, ServiceName, Timestamp, after};
+use midwatch_model::{Action, ActionKind, ServiceName, Timestamp, after};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,18 +71,7 @@ impl Rig {
 }
 
 fn intent(action: Action, before: TargetState) -> Intent {
-    Intent {
-        key: "k".into(),
-        incident: Some(IncidentId::new("inc-1")),
-        plan: PlanHash::new("hash"),
-        step: 0,
-        principal: Principal::Agent,
-        undo: action.undo(&before),
-        action,
-        undoes: None,
-        before,
-        deadline: at(30.0),
-    }
+    intended("k", action, before)
 }
 
 fn is_applied(outcome: &EffectOutcome) -> bool {

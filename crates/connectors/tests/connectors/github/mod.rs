@@ -3,14 +3,13 @@
 #[expect(dead_code, reason = "other tests use what these do not")]
 mod fake;
 
-use crate::effects::{authorised, undoing};
+use crate::effects::{authorised, intended, undoing};
 use crate::server::{at, world};
 use fake::{Asked, Break, Repository};
 use midwatch_connectors::{ConnectorsConfig, Outside, World};
 use midwatch_model::action::{FileChange, Proposal, TargetState};
-use midwatch_model::decision::Principal;
 use midwatch_model::journal::{EffectOutcome, Intent};
-use midwatch_model::{Action, IncidentId, PlanHash, ServiceName};
+use midwatch_model::{Action, ServiceName};
 use serde_json::{Value, json};
 
 const BRANCH: &str = "midwatch-fix/payment-service/inc-1";
@@ -33,18 +32,7 @@ fn proposal(change: Option<FileChange>) -> Option<Box<Proposal>> {
 fn intent(open: bool) -> Intent {
     let proposal = proposal(Some(FileChange::Replicas { replicas: 4 })).filter(|_| open);
     let action = Action::PullRequest { target: pay(), incident: "inc-1".into(), proposal, open };
-    Intent {
-        key: format!("incident-inc-1-{}", if open { 8 } else { 9 }).as_str().into(),
-        incident: Some(IncidentId::new("inc-1")),
-        plan: PlanHash::new("hash"),
-        step: 0,
-        principal: Principal::Agent,
-        undo: action.undo(&TargetState::default()),
-        action,
-        undoes: None,
-        before: TargetState::default(),
-        deadline: at(30.0),
-    }
+    intended(&format!("incident-inc-1-{}", if open { 8 } else { 9 }), action, TargetState::default())
 }
 
 fn configured(url: &str, folder: &tempfile::TempDir, more: &Value) -> World {
@@ -271,7 +259,7 @@ async fn a_published_schema_of_github_takes_every_request_of_a_pull_request() {
     ];
     let paths: Vec<String> = ends.iter().map(|end| format!("/repos/{{owner}}/{{repo}}{end}")).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();
-    let prism = crate::published::prism("github.com/api.github.com.json", &paths, &folder).await;
+    let prism = crate::npm::prism("github.com/api.github.com.json", &paths, &folder).await;
     let client = plain_client();
     let asked = scene.repository.asked();
     assert!(asked.iter().filter(|one| one.method != "GET").count() >= WRITES + 2);

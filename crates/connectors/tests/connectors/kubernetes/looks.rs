@@ -55,6 +55,7 @@ async fn a_stateful_set_has_its_own_history() {
         let revision = json!({
             "metadata": {
                 "name": format!("db-r{number}"), "labels": { "app": "pay" },
+                "creationTimestamp": format!("2023-11-14T22:0{number}:00Z"),
                 "ownerReferences": [{ "kind": "StatefulSet", "name": "db", "uid": "uid-pay" }],
             },
             "revision": number, "data": { "spec": { "template": template } },
@@ -70,6 +71,9 @@ async fn a_stateful_set_has_its_own_history() {
     let target = rig.target().await;
     assert_eq!(target.version, "revision 2 (db:2)");
     assert_eq!(target.previous_version.as_deref(), Some("revision 1 (db:1)"));
+    let changes = rig.world.changes(at(-720.0)).await.expect("changes");
+    let told: Vec<_> = changes.iter().map(|c| (c.kind, c.from.as_str(), c.to.as_str())).collect();
+    assert_eq!(told, [(ChangeKind::Deploy, "db:1", "db:2")], "its rollouts are changes");
     let back = midwatch_model::Action::Rollback { target: pay(), to_version: target.previous_version };
     rig.apply(&rig.intent(back, "k").await).await;
     let now = rig.cluster.thing("/apis/apps/v1/namespaces/shop/statefulsets/db");

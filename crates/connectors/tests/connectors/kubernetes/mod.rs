@@ -5,84 +5,22 @@ mod looks;
 mod schema;
 
 use crate::cluster::{Cluster, Trouble};
-use crate::effects::{authorised, undoing};
+use crate::effects::{authorised, intended, undoing};
 use crate::server::at;
+use crate::shop::{BREAKERS, DEPLOYMENT, NODE, deployment, replica_set, shop};
 use axum::http::Method;
 use midwatch_connectors::{ConnectorsConfig, Outside, World};
 use midwatch_model::action::{Resources, TargetState};
 use midwatch_model::decision::Principal;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Action, IncidentId, PlanHash, ServiceName};
+use midwatch_model::{Action, ServiceName};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-pub const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/pay";
 pub const AUTOSCALER: &str = "/apis/autoscaling/v2/namespaces/shop/horizontalpodautoscalers/pay";
-pub const NODE: &str = "/api/v1/nodes/n1";
-pub const BREAKERS: &str = "/api/v1/namespaces/shop/configmaps/midwatch-circuit-breakers";
 
 pub fn pay() -> ServiceName {
     ServiceName::new("pay")
-}
-
-fn template(image: &str) -> Value {
-    json!({
-        "metadata": { "labels": { "app": "pay" } },
-        "spec": { "containers": [{
-            "name": "app", "image": image,
-            "resources": { "requests": { "cpu": "100m" }, "limits": { "memory": "256Mi" } },
-        }] },
-    })
-}
-
-pub fn deployment(image: &str, revision: Option<u32>) -> Value {
-    let annotations = revision.map(|n| json!({ "deployment.kubernetes.io/revision": n.to_string() }));
-    json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": { "name": "pay", "namespace": "shop", "uid": "uid-pay", "annotations": annotations },
-        "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "pay" } }, "template": template(image) },
-        "status": { "replicas": 2, "readyReplicas": 2 },
-    })
-}
-
-pub fn replica_set(image: &str, revision: u32, made: &str) -> Value {
-    let mut template = template(image);
-    template["metadata"]["labels"]["pod-template-hash"] = json!(format!("h{revision}"));
-    json!({
-        "metadata": {
-            "name": format!("pay-h{revision}"), "labels": { "app": "pay" }, "creationTimestamp": made,
-            "annotations": { "deployment.kubernetes.io/revision": revision.to_string() },
-            "ownerReferences": [{ "kind": "Deployment", "name": "pay", "uid": "uid-pay" }],
-        },
-        "spec": { "template": template },
-    })
-}
-
-pub fn pod(name: &str, ready: bool) -> Value {
-    let ready = if ready { "True" } else { "False" };
-    json!({
-        "metadata": {
-            "name": name, "uid": format!("uid-{name}"), "labels": { "app": "pay" },
-            "ownerReferences": [{ "kind": "ReplicaSet", "name": "pay-h2", "uid": "x" }],
-        },
-        "spec": { "nodeName": "n1" },
-        "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": ready }] },
-    })
-}
-
-/// A cluster with pay, two revisions of it and two pods on a node.
-pub async fn shop() -> Cluster {
-    let cluster = Cluster::start().await;
-    cluster.put(DEPLOYMENT, deployment("r.example/pay:2", Some(2)));
-    for (image, revision) in [("r.example/pay:1", 1), ("r.example/pay:2", 2)] {
-        let path = format!("/apis/apps/v1/namespaces/shop/replicasets/pay-h{revision}");
-        cluster.put(&path, replica_set(image, revision, &format!("2023-11-14T22:0{revision}:00Z")));
-    }
-    for (name, ready) in [("pay-a", true), ("pay-b", false)] {
-        cluster.put(&format!("/api/v1/namespaces/shop/pods/{name}"), pod(name, ready));
-    }
-    cluster.put(NODE, json!({ "metadata": { "name": "n1" }, "spec": {} }));
-    cluster
 }
 
 /// A world that sees a cluster; the folder holds its kubeconfig.
@@ -114,19 +52,8 @@ impl Rig {
 
     /// The intent of an action on the target as it is.
     pub async fn intent(&self, action: Action, key: &str) -> Intent {
-        let before = self.target().await;
-        Intent {
-            key: key.into(),
-            incident: Some(IncidentId::new("inc-1")),
-            plan: PlanHash::new("hash"),
-            step: 0,
-            principal: Principal::Human("ana".to_owned()),
-            undo: action.undo(&before),
-            action,
-            undoes: None,
-            before,
-            deadline: at(30.0),
-        }
+        let principal = Principal::Human("ana".to_owned());
+        Intent { principal, ..intended(key, action, self.target().await) }
     }
 
     pub async fn apply(&self, intent: &Intent) -> EffectOutcome {

@@ -9,10 +9,26 @@ use midwatch_connectors::{
 };
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Change, Sample, ServiceName, Timestamp};
+use midwatch_model::{ActionKind, Change, Sample, ServiceName, Timestamp};
 
 fn no_answer(what: &str) -> ConnectorError {
     ConnectorError::NoAnswer { url: format!("sim://{what}"), reason: "cut off".into() }
+}
+
+impl World {
+    /// Does it: there where changes are proposed, on the platform that a test has, or in the simulation.
+    async fn done(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
+        let intent = effect.intent();
+        if let Some(repositories) = self.repositories_for(intent) {
+            return repositories.apply(effect, now).await;
+        }
+        let Some(platform) = self.platform.get() else { return self.state().perform(intent, now) };
+        let outcome = platform.apply(effect, now).await;
+        if matches!(outcome, EffectOutcome::Applied { .. }) {
+            self.state().cure(intent, now);
+        }
+        outcome
+    }
 }
 
 impl Outside for World {
@@ -132,29 +148,21 @@ impl Outside for World {
     fn apply<'a>(&'a self, effect: &'a Effect, now: Timestamp) -> BoxFuture<'a, EffectOutcome> {
         Box::pin(async move {
             let intent = effect.intent();
-            if let Some(repositories) = self.repositories_for(intent) {
-                return repositories.apply(effect, now).await;
-            }
-            if let Some(platform) = self.platform.get() {
-                let outcome = platform.apply(effect, now).await;
-                if matches!(outcome, EffectOutcome::Applied { .. }) {
-                    self.state().cure(intent, now);
-                }
-                return outcome;
-            }
             let answer = {
                 let mut state = self.state();
-                state.calls.push(intent.key.clone());
+                if intent.action.kind() != ActionKind::PullRequest {
+                    state.calls.push(intent.key.clone());
+                }
                 state.late_calls += usize::from(!effect.may_start(now));
                 state.answers.pop_front().unwrap_or(Answer::Apply)
             };
             // Others get their turn while a call is under way.
             tokio::task::yield_now().await;
             match answer {
-                Answer::Apply => self.state().perform(intent, now),
+                Answer::Apply => self.done(effect, now).await,
                 Answer::Refuse => EffectOutcome::NotApplied { reason: "refused".into() },
                 Answer::Lose => {
-                    self.state().perform(intent, now);
+                    self.done(effect, now).await;
                     EffectOutcome::Unknown { reason: "the answer was lost".into() }
                 }
                 Answer::TimeOut => EffectOutcome::Unknown { reason: "no answer in time".into() },
@@ -163,9 +171,21 @@ impl Outside for World {
                     self.state().operations.insert(intent.key.clone(), outcome.clone());
                     outcome
                 }
+                Answer::HalfWay => {
+                    self.done(effect, now).await;
+                    EffectOutcome::Failed { reason: "it broke half-way".into() }
+                }
+                Answer::Pause => {
+                    let outcome = self.done(effect, now).await;
+                    self.state().paused = true;
+                    self.hanging.notify_one();
+                    self.answered.notified().await;
+                    self.state().paused = false;
+                    outcome
+                }
                 Answer::Hang { applied } => {
                     if applied {
-                        self.state().perform(intent, now);
+                        self.done(effect, now).await;
                     }
                     self.hanging.notify_one();
                     std::future::pending().await

@@ -1,6 +1,6 @@
 //! Presses in Slack and answers by other ways: what is not exactly right runs nothing, and what is right runs once.
 
-use crate::harness::{Rig, restart};
+use crate::rig::{Rig, restart};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -100,7 +100,7 @@ fn press(incident: &Incident, user: &str, action: &str) -> Press {
 }
 
 fn hex_mac(secret: &str, time: &str, body: &[u8]) -> String {
-    let mut mac = Hmac::<sha2_of_hmac::Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
     [b"v0:", time.as_bytes(), b":", body].iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }
