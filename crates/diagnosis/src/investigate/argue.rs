@@ -115,6 +115,7 @@ impl<'a> Facts<'a> {
             .or(ran_out)
             .or(resource)
             .or(failing)
+            .or_else(|| shows(Class::Latency).filter(|_| is_slow && self.scene.symptom == Class::Connections))
             .or_else(|| shows(self.scene.symptom))
             .or(best)
             .unwrap_or(self.scene.symptom)
