@@ -76,6 +76,13 @@ impl Engine {
     pub async fn false_alarm(&self, id: &IncidentId, by: &str, reason: &str) -> Result<(), EngineError> {
         self.tell(id, |incident| {
             let busy = matches!(incident.state, State::Remediating | State::Verifying | State::Soaking);
+            if incident.run_under_way().is_some() && incident.run_has_acted() {
+                let text = format!(
+                    "a workflow has changed something for {} and is under way; wait for its end, or deny the step that it asks about to have that taken back",
+                    incident.id
+                );
+                return Err(EngineError::Refused(text));
+            }
             if busy || !incident.state.is_open() {
                 let text = format!(
                     "{} is {}; it cannot be marked as a false alarm now",

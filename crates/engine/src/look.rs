@@ -90,20 +90,24 @@ async fn state(engine: &Engine, service: &ServiceName) -> Seen {
                 "{service} runs {}, {} of {} replicas ready",
                 target.version, target.ready_replicas, target.replicas
             );
-            Seen { well: Some(target.ready_replicas >= target.replicas), detail, outputs: outputs(&target) }
+            Seen {
+                well: Some(target.ready_replicas >= target.replicas),
+                detail,
+                outputs: outputs(&target, engine.config.decision.max_replicas),
+            }
         }
     }
 }
 
-/// What expressions can use of a target.
-fn outputs(target: &TargetState) -> BTreeMap<String, Value> {
+/// What expressions can use of a target; no more replicas than the gate lets it have.
+fn outputs(target: &TargetState, ceiling: u32) -> BTreeMap<String, Value> {
     let mut unready = target.pods.iter().filter(|pod| !pod.ready);
     let (first, second) = (unready.next(), unready.next());
     let mut outputs = BTreeMap::from([
         ("version".to_owned(), json!(target.version)),
         ("replicas".to_owned(), json!(target.replicas)),
         ("ready_replicas".to_owned(), json!(target.ready_replicas)),
-        ("max_replicas".to_owned(), json!(target.max_replicas)),
+        ("max_replicas".to_owned(), json!(target.max_replicas.min(ceiling))),
         ("pool_size".to_owned(), json!(target.pool_size)),
         ("circuit_open".to_owned(), json!(target.circuit_open)),
         ("unready_pods".to_owned(), json!(target.pods.iter().filter(|pod| !pod.ready).count())),

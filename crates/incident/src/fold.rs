@@ -592,6 +592,16 @@ impl Incident {
         self.effects.iter().rev().find(|e| e.intent.undoes.is_none())
     }
 
+    /// When the last effect ended; where it is a run's, when the run did: it may go on long after its last action.
+    #[must_use]
+    pub fn acted_until(&self) -> Option<Timestamp> {
+        let last = self.last_effect()?;
+        let ended_at = last.ended_at?;
+        let run = self.run.as_ref().filter(|run| run.ended.is_some() && self.is_of_run(last));
+        let run_ended_at = run.and_then(|run| run.events.last()).map(|(at, _)| *at);
+        Some(run_ended_at.map_or(ended_at, |at| ended_at.max(at)))
+    }
+
     /// The undo of an effect, if it was intended.
     #[must_use]
     pub fn undo_of(&self, key: &ActionKey) -> Option<&EffectRecord> {

@@ -140,9 +140,10 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
             continue;
         }
         let entries = std::fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))?;
+        // The files of a mounted ConfigMap are links to what is there now.
         let may_be = |file: &PathBuf| {
             let ending = file.extension().and_then(|ending| ending.to_str());
-            matches!(ending, Some("md" | "yaml" | "yml")) && !file.is_symlink() && file.is_file()
+            matches!(ending, Some("md" | "yaml" | "yml")) && file.is_file()
         };
         let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(may_be).collect();
         found.sort();

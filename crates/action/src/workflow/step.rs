@@ -367,10 +367,10 @@ fn roll_back<'a>(input: &StepInput<'a>, reason: &str) -> Next<'a> {
         return Next::Wait;
     }
     let mut left = Vec::new();
-    for effect in input.effects.iter().rev() {
-        if effect.outcome.as_ref().is_some_and(|outcome| !outcome.may_have_changed_target()) {
-            continue;
-        }
+    let changed =
+        |effect: &&EffectSeen| effect.outcome.as_ref().is_none_or(EffectOutcome::may_have_changed_target);
+    let mut effects = input.effects.iter().rev().filter(changed);
+    while let Some(effect) = effects.next() {
         if !effect.has_undo {
             left.push(effect.what.as_str());
             continue;
@@ -388,15 +388,17 @@ fn roll_back<'a>(input: &StepInput<'a>, reason: &str) -> Next<'a> {
                     }
                     _ => "its outcome is not known",
                 };
-                let reason = format!("{reason}; \"{}\" could not be taken back: {how}", effect.what);
-                return ended(RunOutcome::NotRolledBack, reason);
+                let failed = format!("{reason}; \"{}\" could not be taken back: {how}", effect.what);
+                // What was done before it may be what it stands on; a person sees it all.
+                left.extend(effects.map(|earlier| earlier.what.as_str()));
+                return ended(RunOutcome::NotRolledBack, failed + &named(&left, "was not taken back"));
             }
         }
     }
-    let rest = if left.is_empty() {
-        String::new()
-    } else {
-        format!("; \"{}\" leaves nothing to take back", left.join("\", \""))
-    };
-    ended(RunOutcome::RolledBack, format!("{reason}{rest}"))
+    ended(RunOutcome::RolledBack, format!("{reason}{}", named(&left, "leaves nothing to take back")))
+}
+
+/// What is left, in words; nothing of nothing.
+fn named(left: &[&str], how: &str) -> String {
+    if left.is_empty() { String::new() } else { format!("; \"{}\" {how}", left.join("\", \"")) }
 }

@@ -79,6 +79,7 @@ fn an_undo_that_fails_is_said_and_one_that_is_turned_down_is_asked_for_again() {
     let failing = || World::of(PLAIN).looking("after", &[Some(false)]);
     let reason = check(failing().undoing(&[Fail]), RunOutcome::NotRolledBack, &[SCALE, OPEN, &undo_open]);
     assert!(reason.contains(OPEN) && reason.contains("could not be taken back"), "{reason}");
+    assert!(reason.ends_with(&format!("; \"{SCALE}\" was not taken back")), "{reason}");
     check(
         failing().undoing(&[Apply, Fail]),
         RunOutcome::NotRolledBack,

@@ -310,7 +310,7 @@ pub(super) fn ask_gate(
         }
         (_, level) => level,
     };
-    gate(&GateInput {
+    let (mut record, authorized) = gate(&GateInput {
         now: facts.now,
         config: &config.decision,
         policy,
@@ -336,7 +336,15 @@ pub(super) fn ask_gate(
         level: &level,
         severity: incident.severity,
         approvals: &incident.approvals,
-    })
+    });
+    // Whoever is asked, for whatever reason, is asked what the author wants to know.
+    if let Some(question) = question
+        && record.decision == Decision::NeedsApproval
+        && record.because != question
+    {
+        record.because = format!("{question} ({})", record.because);
+    }
+    (record, authorized)
 }
 
 /// How far midwatch may go by itself with a step. On a forecast no further than its record has earned.

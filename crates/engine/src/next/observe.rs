@@ -16,8 +16,8 @@ pub(super) fn verify(incident: &Incident, facts: &Facts, config: &EngineConfig) 
         return step;
     }
     // Time in which nobody watched says nothing about the remedy.
-    let Some(ended_at) = incident.last_effect().and_then(|e| e.ended_at) else { return Step::Wait };
-    let started_at = ended_at.max(facts.watching_since);
+    let Some(acted_until) = incident.acted_until() else { return Step::Wait };
+    let started_at = acted_until.max(facts.watching_since);
     let Some(reading) = reading(incident, facts, config, started_at) else { return Step::Wait };
     let mut readings = incident.readings.clone();
     readings.push(reading.clone());

@@ -116,8 +116,9 @@ pub(super) fn go_on(
     {
         let expired = Entry::ApprovalExpired { plan: waiting.plan.clone() };
         if let Some((step, _)) = run.current() {
-            let detail = format!("nobody answered in time: {}", waiting.why);
-            return Step::Record(vec![expired, event(record, failed(step, detail))]);
+            let reason = format!("nobody answered in time: {}", waiting.why);
+            let ends = [expired, event(record, failed(step, reason.clone()))];
+            return Step::Record(ends.into_iter().chain(unanswered(incident, record, reason)).collect());
         }
     }
     let input = StepInput { now: facts.now, run: &run, subject: &subject, effects: &effects, asking };
@@ -151,6 +152,15 @@ pub(super) fn go_on(
             put_to_gate(incident, facts, config, policy, fresh, record, (plan, hash), &asked)
         }
     }
+}
+
+/// Silence is no consent: nothing else is tried without a person either. What was done is taken back.
+fn unanswered(incident: &Incident, record: &RunRecord, reason: String) -> Vec<Entry> {
+    if incident.run_has_acted() {
+        return vec![event(record, RunEvent::RollbackStarted { reason })];
+    }
+    let ended = RunEvent::Ended { outcome: RunOutcome::RolledBack, reason: reason.clone() };
+    vec![event(record, ended), Entry::Escalated { reason }]
 }
 
 fn event(record: &RunRecord, event: RunEvent) -> Entry {

@@ -161,6 +161,58 @@ async fn a_step_that_asks_waits_for_a_person_also_in_mode_auto() {
 }
 
 #[tokio::test]
+async fn silence_is_no_consent() {
+    for (id, applied) in [("one", vec![]), ("two", vec![scale(3), scale(2)])] {
+        let yaml = CURE.replace(&format!("id: {id},"), &format!("id: {id}, approval: \"Is it idle?\","));
+        let rig = rig(&yaml, |config| config.decision.approval_ttl_s = 30.0).await;
+        rig.break_payment_until(None);
+        let incident = rig.until_state(State::Escalated).await;
+        rig.ticks(60).await;
+        assert_eq!(rig.world.applied(), applied, "{}", rig.story().await);
+        let why = rig.escalations(&incident.id).await.join("; ");
+        assert!(why.contains("nobody answered in time: Is it idle?"), "{why}");
+        let ended = rig.incidents().await[0].run.as_ref().and_then(|run| run.ended.clone());
+        assert_eq!(ended.map(|(outcome, _)| outcome), Some(RunOutcome::RolledBack));
+        rig.assert_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_run_does_after_its_last_action_takes_nothing_from_the_time_to_recover() {
+    let yaml = CURE.replace("- { id: after,", "- { id: settle, wait_s: 60 }\n  - { id: after,");
+    let rig = rig(&yaml, |_| {}).await;
+    rig.break_payment();
+    rig.until_state(State::Resolved).await;
+    assert_eq!(rig.world.applied(), [scale(3), restart()], "{}", rig.story().await);
+}
+
+#[tokio::test]
+async fn what_a_workflow_has_begun_is_no_false_alarm_until_it_is_taken_back() {
+    let rig = rig(CURE, |config| config.mode = Mode::Propose).await;
+    rig.break_payment();
+    let incident = rig.until("asked", |i| i.waiting.is_some()).await;
+    let plan = incident.waiting.expect("it waits").plan;
+    rig.engine.approve(&incident.id, &plan, "ann").await.expect("a yes");
+    rig.until("asked again", |i| i.waiting.as_ref().is_some_and(|w| w.step == 1)).await;
+    let refused = rig.engine.false_alarm(&incident.id, "ann", "a test").await.expect_err("not now");
+    assert!(refused.to_string().contains("deny the step that it asks about"), "{refused}");
+}
+
+#[tokio::test]
+async fn people_see_the_authors_question_in_mode_propose_too() {
+    let yaml = CURE.replace("action: restart }", "action: restart }, approval: \"Is it idle?\"");
+    let rig = rig(&yaml, |config| config.mode = Mode::Propose).await;
+    rig.break_payment();
+    let incident = rig.until("asked", |i| i.waiting.is_some()).await;
+    let first = incident.waiting.expect("it waits");
+    assert!(!first.why.contains("idle"), "{}", first.why);
+    rig.engine.approve(&incident.id, &first.plan, "ann").await.expect("a yes");
+    let asked = rig.until("asked again", |i| i.waiting.as_ref().is_some_and(|w| w.step == 1)).await;
+    let why = asked.waiting.expect("it waits").why;
+    assert!(why.starts_with("Is it idle? ("), "{why}");
+}
+
+#[tokio::test]
 async fn nothing_is_touched_in_shadow_or_dry_run() {
     for change in [|c: &mut EngineConfig| c.mode = Mode::Shadow, |c: &mut EngineConfig| c.dry_run = true] {
         let rig = rig(CURE, change).await;
