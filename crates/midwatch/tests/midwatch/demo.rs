@@ -1,6 +1,7 @@
 //! `midwatch demo`: every scenario on its default service, as the README promises it.
 
 use crate::night::{midwatch, one_lab, text};
+use crate::undisturbed::undisturbed;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
@@ -10,6 +11,10 @@ const DEMO_S_MAX: f64 = 120.0;
 
 fn check(scenario: &str, component: &str, action: &str) {
     let _alone = one_lab();
+    undisturbed(|| play(scenario, component, action));
+}
+
+fn play(scenario: &str, component: &str, action: &str) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let began = Instant::now();
     let output = midwatch()

@@ -41,4 +41,5 @@ mod runbook;
 mod scene;
 mod sink;
 mod slack;
+mod undisturbed;
 mod utf8;
