@@ -21,6 +21,7 @@ pub use incident::{AlertStatus, BundleAlert, Incident, Span as TimeSpan};
 pub use logs::LogLine;
 pub use metrics::{Metrics, Series};
 pub use time::Ms;
+pub(crate) use time::timestamp;
 pub use tools::ToolAnswer;
 pub use topology::CallGraph;
 pub use traces::TraceSpan;

@@ -14,6 +14,7 @@ pub(crate) mod content;
 mod deviation;
 mod diff;
 mod effect;
+mod first_look;
 mod mechanism;
 mod onset;
 mod rank;
@@ -70,10 +71,20 @@ pub fn investigate(bundle: &Bundle) -> Investigation {
     let trouble =
         changes::Trouble { bundle, scene: &scene, deviations: &deviations, templates: &new, own: &own };
     let changes = trouble.judge();
-    let told = told(&scene, &new, &changes, &state);
+    let first_look = first_look::first_look(bundle, &scene, &deviations);
+    let mut told = told(&scene, &new, &changes, &state);
+    if let Some(found) = first_look {
+        told[found.component] += FIRST_LOOK_WEIGHT * found.confidence;
+    }
     let down: Vec<bool> = scene.names.iter().map(|name| state.is_down(name)).collect();
     let mut candidates = rank::rank(bundle, &scene, &deviations, &told, &down);
-    let confidence = conclude::confidences(&candidates);
+    let mut confidence = conclude::confidences(&candidates);
+    // A folder makes nobody surer than those who watched it happen.
+    if let (Some(found), Some(best)) = (first_look, candidates.first())
+        && found.component == best.component
+    {
+        confidence[0] = confidence[0].min(found.confidence);
+    }
     candidates.truncate(RANKED_MAX);
     let facts = argue::Facts {
         bundle,
@@ -82,6 +93,7 @@ pub fn investigate(bundle: &Bundle) -> Investigation {
         templates: &new,
         changes: &changes,
         state: &state,
+        first_look,
     };
     let answer = conclude::answer(&facts, &candidates, &confidence);
     let parts = |c: &rank::Candidate| Parts {
@@ -110,6 +122,9 @@ const CHANGE_WEIGHT: f64 = 6.0;
 
 /// Weight of what the platform says of a component's state: it needs no comparison with normal.
 const STATE_WEIGHT: f64 = 10.0;
+
+/// Weight of what the detectors that watched it told, walked over the graph: as much as that of a change.
+const FIRST_LOOK_WEIGHT: f64 = CHANGE_WEIGHT;
 
 /// What logs, changes and tools say of each component.
 fn told(

@@ -6,6 +6,7 @@ use super::changes::{self, Suspect};
 use super::class::Class;
 use super::deviation::{Deviation, NOTABLE};
 use super::effect::{self, Effect, Effects};
+use super::first_look::FirstLook;
 use super::rank::Candidate;
 use super::scene::Scene;
 use super::templates::Template;
@@ -43,6 +44,7 @@ pub struct Facts<'a> {
     pub templates: &'a [&'a Template],
     pub changes: &'a changes::Verdict,
     pub state: &'a State,
+    pub first_look: Option<FirstLook>,
 }
 
 impl<'a> Facts<'a> {

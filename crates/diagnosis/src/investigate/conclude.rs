@@ -121,10 +121,14 @@ fn hypothesis(
     }
 }
 
-/// What the platform says comes first, then what is no change, then what the component has run out of.
+/// What the platform says comes first, then what was seen while it went on, then what is no change, then what the component
+/// has run out of.
 fn kind(facts: &Facts<'_>, candidate: &Candidate, why: &Why<'_>) -> Cause {
     if let Some(finding) = facts.state.of(facts.scene.names[candidate.component]) {
         return finding.cause;
+    }
+    if let Some(found) = facts.first_look.filter(|found| found.component == candidate.component) {
+        return found.cause;
     }
     match why.other.map(|other| other.effect) {
         Some(Effect::Traffic) => return Cause::TrafficSpike,

@@ -5,6 +5,7 @@ mod bundles;
 mod convictions;
 mod down;
 mod faults;
+mod first_look;
 mod honest;
 mod investigations;
 mod properties;
