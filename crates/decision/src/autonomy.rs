@@ -5,7 +5,7 @@
 
 use crate::DecisionConfig;
 use midwatch_model::decision::{Combination, Mode};
-use midwatch_model::journal::{Entry, Line, VerificationOutcome};
+use midwatch_model::journal::{Entry, Intent, Line, VerificationOutcome};
 use midwatch_model::{ActionKey, ActionKind, Cause, PlanHash, ServiceName, Timestamp};
 use midwatch_series::wilson_low;
 use serde::{Deserialize, Serialize};
@@ -195,25 +195,29 @@ impl TrialOutcome {
 /// What a person did beside the plan is not midwatch's merit, and a false alarm proves nothing.
 #[must_use]
 pub fn trials(lines: &[Line]) -> Vec<Trial> {
-    let (mut all, mut plan, mut last): (Vec<Trial>, Option<(PlanHash, Cause)>, Option<Trial>) =
-        (Vec::new(), None, None);
+    let (mut all, mut last, mut of_run) = (Vec::new(), None, Vec::new());
+    let mut plan: Option<(PlanHash, Cause, bool)> = None;
     for line in lines {
         match &line.entry {
-            // What a workflow did helped as a whole, if it did: that proves nothing of one of its actions.
             Entry::Planned { plan: made, hash } => {
-                plan = made.run.is_none().then(|| (hash.clone(), made.cause));
+                plan = Some((hash.clone(), made.cause, made.run.is_some()))
             }
             Entry::Intended { intent } if intent.undoes.is_none() => {
-                let of_plan = plan.as_ref().filter(|(hash, _)| *hash == intent.plan);
-                last = of_plan.map(|(_, cause)| Trial {
-                    combination: Combination {
-                        action: intent.action.kind(),
-                        service: intent.action.target().clone(),
-                        cause: *cause,
-                    },
-                    key: intent.key.clone(),
-                    outcome: TrialOutcome::Unclear,
-                });
+                let of_plan = plan.as_ref().filter(|(hash, ..)| *hash == intent.plan);
+                let trial = of_plan.map(|(_, cause, is_run)| (trial(intent, *cause), *is_run));
+                match trial {
+                    Some((trial, true)) => of_run.push(trial),
+                    Some((trial, false)) => last = Some(trial),
+                    None => last = None,
+                }
+            }
+            // What a workflow did helped as a whole, if it did: that proves nothing of one of its actions. If it did harm, it may
+            // have been any of them.
+            Entry::Verified { outcome: VerificationOutcome::Regressed, .. } if last.is_none() => {
+                all.extend(of_run.drain(..).map(|trial| Trial { outcome: TrialOutcome::Regressed, ..trial }));
+            }
+            Entry::Recurred { .. } if !of_run.is_empty() => {
+                all.extend(of_run.drain(..).map(|trial| Trial { outcome: TrialOutcome::Recurred, ..trial }));
             }
             Entry::Verified { outcome, .. } => {
                 let outcome = match outcome {
@@ -224,7 +228,8 @@ pub fn trials(lines: &[Line]) -> Vec<Trial> {
                 all.extend(last.take().map(|trial| Trial { outcome, ..trial }));
             }
             Entry::Recurred { .. } => {
-                if let Some(trial) = all.last_mut().filter(|t| t.outcome == TrialOutcome::Recovered) {
+                let recovered = |trial: &&mut Trial| trial.outcome == TrialOutcome::Recovered;
+                if let Some(trial) = all.last_mut().filter(recovered) {
                     trial.outcome = TrialOutcome::Recurred;
                 }
             }
@@ -233,6 +238,12 @@ pub fn trials(lines: &[Line]) -> Vec<Trial> {
         }
     }
     all
+}
+
+fn trial(intent: &Intent, cause: Cause) -> Trial {
+    let (action, service) = (intent.action.kind(), intent.action.target().clone());
+    let combination = Combination { action, service, cause };
+    Trial { combination, key: intent.key.clone(), outcome: TrialOutcome::Unclear }
 }
 
 /// Trials of a combination, counted.

@@ -25,6 +25,8 @@ pub struct DecisionConfig {
     pub namespaces: Vec<String>,
     /// Most replicas that an action may ask for.
     pub max_replicas: u32,
+    /// Most connections of an instance's pool that an action may ask for.
+    pub max_pool_size: u32,
     /// Actions that one service may see within `rate_window_s`.
     pub rate_max: usize,
     /// Window of the rate limit, seconds.
@@ -84,6 +86,7 @@ impl Default for DecisionConfig {
             allowed_classes: vec![SafetyClass::ReadOnly, SafetyClass::Reversible],
             namespaces: Vec::new(),
             max_replicas: 4,
+            max_pool_size: 64,
             rate_max: 3,
             rate_window_s: 300.0,
             max_blast_radius: 20,

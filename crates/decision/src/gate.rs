@@ -266,5 +266,11 @@ fn needs_person(input: &GateInput<'_>) -> Option<String> {
     if input.mode == Mode::Propose {
         return Some("mode is propose: every action waits for a person".into());
     }
+    if let Action::Scale { replicas, .. } = input.action
+        && *replicas < input.before.replicas
+    {
+        let now = input.before.replicas;
+        return Some(format!("of {now} replicas, {replicas} would be left: a person must want that"));
+    }
     (input.level.mode != Mode::Auto).then(|| input.level.why.clone())
 }

@@ -10,7 +10,7 @@ type Check = fn(&GateInput<'_>) -> Result<String, String>;
 
 /// Runs every guard. All of them run, so that the record shows everything that stood in the way and not only the first.
 pub(crate) fn run(input: &GateInput<'_>) -> Vec<GuardResult> {
-    let checks: [(Guard, Check); 15] = [
+    let checks: [(Guard, Check); 16] = [
         (Guard::WarmUp, warm_up),
         (Guard::Settled, settled),
         (Guard::Confidence, confidence),
@@ -20,6 +20,7 @@ pub(crate) fn run(input: &GateInput<'_>) -> Vec<GuardResult> {
         (Guard::NamespaceAllowlist, namespace),
         (Guard::Maintenance, maintenance),
         (Guard::ReplicaCeiling, replica_ceiling),
+        (Guard::PoolCeiling, pool_ceiling),
         (Guard::RateLimit, rate_limit),
         (Guard::OneAtATime, one_at_a_time),
         (Guard::BlastRadius, blast_radius),
@@ -161,6 +162,16 @@ fn replica_ceiling(input: &GateInput<'_>) -> Result<String, String> {
         return Ok(format!("{replicas} replicas are within 1–{ceiling}"));
     }
     Err(format!("{replicas} replicas are outside 1–{ceiling}"))
+}
+
+/// A pool that is too large takes the database's connections from everybody else; one of none serves nobody.
+fn pool_ceiling(input: &GateInput<'_>) -> Result<String, String> {
+    let Action::ResizeDbPool { size, .. } = input.action else {
+        return Ok("the action sizes no pool".into());
+    };
+    let ceiling = input.config.max_pool_size;
+    let answer = format!("{size} connections, of 1–{ceiling} that a pool may have (decision.max_pool_size)");
+    if (1..=ceiling).contains(size) { Ok(answer) } else { Err(answer) }
 }
 
 fn rate_limit(input: &GateInput<'_>) -> Result<String, String> {

@@ -145,7 +145,7 @@ fn remedies(input: &PlanInput<'_>, target: &TargetState) -> Vec<(Action, String)
         })
     };
     let resize_pool = |why: &str| {
-        let size = (target.pool_size * 2).min(64);
+        let size = (target.pool_size * 2).min(input.config.max_pool_size);
         (size > target.pool_size).then(|| (Action::ResizeDbPool { target: service(), size }, why.to_owned()))
     };
     let circuit = |why: &str| {

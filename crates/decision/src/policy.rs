@@ -79,6 +79,16 @@ impl Policy {
         Ok(Self { set, schema })
     }
 
+    /// Policies that speak of `Agent` and not of `Runbook`: workflows ask in their own name, so that these do not hold for them.
+    #[must_use]
+    pub fn silent_on_runbooks(&self) -> Vec<String> {
+        let silent = |text: &str| text.contains("Agent") && !text.contains("Runbook");
+        let mut names: Vec<String> =
+            self.set.policies().filter(|p| silent(&p.to_string())).map(|p| self.name(p.id())).collect();
+        names.sort();
+        names
+    }
+
     /// What policy says about the asked action. Where several people stand behind it, each of them must be allowed.
     pub(crate) fn evaluate(&self, input: &GateInput<'_>, guards: &[GuardResult]) -> PolicyResult {
         let result = self.evaluate_one(input, guards);

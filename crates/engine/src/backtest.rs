@@ -22,6 +22,8 @@ const DIFFERENCES_MAX: usize = 200;
 pub struct Backtest {
     /// Incidents that were opened since, and could be read.
     pub incidents: usize,
+    /// Whether there were more incidents than are looked at: the oldest are left out.
+    pub cut: bool,
     /// Incidents whose streams could not be read.
     pub unreadable: usize,
     /// Answers of the gate that were asked for anew.
@@ -59,6 +61,8 @@ pub struct Difference {
     pub would: Decision,
     /// Why it would have been so.
     pub because: String,
+    /// Whether a person would have been asked.
+    pub asks: bool,
     /// Whether something of what the policy was asked is not on record.
     pub incomplete: bool,
 }
@@ -81,16 +85,16 @@ impl Engine {
         };
         let rules = Rules { config: &self.config.decision, policy, mode, namespaces: &namespaces };
         let mut found = Backtest::default();
-        for row in self.store.incidents(false, INCIDENTS_MAX).await? {
+        let mut rows = self.store.incidents(false, INCIDENTS_MAX + 1).await?;
+        rows.retain(|row| row.opened_at >= since);
+        found.cut = rows.len() > INCIDENTS_MAX as usize;
+        for row in rows.into_iter().take(INCIDENTS_MAX as usize) {
             let stream = StreamId::Incident(IncidentId::new(row.id));
             let Some(journal) = self.store.read_intact(&stream).await? else {
                 found.unreadable += 1;
                 continue;
             };
-            let is_recent = journal.lines().first().is_some_and(|line| line.at >= since);
-            if is_recent {
-                rules.replay(journal.lines(), &mut found);
-            }
+            rules.replay(journal.lines(), &mut found);
         }
         Ok(found)
     }
@@ -124,11 +128,17 @@ impl Rules<'_> {
                 Entry::Gated { record } if open && record.action != ActionKind::PullRequest => {
                     difference = self.ask(incident, record, line.at, found);
                     if let Some(other) = &difference {
-                        acted.would += usize::from(other.would == Decision::Auto);
-                        paged.1 |= matches!(other.would, Decision::NeedsApproval | Decision::Deny);
+                        let acts = matches!(other.would, Decision::Auto | Decision::DryRun);
+                        acted.would += usize::from(acts);
+                        paged.1 |= other.asks;
                     }
                 }
                 Entry::Intended { intent } if intent.undoes.is_none() => {
+                    acted.was += 1;
+                    acted.would += usize::from(open);
+                }
+                // A dry run would have acted.
+                Entry::WouldHaveActed { .. } => {
                     acted.was += 1;
                     acted.would += usize::from(open);
                 }
@@ -176,8 +186,24 @@ impl Rules<'_> {
             action: asked.action.sentence(),
             was: record.decision,
             would: would.decision,
+            asks: asks(&would)
+                || would.decision == Decision::Deny && !self.goes_on(incident, record, &asked, mode),
             because: would.because,
             incomplete,
+        })
+    }
+
+    /// Whether the plan has a later step that would be done where this one is not: nobody is called then.
+    fn goes_on(&self, incident: &Incident, record: &GateRecord, asked: &Asked, mode: Mode) -> bool {
+        let Some((plan, _)) = incident.plan.as_ref().filter(|(_, hash)| *hash == record.plan) else {
+            return false;
+        };
+        plan.steps.iter().enumerate().skip(record.step + 1).any(|(step, next)| {
+            let asked = Asked { action: next.action.clone(), ..asked.clone() };
+            let record = GateRecord { step, action: next.action.kind(), ..record.clone() };
+            let would = replay(&record, &asked, self.config, self.policy, mode);
+            next.action.kind() != ActionKind::Escalate
+                && matches!(would.decision, Decision::Auto | Decision::DryRun)
         })
     }
 
@@ -206,10 +232,11 @@ impl Rules<'_> {
 /// Whether the incident would have gone another way. A no for another reason is the same no, unless a person would be asked
 /// because of it.
 fn differs(was: &GateRecord, would: &GateRecord) -> bool {
-    let asks = |record: &GateRecord| {
-        record.decision == Decision::NeedsApproval
-            || matches!(record.policy, PolicyResult::Denied { singled_out: true, .. })
-                && record.failed().next().is_none()
-    };
     was.decision != would.decision || asks(was) != asks(would)
+}
+
+fn asks(record: &GateRecord) -> bool {
+    record.decision == Decision::NeedsApproval
+        || matches!(record.policy, PolicyResult::Denied { singled_out: true, .. })
+            && record.failed().next().is_none()
 }

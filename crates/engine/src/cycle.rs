@@ -26,7 +26,8 @@ pub(crate) async fn cycle(engine: &Engine, id: &IncidentId) -> Result<(), Engine
         journal = match step {
             Step::Wait => return proposal::propose(engine, &journal, &incident).await,
             Step::Record(entries) => autonomy::record(engine, &journal, entries).await?,
-            Step::Look(wanted) => look::look(engine, &journal, &wanted).await?,
+            // One look a cycle: others are waiting.
+            Step::Look(wanted) => return look::look(engine, &journal, &wanted).await,
             Step::Report => perform::report(engine, &journal, &incident).await?,
             Step::Reconcile(intent) => return perform::reconcile(engine, &intent).await,
             // An effect changes the world that the facts describe: what follows is the next cycle's business.

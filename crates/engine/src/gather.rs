@@ -205,6 +205,8 @@ async fn from_watch(engine: &Engine, incident: &Incident, now: Timestamp) -> Fac
 /// Services with symptoms first, then what they call: the cause may be where nothing has signalled yet.
 fn suspects(incident: &Incident, facts: &Facts) -> Vec<ServiceName> {
     let mut list: Vec<ServiceName> = incident.services().into_iter().collect();
+    // What is acted upon is always looked at.
+    list.sort_by_key(|service| service != incident.component());
     let near: BTreeSet<_> = list.iter().flat_map(|s| facts.graph.callees(s)).cloned().collect();
     list.extend(near.into_iter().filter(|s| !incident.services().contains(s)));
     // Who will probably fail next is prepared, too.

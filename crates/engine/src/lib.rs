@@ -70,6 +70,7 @@ pub use knowledge::{
     ModelAway, Origin, Question, ReviewRequest, Written,
 };
 pub use notify::{Failing, Tally, TestResult, tell};
+pub use prose::word_runbook;
 pub use quiet::pages;
 pub use rehearsal::{Rehearsal, RehearsedLine};
 pub use retention::Retention;
@@ -107,6 +108,8 @@ pub struct Engine {
     answers: notify::Answers,
     tallies: notify::Tallies,
     looks: second::Looks,
+    /// Held by the rehearsal that is under way.
+    rehearsing: Mutex<()>,
     /// Held by who changes what is watched, so that memory changes in the order of the journal.
     registering: Mutex<()>,
     knowledge: Arc<knowledge::Knowledge>,
@@ -152,6 +155,7 @@ impl Engine {
             answers: notify::Answers::default(),
             tallies: notify::Tallies::default(),
             looks: second::Looks::default(),
+            rehearsing: Mutex::default(),
             registering: Mutex::default(),
             knowledge,
             foresight,

@@ -14,6 +14,7 @@ use midwatch_model::{Check, ServiceName};
 use midwatch_store::Commit;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What stands for the service in a query.
 const SERVICE: &str = "$service";
@@ -23,8 +24,8 @@ pub(crate) async fn look(
     engine: &Engine,
     journal: &VerifiedJournal,
     wanted: &RunLook,
-) -> Result<VerifiedJournal, EngineError> {
-    let shown = take(engine, &wanted.subject, &wanted.step).await;
+) -> Result<(), EngineError> {
+    let shown = within(engine, &wanted.subject, &wanted.step).await;
     let Some(incident) = Incident::fold(journal.lines()) else {
         return Err(EngineError::NoIncident(journal.stream().to_string()));
     };
@@ -36,11 +37,21 @@ pub(crate) async fn look(
         _ => Vec::new(),
     };
     let entry = |event| Entry::Workflow { run: wanted.run.clone(), event };
-    append(engine, journal, events.into_iter().map(entry).collect(), Commit::default()).await
+    append(engine, journal, events.into_iter().map(entry).collect(), Commit::default()).await?;
+    Ok(())
 }
 
-/// What a step sees now.
-pub(crate) async fn take(engine: &Engine, subject: &Subject, step: &WorkflowStep) -> Seen {
+/// What a step sees now; a source that does not answer keeps no incident waiting.
+pub(crate) async fn within(engine: &Engine, subject: &Subject, step: &WorkflowStep) -> Seen {
+    let most = engine.config.call_timeout_s;
+    match tokio::time::timeout(Duration::from_secs_f64(most), take(engine, subject, step)).await {
+        Ok(seen) => seen,
+        Err(_) => unknown(format!("no answer within {most:.0} s")),
+    }
+}
+
+/// What a step sees.
+async fn take(engine: &Engine, subject: &Subject, step: &WorkflowStep) -> Seen {
     let (service, now) = (&subject.service, engine.now());
     match (step.look, &step.check) {
         (Some(Look::State), _) => state(engine, service).await,

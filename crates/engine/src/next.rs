@@ -133,6 +133,9 @@ fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts, conf
             "\"{what}\" did not help and cannot be undone: the target cannot be read"
         ));
     };
+    if let Some(overwritten) = last.overwritten(target) {
+        return Step::escalate(format!("it did not help ({why}), and {overwritten}"));
+    }
     match resume(journal, facts.now) {
         Some(authorized) => Step::Undo { authorized, done: intent.key.clone(), target: target.clone() },
         None => Step::escalate("the journal holds no authorisation for the undo"),

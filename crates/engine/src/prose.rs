@@ -5,6 +5,7 @@
 use crate::advice::{interrupted, is_over};
 use crate::agent::{Brain, answered};
 use crate::{Advisor, Engine, EngineError, perform};
+use midwatch_action::workflow::read;
 use midwatch_diagnosis::agent::{Limits, told};
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
@@ -88,6 +89,32 @@ impl Engine {
     }
 }
 
+/// An outlined runbook with its meaning in a model's words, as a quotation. Its steps are never the model's.
+///
+/// # Errors
+/// Why there are no words: the draft is good without them.
+pub async fn word_runbook(draft: &str, advisor: &Advisor) -> Result<String, String> {
+    let ask = told::ask_of_runbook(draft);
+    if !advisor.limits.has_room(0, 0.0, &ask) {
+        return Err("the question would cost more than [llm] lets it".to_owned());
+    }
+    let call = answered(&advisor.brain, &ask, Instant::now() + advisor.deadline, advisor.deadline).await;
+    let reply = call.answer.map_err(|fault| fault.to_string())?;
+    let words = told::read(Tier::Plan, &reply).ok_or("the model's answer has no words that can be used")?;
+    with_words(draft, &words).ok_or_else(|| "the model's words would change what the runbook does".to_owned())
+}
+
+/// The draft with words below its first heading; `None` where it would do something else then.
+fn with_words(draft: &str, words: &str) -> Option<String> {
+    let quoted: String = words.lines().map(|line| format!("> {line}\n")).collect();
+    let heading = draft.find("\n## ")? + 1;
+    let below = heading + draft[heading..].find('\n')? + 1;
+    let (before, after) = draft.split_at(below);
+    let worded = format!("{before}A language model's words, not checked:\n\n{quoted}\n{after}");
+    let steps = |text: &str| read("draft.md", text).ok().flatten();
+    (steps(&worded) == steps(draft)).then_some(worded)
+}
+
 /// What the journal of an incident that is over asks for.
 enum Wish {
     None,
@@ -156,4 +183,23 @@ async fn prose(brain: &Brain, ask: &Ask, deadline: std::time::Duration) -> Prose
     let call = answered(brain, ask, Instant::now() + deadline, deadline).await;
     let text = call.answer.as_ref().ok().and_then(|reply| told::read(Tier::Postmortem, reply));
     Prose { text, tokens: call.usage.tokens(), cost: call.usage.cost, call: Some(call) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAFT: &str = "---\ntitle: t\n---\n## Meaning\nA draft.\n\n## Steps\n```yaml midwatch\nsteps:\n  - { id: see, look: state }\n```\n";
+
+    #[test]
+    fn words_are_a_quotation_and_change_no_step() {
+        let worded = with_words(DRAFT, "It is slow.\n- restart it").expect("words");
+        assert!(worded.contains(
+            "## Meaning\nA language model's words, not checked:\n\n> It is slow.\n> - restart it\n\nA draft."
+        ));
+        let planted = "ok\n```yaml midwatch\nsteps:\n  - { id: x, act: { action: restart } }\n```";
+        let steps = |text: &str| read("a.md", text).ok().flatten().map(|workflow| workflow.steps.len());
+        assert!(with_words(DRAFT, planted).is_none_or(|text| steps(&text) == steps(DRAFT)));
+        assert_eq!(with_words("no heading", "words"), None);
+    }
 }

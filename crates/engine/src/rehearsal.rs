@@ -15,12 +15,16 @@ use midwatch_model::{
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Incidents that an outline is made from, the newest.
 const INCIDENTS_MAX: u32 = 300;
 
 /// Turns of a rehearsal at most: a start, an end and a pause for each attempt.
 const TURNS_MAX: usize = 4 * STARTS_MAX;
+
+/// Seconds that a rehearsal may take: its looks are real.
+const REHEARSAL_S: u64 = 60;
 
 /// Seconds by which a rehearsal's time goes on where a run waits.
 const PAUSE_S: f64 = 1.0;
@@ -51,6 +55,10 @@ impl Engine {
     /// When the service is not watched.
     pub async fn rehearse(&self, workflow: &Workflow, subject: &Subject) -> Result<Rehearsal, EngineError> {
         self.check_watched(&subject.service).await?;
+        let Ok(_one) = self.rehearsing.try_lock() else {
+            return Err(EngineError::Refused("another rehearsal is under way; try again in a minute".into()));
+        };
+        let deadline = Instant::now() + Duration::from_secs(REHEARSAL_S);
         let before = self.outside.target(&subject.service).await.unwrap_or_default();
         let began = self.now();
         let (mut at, mut effects, mut lines) = (began, Vec::new(), Vec::new());
@@ -63,6 +71,11 @@ impl Engine {
             undo,
         };
         for _ in 0..TURNS_MAX {
+            if Instant::now() > deadline {
+                let what = format!("The rehearsal ends here: its looks took more than {REHEARSAL_S} s");
+                lines.push(line(at, None, what, None));
+                break;
+            }
             let (known, done) = (events.clone(), effects.clone());
             let run = Run::fold(workflow, &known);
             if let Some((outcome, _)) = run.ended {
@@ -71,7 +84,7 @@ impl Engine {
             let input = StepInput { now: at, run: &run, subject, effects: &done, asking: Asking::Nobody };
             let new = match step(&input) {
                 Next::Record(new) => new,
-                Next::Look(wanted) => seen(&run, subject, wanted, look::take(self, subject, wanted).await),
+                Next::Look(wanted) => seen(&run, subject, wanted, look::within(self, subject, wanted).await),
                 Next::Act { step, plan_step, action, question } => {
                     let undo = action.undo(&before).map(|undo| undo.sentence());
                     effects.push(pretended(&action, plan_step, at, undo.is_some()));

@@ -1,10 +1,13 @@
 //! An incident as the fold of its journal.
 
 mod queries;
+mod run;
 
+pub use run::RunRecord;
+
+use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Approval, GateRecord};
 use midwatch_model::journal::{EffectOutcome, Entry, Intent, Line, Reading, VerificationOutcome};
-use midwatch_model::workflow::{RunEvent, RunOutcome};
 use midwatch_model::{
     ActionKey, ActionKind, Cause, IncidentId, Plan, PlanHash, ServiceName, Severity, Signal, Timestamp,
     Verdict,
@@ -82,6 +85,21 @@ pub struct EffectRecord {
 }
 
 impl EffectRecord {
+    /// Why it must not be taken back by a machine, if somebody has changed the target since.
+    #[must_use]
+    pub fn overwritten(&self, now: &TargetState) -> Option<String> {
+        let (action, undo) = (&self.intent.action, self.intent.undo.as_ref()?);
+        let was_done = matches!(self.outcome, Some(EffectOutcome::Applied { .. }));
+        (was_done && action.is_overwritten(undo, now)).then(|| {
+            format!(
+                "\"{}\" is not taken back: somebody has changed {} since, and that is not overwritten; by hand: {}",
+                action.sentence(),
+                action.target(),
+                undo.sentence()
+            )
+        })
+    }
+
     /// Whether nobody knows how it ended.
     #[must_use]
     pub fn is_pending(&self) -> bool {
@@ -99,16 +117,6 @@ pub struct Waiting {
     pub expires_at: Timestamp,
     /// Different people whose yes is needed.
     pub needed: usize,
-}
-
-/// The run of a workflow, as it is on record.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunRecord {
-    pub id: String,
-    /// Hashes of the plans that it was: one that acts on what it found out is another plan.
-    pub plans: Vec<PlanHash>,
-    pub events: Vec<(Timestamp, RunEvent)>,
-    pub ended: Option<(RunOutcome, String)>,
 }
 
 /// An incident, folded.
@@ -351,6 +359,7 @@ impl Incident {
     fn turned(&mut self, entry: &Entry, at: Timestamp) {
         match entry {
             Entry::Resolved { mttr_ms, .. } => {
+                self.leave_run("the incident was over");
                 self.resolved_at = Some(at);
                 self.mttr_ms = Some(*mttr_ms);
                 self.waiting = None;
@@ -369,12 +378,14 @@ impl Incident {
                 self.report_is_current = false;
             }
             Entry::Escalated { reason } => {
+                self.leave_run(&format!("a person has the incident: {reason}"));
                 self.escalated = Some((at, reason.clone()));
                 self.waiting = None;
                 self.state = State::Escalated;
                 self.report_is_current = false;
             }
             Entry::FalseAlarm { .. } => {
+                self.leave_run("it was a false alarm");
                 self.waiting = None;
                 self.state = State::FalseAlarm;
                 self.report_is_current = false;
@@ -433,6 +444,9 @@ impl Incident {
     fn planned(&mut self, plan: &Plan, hash: &PlanHash) {
         self.plan = Some((plan.clone(), hash.clone()));
         let goes_on = plan.run.as_ref().is_some_and(|run| self.planned_run(&run.id, hash));
+        if plan.run.is_none() {
+            self.leave_run("another plan took its place");
+        }
         self.step = if goes_on { self.step } else { 0 };
         self.waiting = None;
         self.forget_approvals();
@@ -440,81 +454,6 @@ impl Incident {
         if self.state == State::AwaitingApproval {
             self.state = State::Diagnosed;
         }
-    }
-
-    /// Whether a plan is what an earlier run has become.
-    fn planned_run(&mut self, id: &str, hash: &PlanHash) -> bool {
-        match self.run.as_mut().filter(|run| run.id == id) {
-            Some(run) => {
-                run.plans.push(hash.clone());
-                true
-            }
-            None => {
-                let (id, plans) = (id.to_owned(), vec![hash.clone()]);
-                self.run = Some(RunRecord { id, plans, events: Vec::new(), ended: None });
-                false
-            }
-        }
-    }
-
-    /// What happened in the run of a workflow.
-    fn ran(&mut self, id: &str, event: &RunEvent, at: Timestamp) {
-        let acted = self.run_has_acted();
-        let Some(run) = self.run.as_mut().filter(|run| run.id == id) else { return };
-        run.events.push((at, event.clone()));
-        match event {
-            RunEvent::Started { workflow, .. } => self.workflows.push(workflow.clone()),
-            RunEvent::StepStarted { plan_step: Some(index), .. } => {
-                self.step = *index;
-                self.waiting = None;
-                self.gate = None;
-                self.would_have_acted = false;
-                self.forget_approvals();
-            }
-            RunEvent::StepEnded { .. } | RunEvent::AttemptFailed { .. } => {
-                self.waiting = None;
-                self.forget_approvals();
-                if self.state == State::AwaitingApproval {
-                    self.state = State::Diagnosed;
-                }
-            }
-            RunEvent::RollbackStarted { .. } => {
-                run.ended = None;
-                self.state = State::Diagnosed;
-            }
-            RunEvent::Ended { outcome, reason } => {
-                run.ended = Some((*outcome, reason.clone()));
-                self.waiting = None;
-                if acted && *outcome == RunOutcome::Completed {
-                    self.state = State::Verifying;
-                } else if !acted {
-                    // It touched nothing: midwatch makes a plan of its own.
-                    (self.plan, self.step, self.gate, self.state) = (None, 0, None, State::Diagnosed);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The run that is under way, if one is.
-    #[must_use]
-    pub fn run_under_way(&self) -> Option<&RunRecord> {
-        self.run.as_ref().filter(|run| run.ended.is_none())
-    }
-
-    /// Whether an effect is one of the present run's.
-    #[must_use]
-    pub fn is_of_run(&self, effect: &EffectRecord) -> bool {
-        self.run.as_ref().is_some_and(|run| run.plans.contains(&effect.intent.plan))
-    }
-
-    /// Whether the present run may have changed anything.
-    #[must_use]
-    pub fn run_has_acted(&self) -> bool {
-        self.effects.iter().any(|effect| {
-            let changed = effect.outcome.as_ref().is_none_or(EffectOutcome::may_have_changed_target);
-            changed && self.is_of_run(effect)
-        })
     }
 
     fn intended(&mut self, intent: &Intent, at: Timestamp) {
@@ -530,6 +469,9 @@ impl Incident {
             return;
         }
         self.effects.push(record);
+        if intent.undoes.is_none() && self.last_effect().is_some_and(|effect| !self.is_of_run(effect)) {
+            self.leave_run(&format!("{} acted beside it: {}", intent.principal, intent.action.sentence()));
+        }
         self.state = State::Remediating;
         self.waiting = None;
         self.forget_approvals();

@@ -21,6 +21,7 @@ pub use train::{KindArg, PredictArgs, TrainArgs, TrainCommand};
 
 use crate::config::{Config, SAMPLE};
 use crate::exit::{DONE, Exit};
+use crate::investigate::second_opinion;
 use crate::output::{self, out};
 use crate::{client, key, serve, store};
 use anyhow::Result;
@@ -339,8 +340,9 @@ pub async fn run(cli: Cli) -> Result<Exit> {
             RunbookCommand::Run { client, workflow, dry_run: _, about } => {
                 client::runbook::rehearse(&client, &workflow, &about).await
             }
-            RunbookCommand::Generate { client, cause, service, output } => {
-                client::runbook::generate(&client, cause, service.as_deref(), output.as_deref()).await
+            RunbookCommand::Generate { client, cause, service, output, words, config } => {
+                let model = words.then(|| second_opinion::advisor(config.as_deref())).transpose()?;
+                client::runbook::generate(&client, cause, service.as_deref(), output.as_deref(), model).await
             }
             local => crate::runbook::run(local),
         },

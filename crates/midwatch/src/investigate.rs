@@ -1,6 +1,6 @@
 //! `midwatch investigate` and `midwatch eval`: an incident in a folder, and many of them.
 
-mod second_opinion;
+pub mod second_opinion;
 mod words;
 
 use crate::cli::{EvalCommand, ModelArgs};

@@ -45,7 +45,14 @@ pub fn run(command: RunbookCommand) -> Result<Exit> {
 pub fn known(config: &RunbooksConfig) -> Result<Vec<Known>, Vec<String>> {
     let mut all = shipped().map_err(|errors| sentences(&errors))?;
     if let Some(dir) = &config.dir {
-        for own in read_all(std::slice::from_ref(dir))? {
+        let own = read_all(std::slice::from_ref(dir))?;
+        if own.is_empty() {
+            return Err(vec![format!(
+                "runbooks.dir: no file in {} is a runbook with steps; put one there (`midwatch runbook generate` drafts one) or take the setting out",
+                dir.display()
+            )]);
+        }
+        for own in own {
             all.retain(|other| other.workflow.name != own.workflow.name);
             all.push(own);
         }

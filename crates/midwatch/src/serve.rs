@@ -29,6 +29,11 @@ pub fn die_with_parent() -> Result<()> {
 
 async fn open(config: &Config) -> Result<(Arc<Engine>, Arc<World>)> {
     let policy = config.load_policy()?;
+    let silent = policy.silent_on_runbooks();
+    if !config.runbooks.enabled.is_empty() && !silent.is_empty() {
+        let policies = silent.join(", ");
+        tracing::warn!(%policies, "these policies name Agent and do not hold for workflows, which ask as Runbook; say `unless {{ principal is Human }}` to mean both (docs/policy.md)");
+    }
     crate::config::at_once(crate::runbook::enabled(&config.runbooks).err().unwrap_or_default())?;
     let patterns = CriticalPatterns::new(&[])?;
     let world = World::new(&config.connectors(), &config.services)

@@ -230,6 +230,29 @@ impl Action {
         }
     }
 
+    /// Whether the target shows something else by now than what the action made of it, and not what undoing would: somebody
+    /// changed it since. What cannot be seen on a target is never overwritten.
+    #[must_use]
+    pub fn is_overwritten(&self, undo: &Action, now: &TargetState) -> bool {
+        let is_seen = match self {
+            Action::ResizeDbPool { .. }
+            | Action::Scale { .. }
+            | Action::CircuitBreak { .. }
+            | Action::Rollback { to_version: Some(_), .. }
+            | Action::Cordon { .. }
+            | Action::SetImage { .. } => true,
+            // Platforms write quantities in their own way.
+            Action::SetResources { .. }
+            | Action::Rollback { to_version: None, .. }
+            | Action::Restart { .. }
+            | Action::RestartDbPool { .. }
+            | Action::DeletePod { .. }
+            | Action::PullRequest { .. }
+            | Action::Escalate { .. } => false,
+        };
+        is_seen && !self.changes_nothing(now) && !undo.changes_nothing(now)
+    }
+
     /// The action as an imperative sentence.
     #[must_use]
     pub fn sentence(&self) -> String {

@@ -87,6 +87,7 @@ pub enum Guard {
     NamespaceAllowlist,
     Maintenance,
     ReplicaCeiling,
+    PoolCeiling,
     RateLimit,
     OneAtATime,
     BlastRadius,

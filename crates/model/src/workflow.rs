@@ -20,6 +20,9 @@ pub struct Workflow {
     /// For which incidents it is.
     #[serde(default)]
     pub trigger: Trigger,
+    /// What follows a run that touched nothing.
+    #[serde(default, skip_serializing_if = "Otherwise::is_own_plan")]
+    pub otherwise: Otherwise,
     /// Seconds after which a run is given up, and what it did is taken back.
     #[serde(default = "run_timeout_s")]
     pub timeout_s: u32,
@@ -166,6 +169,26 @@ impl OnFailure {
     }
 }
 
+/// What follows a run that touched nothing, because nothing was to be done or it was not let.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Otherwise {
+    /// midwatch makes a plan of its own.
+    #[default]
+    OwnPlan,
+    /// A person gets the incident.
+    HandOver,
+}
+
+impl Otherwise {
+    #[must_use]
+    pub fn is_own_plan(&self) -> bool {
+        *self == Otherwise::OwnPlan
+    }
+}
+
 /// A loop: after its step, the run goes back until an expression is true.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -293,6 +316,8 @@ pub enum RunOutcome {
     RolledBack,
     /// It failed, and what it did is still there.
     NotRolledBack,
+    /// The incident went on without it: what it did is still there, and it does nothing more.
+    Abandoned,
 }
 
 /// What a run may take, unless its workflow says otherwise: half an hour.

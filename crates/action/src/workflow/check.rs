@@ -135,6 +135,12 @@ fn expressions(step: &WorkflowStep, earlier: &[&str]) -> Vec<String> {
     let mut see = |what: &str, names: Result<BTreeSet<String>, String>, also: Option<&str>| match names {
         Err(error) => wrong.push(format!("{what} cannot be read: {error}")),
         Ok(names) => {
+            let is_told = matches!(what, "notify" | "approval");
+            if let Some(name) = names.iter().find(|name| !is_told && name.ends_with(".detail")) {
+                let why =
+                    "a sentence for people, written elsewhere, which must not decide; use another output";
+                wrong.push(format!("{what} uses `{name}`: that is {why}"));
+            }
             let unknown = names.into_iter().find(|name| !is_known(name, earlier, also));
             wrong.extend(unknown.map(|name| {
                 format!(

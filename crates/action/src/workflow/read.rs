@@ -164,6 +164,7 @@ mod tests {
         check("a.yaml", &GOOD.replace("scale", "explode"), 7, "explode");
         check("a.yaml", &GOOD.replace("id: more", "id: see"), 4, "twice");
         check("a.yaml", &GOOD.replace("steps.see", "steps.sea"), 6, "sea");
+        check("a.yaml", &GOOD.replace("see.replicas + 1", "see.detail"), 6, "must not decide");
         check("a.yaml", &GOOD.replace(", replicas: \"= steps.see.replicas + 1\"", ""), 6, "needs `replicas`");
         check("a.yaml", &GOOD.replace("look: state", "wait_s: 0"), 4, "wait_s");
         check("a.yaml", "name: a\nsteps: []\n", 1, "no steps");

@@ -152,6 +152,7 @@ fn judged(step: &WorkflowStep, attempt: u32, seen: Seen) -> RunEvent {
         return RunEvent::AttemptFailed { step: step.id.clone(), attempt, reason: detail };
     }
     outputs.insert("well".to_owned(), json!(well == Some(true)));
+    outputs.insert("known".to_owned(), json!(well.is_some()));
     let end = if passed { StepEnd::Done } else { StepEnd::Failed };
     RunEvent::StepEnded { step: step.id.clone(), end, detail, outputs }
 }
@@ -288,14 +289,16 @@ fn done<'a>(
 
 /// What follows from a step's end where the step may go back.
 fn looped(run: &Run<'_>, subject: &Subject, step: &WorkflowStep, event: RunEvent) -> Vec<RunEvent> {
-    let (Some(again), RunEvent::StepEnded { end: StepEnd::Done, detail, outputs, .. }) =
-        (&step.again, &event)
-    else {
+    let (Some(again), RunEvent::StepEnded { end: ended, detail, outputs, .. }) = (&step.again, &event) else {
         return vec![event];
     };
+    // What may have changed something is never simply repeated; a look that was not well may be.
+    if *ended != StepEnd::Done && step.act.is_some() {
+        return vec![event];
+    }
     let mut context = run.context(subject);
     let mut own: serde_json::Map<_, _> = outputs.clone().into_iter().collect();
-    own.insert("ended".to_owned(), json!("done"));
+    own.insert("ended".to_owned(), json!(ended.to_string()));
     own.insert("detail".to_owned(), json!(detail));
     context["steps"][&step.id] = own.into();
     match expression::truth(&again.until, &context) {
@@ -395,7 +398,9 @@ fn roll_back<'a>(input: &StepInput<'a>, reason: &str) -> Next<'a> {
             }
         }
     }
-    ended(RunOutcome::RolledBack, format!("{reason}{}", named(&left, "leaves nothing to take back")))
+    let untouched = if input.effects.iter().any(|e| changed(&e)) { "" } else { "; nothing had been done" };
+    let left = named(&left, "leaves nothing to take back");
+    ended(RunOutcome::RolledBack, format!("{reason}{left}{untouched}"))
 }
 
 /// What is left, in words; nothing of nothing.

@@ -178,6 +178,19 @@ fn a_loop_goes_back_until_it_is_so_and_no_more_often_than_it_may() {
 }
 
 #[test]
+fn a_look_that_was_not_well_may_be_gone_back_from() {
+    let yaml = "name: a\nsteps:\n  - { id: one, wait_s: 1 }\n  - { id: look, look: health, again: { from: one, until: steps.look.well, at_most: 3 } }\n";
+    check(World::of(yaml).looking("look", &[Some(false), None]), RunOutcome::Completed, &[]);
+    let mut world = World::of(yaml).looking("look", &[Some(false); 4]);
+    let (outcome, reason) = world.run();
+    assert!(outcome == RunOutcome::RolledBack && reason.contains("after going back 3 times"), "{reason}");
+    assert!(reason.ends_with("; nothing had been done"), "{reason}");
+    let yaml = "name: a\nsteps:\n  - { id: look, look: health, on_failure: continue }\n  - { id: one, when: steps.look.known and not steps.look.well, act: { action: circuit_break } }\n";
+    check(World::of(yaml).looking("look", &[Some(false)]), RunOutcome::Completed, &[OPEN]);
+    check(World::of(yaml).looking("look", &[None]), RunOutcome::Completed, &[]);
+}
+
+#[test]
 fn loops_within_loops_end_all_the_same() {
     let mut yaml = "name: a\nsteps:\n  - { id: s0, look: health }\n".to_owned();
     for n in 1..20 {

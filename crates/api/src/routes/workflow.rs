@@ -7,6 +7,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use midwatch_engine::workflow::Subject;
+use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::workflow::{PlannedRun, RunEvent};
 use midwatch_model::{Cause, IncidentId, ServiceName, Severity};
@@ -66,13 +67,18 @@ async fn workflows(api: &Api, id: &str) -> Result<Vec<Value>, ApiError> {
             Entry::Workflow { run, event: RunEvent::Started { workflow, reason } } => {
                 all.push(json!({ "run": run, "workflow": workflow, "reason": reason, "outcome": null }));
             }
-            Entry::Workflow { event: RunEvent::Ended { outcome, .. }, .. } => {
-                if let Some(last) = all.last_mut() {
-                    last["outcome"] = json!(outcome);
+            Entry::Workflow { run, event: RunEvent::Ended { outcome, .. } } => {
+                for known in all.iter_mut().filter(|known| known["run"] == json!(run)) {
+                    known["outcome"] = json!(outcome);
                 }
             }
             _ => {}
         }
+    }
+    // One that was left where it was has no end of its own on record.
+    let last = Incident::fold(journal.lines()).and_then(|incident| incident.run);
+    if let (Some(last), Some((outcome, _))) = (all.last_mut(), last.and_then(|run| run.ended)) {
+        last["outcome"] = json!(outcome);
     }
     Ok(all)
 }

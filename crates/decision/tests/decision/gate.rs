@@ -18,7 +18,7 @@ pub fn check(rows: &[Row]) {
         assert_eq!(record.decision, *decision, "{name}: {}", record.because);
         assert_eq!(failed, *guards, "{name}: {:?}", record.guards);
         assert!(record.because.contains(because), "{name}: {}", record.because);
-        assert_eq!(record.guards.len(), 15, "{name}: every guard is on record");
+        assert_eq!(record.guards.len(), 16, "{name}: every guard is on record");
         assert_eq!(authorized.is_some(), *decision == Decision::Auto, "{name}");
         if let Some(authorized) = authorized {
             assert_eq!(authorized.action(), &ask.action, "{name}");

@@ -5,7 +5,11 @@ use crate::gate::{NONE, approved, check, human};
 use midwatch_decision::{PastAction, ServiceHistory};
 use midwatch_model::decision::{Decision, Guard};
 use midwatch_model::journal::EffectOutcome;
-use midwatch_model::{ActionKind, EvidenceSource, SafetyClass};
+use midwatch_model::{Action, ActionKind, EvidenceSource, SafetyClass};
+
+fn pool(size: u32) -> Action {
+    Action::ResizeDbPool { target: "payment".into(), size }
+}
 
 fn history(ask: &mut Ask, actions: Vec<PastAction>) {
     ask.history = ServiceHistory { actions, ..ServiceHistory::default() };
@@ -200,6 +204,31 @@ fn guards_about_the_action_bind_everybody() {
             "5 replicas are outside 1–4",
         ),
         ("as many as allowed", |a| a.action = scale(4), Auto, NONE, "auto"),
+        (
+            "fewer than there are, by itself",
+            |a| a.action = scale(1),
+            Decision::NeedsApproval,
+            NONE,
+            "of 2 replicas, 1 would be left",
+        ),
+        (
+            "fewer than there are, with a person's yes",
+            |a| {
+                human(a);
+                a.action = scale(1);
+            },
+            Auto,
+            NONE,
+            "a person approved it",
+        ),
+        (
+            "a pool beyond every size",
+            |a| a.action = pool(65),
+            Deny,
+            &[Guard::PoolCeiling],
+            "65 connections, of 1–64",
+        ),
+        ("a pool of none", |a| a.action = pool(0), Deny, &[Guard::PoolCeiling], "0 connections"),
         (
             "too many replicas for the platform",
             |a| {

@@ -71,6 +71,17 @@ pub fn ask_of_postmortem(markdown: &str, before: &[super::Document]) -> Ask {
     )
 }
 
+/// The question for what an outlined runbook means.
+#[must_use]
+pub fn ask_of_runbook(draft: &str) -> Ask {
+    let task = "This runbook was outlined from what is on record of earlier incidents. Say in at most five sentences, without \
+                headings, what its cause means for whoever is woken by it, and what the record says of what helped and what did not.";
+    let lines = draft.lines().filter(|line| !line.trim().is_empty()).take(POSTMORTEM_LINES_MAX);
+    let data = json!({ "runbook": lines.map(|line| quote(line, LINE_CHARS_MAX)).collect::<Vec<_>>() });
+    let turns = [Turn::User { text: data.to_string() }];
+    Ask::new(Tier::Plan, &format!("{task}\n\n{RULES}"), &turns, Vec::new(), Tier::Plan.tokens_max())
+}
+
 fn data(tier: Tier, bundle: &Bundle, answer: &Answer, knowledge: &dyn Knowledge) -> Value {
     let alerts = bundle.incident.alerts.iter().take(5);
     let alerts: Vec<Value> = alerts

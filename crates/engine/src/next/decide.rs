@@ -45,6 +45,11 @@ pub(super) fn decide(
     if let Some((by, reason)) = incident.refused.as_ref().filter(|(by, _)| by != "policy") {
         return Step::escalate(format!("{by} refused the plan: {reason}"));
     }
+    if let Some(reason) = incident.abandoned_run() {
+        return Step::escalate(format!(
+            "the workflow was left where it was, and what it did stays: {reason}"
+        ));
+    }
     let calm_s = config.incident.self_resolve_s;
     let left_alone =
         incident.effects.last().is_none_or(|e| seconds_between(e.intended_at, facts.now) >= calm_s);
@@ -69,8 +74,11 @@ pub(super) fn decide(
         Some((plan, _)) if plan.run.is_some() && incident.run_under_way().is_some() && is_for(plan, root) => {
             workflow::go_on(journal, incident, facts, config, policy, &fresh)
         }
-        Some((plan, hash)) => next_in_plan(incident, facts, config, policy, root, &fresh, (plan, hash)),
-        None => planned(incident, facts, config, root),
+        Some((plan, hash)) if plan.run.is_none() => {
+            next_in_plan(incident, facts, config, policy, root, &fresh, (plan, hash))
+        }
+        // A run that is over leaves no steps to be done one by one.
+        _ => planned(incident, facts, config, root),
     }
 }
 

@@ -13,8 +13,8 @@ use midwatch_decision::{PlanInput, Policy, plan_of, resume_effect};
 use midwatch_incident::{EffectRecord, Incident, RunRecord};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Decision, GateRecord, Guard, Mode, PolicyResult, Principal};
-use midwatch_model::journal::{Entry, VerifiedJournal};
-use midwatch_model::workflow::{PlannedRun, RunEvent, RunOutcome, StepEnd, WorkflowStep};
+use midwatch_model::journal::{EffectOutcome, Entry, VerifiedJournal};
+use midwatch_model::workflow::{Otherwise, PlannedRun, RunEvent, RunOutcome, StepEnd, WorkflowStep};
 use midwatch_model::{
     Action, ActionKind, Hypothesis, Labels, Plan, PlanHash, Verdict, after, seconds_between,
 };
@@ -131,6 +131,9 @@ pub(super) fn go_on(
             subject: subject.clone(),
         })),
         Next::Undo(key) => take_back(journal, incident, facts, config, &key),
+        Next::Act { step, action, question: None, .. } if tidied(incident, &action).is_some() => {
+            tidy_up(journal, incident, facts, config, (record, step), &action)
+        }
         Next::Act { step, .. }
             if incident.run_has_acted() && is_calm(incident, facts, config.incident.self_resolve_s) =>
         {
@@ -151,6 +154,36 @@ pub(super) fn go_on(
             let asked = Asked { step, question };
             put_to_gate(incident, facts, config, policy, fresh, record, (plan, hash), &asked)
         }
+    }
+}
+
+/// The effect of the run that an action would take back: closing what it opened.
+fn tidied<'a>(incident: &'a Incident, action: &Action) -> Option<&'a EffectRecord> {
+    let undone_by = |effect: &&EffectRecord| effect.intent.undo.as_ref() == Some(action);
+    incident.attempts().filter(|effect| incident.is_of_run(effect)).filter(undone_by).last()
+}
+
+/// A step that takes back what an earlier one did goes the way of every undo: it needs no trouble that still lasts.
+fn tidy_up(
+    journal: &VerifiedJournal,
+    incident: &Incident,
+    facts: &Facts,
+    config: &EngineConfig,
+    (record, step): (&RunRecord, &WorkflowStep),
+    action: &Action,
+) -> Step {
+    let Some(effect) = tidied(incident, action) else { return Step::Wait };
+    let ends = |end, detail: String| {
+        let outputs = BTreeMap::new();
+        Step::Record(vec![event(record, RunEvent::StepEnded { step: step.id.clone(), end, detail, outputs })])
+    };
+    match incident.undo_of(&effect.intent.key).map(|undo| &undo.outcome) {
+        None => take_back(journal, incident, facts, config, &effect.intent.key),
+        Some(Some(EffectOutcome::Applied { detail, .. })) => ends(StepEnd::Done, detail.clone()),
+        Some(Some(EffectOutcome::NotApplied { reason } | EffectOutcome::Failed { reason })) => {
+            ends(StepEnd::Failed, reason.clone())
+        }
+        Some(_) => Step::Wait,
     }
 }
 
@@ -177,16 +210,25 @@ fn recorded(incident: &Incident, record: &RunRecord, events: Vec<RunEvent>) -> V
     for one in events {
         let handed_over = match &one {
             RunEvent::Ended { outcome, reason } if incident.run_has_acted() => match outcome {
-                RunOutcome::Completed => None,
+                RunOutcome::Completed | RunOutcome::Abandoned => None,
                 RunOutcome::RolledBack => Some(format!("the workflow was taken back: {reason}")),
                 RunOutcome::NotRolledBack => Some(format!("the workflow could not be taken back: {reason}")),
             },
+            RunEvent::Ended { reason, .. } if hands_over(incident) => {
+                Some(format!("the workflow has touched nothing and hands over: {reason}"))
+            }
             _ => None,
         };
         entries.push(event(record, one));
         entries.extend(handed_over.map(|reason| Entry::Escalated { reason }));
     }
     entries
+}
+
+/// Whether a run that touched nothing is to be followed by a person and not by midwatch's own plan.
+fn hands_over(incident: &Incident) -> bool {
+    let run = incident.plan.as_ref().and_then(|(plan, _)| plan.run.as_ref());
+    run.is_some_and(|run| run.workflow.otherwise == Otherwise::HandOver)
 }
 
 fn effects(incident: &Incident) -> Vec<EffectSeen> {
@@ -367,6 +409,9 @@ fn take_back(
             "the workflow cannot be taken back: the target cannot be read; by hand: {undo}"
         ));
     };
+    if let Some(overwritten) = effect.overwritten(target) {
+        return Step::escalate(overwritten);
+    }
     match resume_effect(journal, key, facts.now) {
         Some(authorized) => Step::Undo { authorized, done: key.clone(), target: target.clone() },
         None => Step::escalate(format!("the journal holds no authorisation for the undo; by hand: {undo}")),
@@ -376,7 +421,8 @@ fn take_back(
 /// A run whose effects did not help is taken back like one that failed.
 pub(super) fn did_not_help(incident: &Incident, why: &str) -> Option<Step> {
     let last = incident.last_effect()?;
-    let record = incident.run.as_ref().filter(|_| incident.is_of_run(last))?;
+    let helped_nobody = |_: &&RunRecord| incident.is_of_run(last) && incident.abandoned_run().is_none();
+    let record = incident.run.as_ref().filter(helped_nobody)?;
     let reason = format!("it did not help: {why}");
     Some(Step::Record(vec![event(record, RunEvent::RollbackStarted { reason })]))
 }

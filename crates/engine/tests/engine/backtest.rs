@@ -63,6 +63,17 @@ async fn a_policy_that_narrows_shows_where_people_would_have_been_asked() {
 }
 
 #[tokio::test]
+async fn what_a_dry_run_would_have_done_counts_as_done() {
+    let rig = Rig::with(|config| config.dry_run = true, "").await;
+    rig.break_payment();
+    rig.until("a dry run", |incident| incident.would_have_acted).await;
+    let same = test(&rig, "", None).await;
+    assert_eq!((same.actions, same.cut), (Count { was: 1, would: 1 }, false), "{same:#?}");
+    let none = r#"@id("none") forbid (principal, action, resource);"#;
+    assert_eq!(test(&rig, none, None).await.actions, Count { was: 1, would: 0 });
+}
+
+#[tokio::test]
 async fn what_is_older_than_asked_for_is_left_out() {
     let rig = resolved().await;
     let policy = read_policy("").expect("a policy");

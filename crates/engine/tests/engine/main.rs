@@ -42,4 +42,5 @@ mod tell;
 mod turns;
 mod vendors;
 mod workflow;
+mod workflow_left;
 mod world;

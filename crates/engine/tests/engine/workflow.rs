@@ -11,7 +11,7 @@ use midwatch_model::{Action, ActionKind, Cause, Severity, Workflow};
 use midwatch_store::CrashPoint;
 use std::sync::Arc;
 
-const CURE: &str = r#"
+pub const CURE: &str = r#"
 name: cure
 trigger: { causes: [latency_spike] }
 steps:
@@ -23,7 +23,7 @@ steps:
 "#;
 
 /// The same, with an end that cannot be seen to be well: there is no Prometheus in this world.
-fn failing() -> String {
+pub fn failing() -> String {
     CURE.replace("look: health", "check: { kind: promql, query: up, at_least: 1 }")
 }
 
@@ -31,7 +31,7 @@ fn workflow(yaml: &str) -> Workflow {
     read("w.yaml", yaml).unwrap_or_else(|errors| panic!("{errors:?}")).expect("steps")
 }
 
-async fn rig(yaml: &str, change: impl FnOnce(&mut EngineConfig)) -> Rig {
+pub async fn rig(yaml: &str, change: impl FnOnce(&mut EngineConfig)) -> Rig {
     let workflows = Arc::new(vec![workflow(yaml)]);
     Rig::with(
         |config| {

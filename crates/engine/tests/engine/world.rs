@@ -270,6 +270,13 @@ impl World {
         }
     }
 
+    /// Another hand scales the target.
+    pub fn rescale(&self, service: &str, replicas: u32) {
+        if let Some(target) = self.state().targets.get_mut(&service.into()) {
+            (target.replicas, target.ready_replicas) = (replicas, replicas);
+        }
+    }
+
     pub fn target_of(&self, service: &str) -> TargetState {
         self.state().targets[&ServiceName::from(service)].clone()
     }

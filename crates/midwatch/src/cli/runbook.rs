@@ -60,6 +60,12 @@ pub enum RunbookCommand {
         /// Where to write; an existing file is not touched. Default: standard output.
         #[arg(short, long)]
         output: Option<PathBuf>,
+        /// Also what it means, in the words of a language model; the steps are never its. [llm] of --config, or the environment
+        /// (docs/llm.md), names it.
+        #[arg(long)]
+        words: bool,
+        #[arg(long, value_name = "FILE", requires = "words")]
+        config: Option<PathBuf>,
     },
 }
 

@@ -6,6 +6,7 @@ use crate::exit::{DONE, Exit, FAILED, Usage};
 use crate::output::{self, bold, out, text, time};
 use crate::{duration, runbook};
 use anyhow::{Context as _, Result};
+use midwatch_engine::Advisor;
 use midwatch_model::Cause;
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -40,10 +41,17 @@ pub async fn generate(
     cause: Cause,
     service: Option<&str>,
     output: Option<&Path>,
+    model: Option<Advisor>,
 ) -> Result<Exit> {
     let of_service = service.map_or_else(String::new, |service| format!("&service={}", encoded(service)));
     let path = format!("/api/v1/workflow/outline?cause={cause}{of_service}");
-    let answer = Client::new(args)?.get(&path).await?;
+    let mut answer = Client::new(args)?.get(&path).await?;
+    if let (Some(model), Some(draft)) = (model, answer["text"].as_str()) {
+        match midwatch_engine::word_runbook(draft, &model).await {
+            Ok(worded) => answer["text"] = worded.into(),
+            Err(why) => eprintln!("without a model's words: {why}"),
+        }
+    }
     if args.json {
         return output::json(&answer).map(|()| DONE);
     }

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, anyhow};
 use midwatch_connectors::{Llm, LlmConfig};
 use midwatch_diagnosis::agent::{Limits, told};
 use midwatch_diagnosis::bundle::Bundle;
-use midwatch_engine::Consulted;
 use midwatch_engine::agent::{Assisted, Brain, Subject, Told, fallback_sentence, investigate, limits, tell};
+use midwatch_engine::{Advisor, Consulted};
 use midwatch_model::llm::{CallRecord, Tier};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -19,13 +19,7 @@ pub async fn ask(bundle: &Bundle, args: &ModelArgs) -> Result<Option<(Assisted, 
     let (brain, config) = match (&args.replay, args.llm) {
         // What was within its limits then is so again; prices are on record.
         (Some(file), _) => (Brain::Record(read(file)?), LlmConfig::default()),
-        (None, true) => {
-            let config = match &args.config {
-                Some(file) => Config::load(file)?.llm,
-                None => Config::of_environment()?.llm,
-            };
-            (Brain::Model(Box::new(model(&config)?)), config)
-        }
+        (None, true) => configured(args.config.as_deref())?,
         (None, false) => return Ok(None),
     };
     let limits = if args.replay.is_some() { unlimited() } else { limits(&config) };
@@ -40,6 +34,27 @@ pub async fn ask(bundle: &Bundle, args: &ModelArgs) -> Result<Option<(Assisted, 
         write(file, &opinion.calls)?;
     }
     Ok(Some((opinion, words)))
+}
+
+/// The model that a configuration, or else the environment, names.
+///
+/// # Errors
+/// When none is named there.
+pub fn configured(file: Option<&Path>) -> Result<(Brain, LlmConfig)> {
+    let config = match file {
+        Some(file) => Config::load(file)?.llm,
+        None => Config::of_environment()?.llm,
+    };
+    Ok((Brain::Model(Box::new(model(&config)?)), config))
+}
+
+/// The same with its limits.
+///
+/// # Errors
+/// When none is named there.
+pub fn advisor(file: Option<&Path>) -> Result<Advisor> {
+    let (brain, config) = configured(file)?;
+    Ok(Advisor::new(brain, limits(&config), Duration::from_secs_f64(config.deadline_s)))
 }
 
 fn model(config: &LlmConfig) -> Result<Llm> {
