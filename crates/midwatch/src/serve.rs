@@ -6,8 +6,10 @@ use crate::output::out;
 use anyhow::{Context as _, Result};
 use midwatch_api::{ApiConfig, Patience};
 use midwatch_connectors::{Llm, QdrantConfig, VectorIndex, World};
+use midwatch_decision::Policy;
 use midwatch_engine::agent::{Brain, limits};
 use midwatch_engine::{Advisor, Engine, SystemClock, SystemIds};
+use midwatch_model::Workflow;
 use midwatch_signal::CriticalPatterns;
 use midwatch_store::Store;
 use std::net::SocketAddr;
@@ -27,14 +29,34 @@ pub fn die_with_parent() -> Result<()> {
         .context("cannot be tied to the parent process")
 }
 
-async fn open(config: &Config) -> Result<(Arc<Engine>, Arc<World>)> {
-    let policy = config.load_policy()?;
+/// Says what keeps an enabled workflow from doing what it says, or lets it do what nobody meant.
+fn warn_of_workflows(workflows: &[Workflow], config: &Config, policy: &Policy) {
     let silent = policy.silent_on_runbooks();
-    if !config.runbooks.enabled.is_empty() && !silent.is_empty() {
+    if !workflows.is_empty() && !silent.is_empty() {
         let policies = silent.join(", ");
         tracing::warn!(%policies, "these policies name Agent and do not hold for workflows, which ask as Runbook; say `unless {{ principal is Human }}` to mean both (docs/policy.md)");
     }
-    crate::config::at_once(crate::runbook::enabled(&config.runbooks).err().unwrap_or_default())?;
+    for workflow in workflows {
+        let acts = workflow.steps.iter().filter_map(|step| Some((step, step.act.as_ref()?.action)));
+        for (step, action) in acts {
+            let class = action.safety_class();
+            let named = format!("{class:?}").to_lowercase();
+            if !config.decision.allowed_classes.contains(&class) {
+                tracing::warn!(
+                    workflow = workflow.name,
+                    step = step.id,
+                    "the step cannot be done: {action} is {named}, which [decision] allowed_classes does not name"
+                );
+            }
+        }
+    }
+}
+
+async fn open(config: &Config) -> Result<(Arc<Engine>, Arc<World>)> {
+    let policy = config.load_policy()?;
+    let workflows = crate::runbook::enabled(&config.runbooks);
+    warn_of_workflows(workflows.as_deref().unwrap_or_default(), config, &policy);
+    crate::config::at_once(workflows.err().unwrap_or_default())?;
     let patterns = CriticalPatterns::new(&[])?;
     let world = World::new(&config.connectors(), &config.services)
         .map_err(|e| Usage(e.to_string()))?
