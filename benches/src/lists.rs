@@ -97,7 +97,8 @@ fn row(number: usize, random: &mut Random) -> IntakeRow {
     }
 }
 
-async fn fill(store: &Store) -> Result<Row> {
+/// Puts the design's number of alerts and incidents into a store.
+pub async fn fill(store: &Store) -> Result<Row> {
     let mut random = Random::new(7);
     let mut took = std::time::Duration::ZERO;
     for batch in 0..ALERTS / BATCH {

@@ -9,6 +9,7 @@ mod foreseen;
 mod ingest;
 mod journal;
 mod lists;
+mod live;
 mod load;
 mod machine;
 mod numbers;
@@ -18,6 +19,7 @@ mod rolling;
 mod server;
 mod table;
 mod verdict;
+mod web;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -30,16 +32,19 @@ struct Bench {
     run: fn() -> Result<Vec<Row>>,
 }
 
-const BENCHES: [Bench; 10] = [
+const BENCHES: [Bench; 12] = [
     Bench { name: "rolling", by_default: true, run: rolling::run },
     Bench { name: "detectors", by_default: true, run: detectors::run },
     Bench { name: "journal", by_default: true, run: journal::run },
     Bench { name: "verdict", by_default: true, run: verdict::run },
     Bench { name: "predict", by_default: true, run: predict::run },
     Bench { name: "lists", by_default: true, run: lists::run },
+    Bench { name: "live", by_default: true, run: live::run },
     Bench { name: "server", by_default: true, run: server::run },
     // Needs an Alertmanager, and some minutes.
     Bench { name: "ingest", by_default: false, run: ingest::run },
+    // Needs Node.js and Chromium, and ten minutes.
+    Bench { name: "web", by_default: false, run: web::run },
     // Hours of a lab: `cargo xtask soak foresight`.
     Bench { name: "foreseen", by_default: false, run: foreseen::run },
     // Minutes of compiling on every core.

@@ -35,7 +35,12 @@ pub struct Server {
 impl Server {
     /// A midwatch that watches nothing and takes alerts; `more` is added to its configuration.
     pub fn midwatch(binary: &Path, more: &str) -> Result<Self> {
-        let (dir, address) = (tempfile::tempdir().context("no temporary folder")?, free_address()?);
+        Self::midwatch_in(binary, more, tempfile::tempdir().context("no temporary folder")?)
+    }
+
+    /// The same on the store `midwatch.db` of that folder.
+    pub fn midwatch_in(binary: &Path, more: &str, dir: tempfile::TempDir) -> Result<Self> {
+        let address = free_address()?;
         let config = dir.path().join("midwatch.toml");
         let own = format!(
             "[server]\nlisten = \"{address}\"\n[store]\npath = {:?}\n[report]\ndir = {:?}\n[telemetry]\nkind = \"none\"\n",

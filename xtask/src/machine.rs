@@ -24,7 +24,7 @@ impl Tool {
     }
 }
 
-pub const TOOLS: [Tool; 5] = [
+pub const TOOLS: [Tool; 6] = [
     Tool { program: "prometheus", package: "prometheus", tests: "a_real_prometheus" },
     Tool { program: "amtool", package: "prometheus-alertmanager", tests: "amtool" },
     Tool {
@@ -33,6 +33,7 @@ pub const TOOLS: [Tool; 5] = [
         tests: "a_real_alertmanager",
     },
     Tool { program: "chromedriver", package: "chromium-driver", tests: "a_real_browser" },
+    Tool { program: "chromium", package: "chromium", tests: crate::web::TESTS },
     Tool { program: "strace", package: "strace", tests: "after_fdatasync" },
 ];
 

@@ -7,6 +7,7 @@ mod model;
 mod shell;
 mod soak;
 mod test;
+mod web;
 
 use anyhow::{Context as _, Result, bail};
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask <chore>
 
-  demo [ARGS]   build midwatch and run `midwatch demo` with ARGS (--scenario S --mode auto --json …)
+  demo [ARGS]   build midwatch with its dashboard and run `midwatch demo` with ARGS (--scenario S --mode auto --json …)
   test          set up what the tests need (programs, the embedding model), run every test, say what was skipped and why
   ci            format, clippy, docs, tests, licences and unused dependencies
   bench [NAME]  print the numbers beside those that the design asks for
@@ -83,6 +84,11 @@ fn eval(args: &[String]) -> Result<ExitCode> {
 
 /// Measures the release binary, built from the sources as they are.
 fn bench(args: &[String]) -> Result<ExitCode> {
+    if args.first().is_some_and(|name| name == "web")
+        && let Err(why) = web::build()
+    {
+        bail!("the dashboard cannot be built: {why}");
+    }
     shell::release_binary()?;
     shell::cargo(&["run", "--release", "--quiet", "-p", "midwatch-bench", "--"], args)
 }
@@ -99,6 +105,9 @@ fn foreseen(args: &[String]) -> Result<ExitCode> {
 
 /// Builds the release binary and hands over to it; its exit code is the chore's.
 fn demo(args: &[String]) -> Result<ExitCode> {
+    if let Err(why) = web::build() {
+        eprintln!("without the dashboard: {why}");
+    }
     let binary = shell::release_binary()?;
     let model = model::obtain();
     if let Err(error) = &model {

@@ -1,6 +1,6 @@
 //! The README's test command.
 
-use crate::{machine, model, shell};
+use crate::{machine, model, shell, web};
 use anyhow::Result;
 use std::process::ExitCode;
 
@@ -16,6 +16,10 @@ pub fn run() -> Result<ExitCode> {
     if npm.is_err() {
         left_out
             .extend(machine::NPM_TESTS.iter().flat_map(|tests| ["--skip".to_owned(), (*tests).to_owned()]));
+    }
+    let web = web::build();
+    if web.is_err() {
+        left_out.extend(["--skip".to_owned(), web::TESTS.to_owned()]);
     }
     let aws = machine::set_up_aws();
     if aws.is_err() {
@@ -48,6 +52,9 @@ pub fn run() -> Result<ExitCode> {
     }
     if let Err(why) = npm {
         println!("skipped: {}: {why}", machine::NPM_TESTS.join(", "));
+    }
+    if let Err(why) = web {
+        println!("skipped: {}: the dashboard cannot be built: {why}", web::TESTS);
     }
     if let Err(why) = aws {
         println!("skipped: {}: {why}", machine::AWS_TESTS);

@@ -6,22 +6,28 @@ mod key;
 mod limit;
 mod refusals;
 mod scope;
+mod session;
+mod user;
 
 pub use key::{ApiKey, KeyError, KeyRing, Minted, NamedKey, mint};
 pub use limit::Limits;
 pub use scope::Scope;
+pub use user::{PASSWORD_CHARS_MIN, User, hash_password};
 
 pub(crate) use client::Client;
+pub(crate) use key::Caller;
 pub(crate) use limit::Limiter;
 pub(crate) use refusals::Refusals;
+pub(crate) use session::{Session, Sessions, set_cookie};
 
 use crate::Api;
 use crate::door::Entrance;
 use crate::error::{ApiError, said};
+use crate::live;
 use crate::routes::slack;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{HOST, ORIGIN};
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use scope::Needs;
@@ -55,7 +61,7 @@ pub(crate) async fn guard(State(api): State<Api>, mut request: Request, next: Ne
 async fn admit(api: &Api, request: &mut Request, client: IpAddr) -> Result<(), ApiError> {
     let method = request.method().clone();
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let needs = Needs::of(&method, path.as_deref());
+    let needs = Needs::of(&method, path.as_deref(), request.uri().path());
     if needs == Needs::Nothing {
         return Ok(());
     }
@@ -112,7 +118,7 @@ async fn check_key(api: &Api, request: &mut Request, client: IpAddr, scope: Scop
     if api.config.keys.is_empty() {
         return check_host(api, request.headers());
     }
-    let caller = api.config.keys.caller(request.headers(), || api.limiter.check_attempt(client)).await?;
+    let caller = who(api, request.method(), request.uri(), request.headers(), client).await?;
     api.limiter.check_caller(&caller.name)?;
     if !caller.may(scope) {
         return Err(ApiError::forbidden(format!(
@@ -120,9 +126,46 @@ async fn check_key(api: &Api, request: &mut Request, client: IpAddr, scope: Scop
             caller.name
         )));
     }
-    request.extensions_mut().insert(KeyName(caller.name));
+    request.extensions_mut().insert(KeyName(caller.name.clone()));
+    request.extensions_mut().insert(caller);
     Ok(())
 }
+
+/// Who calls: by a key, a page's ticket or a session, in this order.
+async fn who(
+    api: &Api,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    client: IpAddr,
+) -> Result<Caller, ApiError> {
+    let now = api.engine.now();
+    let by_key = || api.config.keys.caller(headers, || api.limiter.check_attempt(client));
+    if key::is_given(headers) {
+        return by_key().await;
+    }
+    if uri.path() == live::PATH {
+        // A cookie alone opens no connection: other sites' pages could send it along.
+        return match live::ticket(uri) {
+            Some(ticket) => {
+                api.sessions.redeem(&ticket, now).ok_or_else(|| ApiError::unauthorized(STALE_TICKET))
+            }
+            None => by_key().await,
+        };
+    }
+    let Some(session) = api.sessions.of(headers, now) else { return by_key().await };
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    if !reads && !session.is_said_by(headers) {
+        return Err(ApiError::forbidden(
+            "the header X-CSRF-Token is missing or not this session's; reload the page and try again",
+        ));
+    }
+    Ok(session.caller)
+}
+
+/// What whoever comes with a ticket that is used up or too old is told.
+const STALE_TICKET: &str =
+    "this ticket is used or too old; ask for one with `POST /api/v1/session/ticket` right before connecting";
 
 /// Without a key only this machine may call, and not by way of a name that a web page made resolve to it.
 fn check_host(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {

@@ -37,6 +37,26 @@ impl From<IncidentRow> for IncidentSummary {
     }
 }
 
+/// A page of incidents, the last opened first.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct IncidentPage {
+    pub incidents: Vec<IncidentSummary>,
+    /// What the next page is asked for with; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Everything that waits for a person.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct ApprovalList {
+    pub approvals: Vec<ApprovalDto>,
+}
+
+/// Actions, newest first.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub struct ActionList {
+    pub actions: Vec<ActionDto>,
+}
+
 /// One row of a timeline.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct TimelineDto {
@@ -129,6 +149,15 @@ pub struct OriginDto {
     pub score: Score,
 }
 
+/// What language models were asked.
+#[derive(Default, Serialize, Deserialize, ToSchema)]
+pub struct ModelUseDto {
+    pub calls: usize,
+    pub tokens: u64,
+    /// US dollars.
+    pub cost: f64,
+}
+
 /// An incident with everything that is known of it.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub struct IncidentDetail {
@@ -168,8 +197,21 @@ pub struct IncidentDetail {
     pub verification: Option<VerificationOutcome>,
     pub would_have_acted: bool,
     pub escalated: Option<String>,
+    /// Who has taken it up.
+    pub acknowledged: Option<String>,
+    /// Who answers for it.
+    pub assignee: Option<String>,
+    /// Nobody is told of it before then, but for its end.
+    #[schema(value_type = Option<String>)]
+    pub snoozed_until: Option<Timestamp>,
+    /// The incident that goes on for it.
+    pub merged_into: Option<String>,
+    /// What language models were asked about it; absent where none was.
+    pub model_use: Option<ModelUseDto>,
     /// Path of the postmortem, once written.
     pub postmortem: Option<String>,
+    /// Digest of its text as it is now.
+    pub postmortem_digest: Option<String>,
     pub timeline: Vec<TimelineDto>,
 }
 
@@ -206,7 +248,13 @@ impl IncidentDetail {
             verification: incident.verified.as_ref().map(|(outcome, _, _)| *outcome),
             would_have_acted: incident.would_have_acted,
             escalated: incident.escalated.as_ref().map(|(_, reason)| reason.clone()),
+            acknowledged: incident.acknowledged.as_ref().map(|(by, _)| by.clone()),
+            assignee: incident.assignee.clone(),
+            snoozed_until: incident.snoozed_until,
+            merged_into: incident.merged_into.as_ref().map(ToString::to_string),
+            model_use: model_use(lines),
             postmortem: incident.report.clone(),
+            postmortem_digest: incident.report_digest.clone(),
             timeline: timeline(lines)
                 .into_iter()
                 .map(|row| TimelineDto {
@@ -217,6 +265,21 @@ impl IncidentDetail {
                 .collect(),
         }
     }
+}
+
+fn model_use(lines: &[Line]) -> Option<ModelUseDto> {
+    let of = |line: &Line| match &line.entry {
+        Entry::Advised { advice } => Some((advice.calls.len(), advice.tokens, advice.cost)),
+        Entry::Worded { prose } => Some((usize::from(prose.call.is_some()), prose.tokens, prose.cost)),
+        _ => None,
+    };
+    let mut all = lines.iter().filter_map(of).peekable();
+    all.peek()?;
+    Some(all.fold(ModelUseDto::default(), |sum, (calls, tokens, cost)| ModelUseDto {
+        calls: sum.calls + calls,
+        tokens: sum.tokens + tokens,
+        cost: sum.cost + cost,
+    }))
 }
 
 fn parent_score(lines: &[Line]) -> Option<Score> {

@@ -4,6 +4,7 @@
 //! to an alert that is not durable.
 
 mod access;
+mod dashboard;
 mod door;
 mod dto;
 mod error;
@@ -16,7 +17,9 @@ mod serve;
 mod underway;
 mod v2;
 
-pub use access::{ApiKey, KeyError, KeyRing, Limits, Minted, NamedKey, Scope, mint};
+pub use access::{
+    ApiKey, KeyError, KeyRing, Limits, Minted, NamedKey, PASSWORD_CHARS_MIN, Scope, User, hash_password, mint,
+};
 pub use door::{Proof, Senders};
 pub use dto::{
     ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, StatusDto, TimelineDto,
@@ -26,7 +29,7 @@ pub use ipnet::IpNet;
 pub use routes::slack::SlackDoor;
 pub use serve::{Patience, serve};
 
-use access::{Limiter, Refusals};
+use access::{Limiter, Refusals, Sessions};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
@@ -74,6 +77,8 @@ pub(crate) struct Api {
     pub certificates: Arc<Certificates>,
     pub sizes: Arc<metrics::Sizes>,
     pub refusals: Arc<Refusals>,
+    pub sessions: Arc<Sessions>,
+    pub live: Arc<live::Live>,
 }
 
 #[derive(OpenApi)]
@@ -90,6 +95,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
     let limiter = Arc::new(Limiter::new(config.limits));
     let cors = cors(&config.cors_origins);
+    let epoch = format!("{:x}", engine.now().as_millisecond());
     let api = Api {
         engine,
         config: Arc::new(config),
@@ -98,15 +104,17 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         certificates: Arc::default(),
         sizes: Arc::default(),
         refusals: Arc::default(),
+        sessions: Arc::default(),
+        live: Arc::new(live::Live::new(epoch)),
     };
     let (router, doc) = OpenApiRouter::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
-    let doc = serde_json::to_value(doc).unwrap_or_default();
+    let doc = told_apart(serde_json::to_value(doc).unwrap_or_default());
     router
         .route("/api/v1/openapi.json", axum::routing::get(|| async { axum::Json(doc) }))
-        .route("/ws", axum::routing::get(live::upgrade))
+        .route(live::PATH, axum::routing::get(live::upgrade))
         .merge(v2::routes())
         .route("/api/v1/lab/{*path}", axum::routing::any(lab::proxy))
-        .fallback(error::no_route)
+        .fallback(dashboard::serve)
         .layer(axum::middleware::from_fn_with_state(api.clone(), access::guard))
         .layer(axum::middleware::from_fn(error::in_shape))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::on_panic))
@@ -137,5 +145,18 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
 #[must_use]
 pub fn openapi() -> serde_json::Value {
     let (_, doc) = OpenApiRouter::<Api>::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
-    serde_json::to_value(doc).unwrap_or_default()
+    told_apart(serde_json::to_value(doc).unwrap_or_default())
+}
+
+/// Gives every operation a name of its own, made of its method and path: handlers of different modules share theirs.
+fn told_apart(mut doc: serde_json::Value) -> serde_json::Value {
+    for (path, methods) in doc["paths"].as_object_mut().into_iter().flatten() {
+        for (method, operation) in methods.as_object_mut().into_iter().flatten() {
+            if let Some(id) = operation.get_mut("operationId") {
+                let words = path.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+                *id = std::iter::once(method.as_str()).chain(words).collect::<Vec<_>>().join("_").into();
+            }
+        }
+    }
+    doc
 }

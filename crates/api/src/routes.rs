@@ -11,11 +11,15 @@ mod knowledge;
 mod lineage;
 mod maintenance;
 mod notifications;
+mod people;
+mod series;
 mod services;
+mod session;
 pub(crate) mod slack;
 mod watch;
 mod workflow;
 
+pub(crate) use incidents::waiting_of;
 pub(crate) use services::graph_of;
 
 use crate::Api;
@@ -39,6 +43,12 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(incidents::bundle))
         .routes(routes!(incidents::postmortem))
         .routes(routes!(incidents::false_alarm))
+        .routes(routes!(people::acknowledge))
+        .routes(routes!(people::assign))
+        .routes(routes!(people::snooze))
+        .routes(routes!(people::merge))
+        .routes(routes!(people::split))
+        .routes(routes!(people::revise))
         .routes(routes!(incidents::approvals, incidents::answer))
         .routes(routes!(slack::press))
         .routes(routes!(autonomy::show, autonomy::set))
@@ -57,6 +67,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(workflow::runs))
         .routes(routes!(workflow::run))
         .routes(routes!(workflow::evidence))
+        .routes(routes!(workflow::again))
         .routes(routes!(workflow::audit))
         .routes(routes!(workflow::rehearse))
         .routes(routes!(workflow::outline))
@@ -64,6 +75,9 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(services::list, services::register))
         .routes(routes!(services::unregister))
         .routes(routes!(services::graph))
+        .routes(routes!(series::show))
+        .routes(routes!(session::show, session::open, session::close))
+        .routes(routes!(session::ticket))
         .routes(routes!(watch::health))
         .routes(routes!(watch::status))
         .routes(routes!(watch::config, watch::change_config))

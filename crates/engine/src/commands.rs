@@ -58,7 +58,11 @@ impl Engine {
         let mut attempt = 0;
         loop {
             let (journal, incident) = self.incident(id).await?;
-            match append(self, &journal, entries(&incident)?, Commit::default()).await {
+            let entries = entries(&incident)?;
+            if entries.is_empty() {
+                return Ok(());
+            }
+            match append(self, &journal, entries, Commit::default()).await {
                 Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
                 result => {
                     result?;

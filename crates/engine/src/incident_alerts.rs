@@ -20,6 +20,8 @@ pub(crate) struct Follow {
     /// Records of its stream that these were made from.
     seq: u64,
     pub parent: Option<IncidentId>,
+    /// Whether a person has taken it up: then nobody is told the same again.
+    pub acknowledged: bool,
     /// Its alerts of both kinds, those that are over among them.
     pub alerts: Vec<Fingerprint>,
 }
@@ -80,7 +82,8 @@ impl Desk {
             return false;
         };
         let alerts = made.alerts.iter().map(Alert::fingerprint).collect();
-        let follow = Follow { seq: made.seq, parent: made.parent.clone(), alerts };
+        let (parent, acknowledged) = (made.parent.clone(), made.acknowledged);
+        let follow = Follow { seq: made.seq, parent, acknowledged, alerts };
         self.followed.insert(made.incident.clone(), follow);
         self.put_incident(made, now)
     }

@@ -35,6 +35,8 @@ mod next;
 mod notify;
 mod observe;
 mod pages;
+mod past;
+mod people;
 mod perform;
 mod proposal;
 mod prose;
@@ -70,6 +72,7 @@ pub use knowledge::{
     ModelAway, Origin, Question, ReviewRequest, Written,
 };
 pub use notify::{Failing, Tally, TestResult, tell};
+pub use past::Again;
 pub use prose::word_runbook;
 pub use quiet::pages;
 pub use rehearsal::{Rehearsal, RehearsedLine};

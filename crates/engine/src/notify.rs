@@ -68,7 +68,7 @@ impl Engine {
         let key = route.group_key(&labels);
         let integrations =
             desk.receivers.get(&route.receiver).map(|r| r.integrations.clone()).unwrap_or_default();
-        let to_tell: Vec<(Integration, Why)> = integrations
+        let (known, to_tell): (Vec<_>, Vec<(Integration, Why)>) = integrations
             .into_iter()
             .filter_map(|integration| {
                 let logged = desk.log.get(&(integration.target.clone(), key.clone()));
@@ -81,7 +81,12 @@ impl Engine {
                 )?;
                 Some((integration, why))
             })
-            .collect();
+            // Whoever has taken it up need not hear the same again.
+            .partition(|(_, why)| *why == Why::Repeat && story.untaken == 0);
+        for (integration, _) in known {
+            // What the receiver knows stays known.
+            self.log(desk, &(integration.target, key.clone()), &story, (&route, false), now, commit);
+        }
         let pages = to_tell.iter().any(|(_, why)| why.pages());
         if pages {
             let known: Vec<Option<Logged>> = to_tell
@@ -100,7 +105,7 @@ impl Engine {
         }
         for (integration, why) in to_tell {
             let group = (integration.target.clone(), key.clone());
-            self.log(desk, &group, &story, (&route, why), now, commit);
+            self.log(desk, &group, &story, (&route, why.pages()), now, commit);
             // Whoever does not want to hear of ends is not told of a group that is over; the log knows that it is.
             if integration.send_resolved || !story.seen.firing.is_empty() {
                 let as_alerts = integration.telling == Telling::Alerts;
@@ -134,14 +139,14 @@ impl Engine {
         desk: &mut Desk,
         group: &TargetGroup,
         story: &Story,
-        (route, why): (&Route, Why),
+        (route, pages): (&Route, bool),
         now: Timestamp,
         commit: &mut Commit,
     ) {
         let valid_s = 2.0 * route.repeat_interval_s;
         let Seen { firing, resolved, flapping } = story.seen.clone();
         // That something is over is no page: the pause goes on from the last one.
-        let paged = match why.pages() {
+        let paged = match pages {
             true => Some(Paged { at: now, about: story.about.clone() }),
             false => desk.log.get(group).and_then(|logged| logged.paged.clone()),
         };

@@ -85,6 +85,10 @@ impl Engine {
     async fn report_again(&self, id: &IncidentId) -> Result<(), EngineError> {
         let journal = self.store.read(&StreamId::Incident(id.clone())).await?;
         let Some(incident) = Incident::fold(journal.lines()) else { return Ok(()) };
+        // What a person wrote is not written over; the words are on record.
+        if incident.report_is_revised {
+            return Ok(());
+        }
         perform::report(self, &journal, &incident).await.map(|_| ())
     }
 }

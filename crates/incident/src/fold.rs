@@ -1,5 +1,6 @@
 //! An incident as the fold of its journal.
 
+mod people;
 mod queries;
 mod run;
 
@@ -159,6 +160,12 @@ pub struct Incident {
     pub workflows: Vec<String>,
     /// Who has taken it up, and how.
     pub acknowledged: Option<(String, String)>,
+    /// Who answers for it.
+    pub assignee: Option<String>,
+    /// Nobody is told of it before then.
+    pub snoozed_until: Option<Timestamp>,
+    /// The incident that goes on for it.
+    pub merged_into: Option<IncidentId>,
     /// Looks at the triggering signals since the last effect (or since the opening).
     pub readings: Vec<Reading>,
     /// The verification's outcome for the last effect.
@@ -171,6 +178,10 @@ pub struct Incident {
     /// Where the last report is, and whether something happened since.
     pub report: Option<String>,
     pub report_is_current: bool,
+    /// Digest of the text that the postmortem is now.
+    pub report_digest: Option<String>,
+    /// Whether a person wrote that text.
+    pub report_is_revised: bool,
     pub seq: u64,
 }
 
@@ -223,6 +234,9 @@ impl Incident {
             run: None,
             workflows: Vec::new(),
             acknowledged: None,
+            assignee: None,
+            snoozed_until: None,
+            merged_into: None,
             readings: Vec::new(),
             verified: None,
             soak_until: None,
@@ -232,6 +246,8 @@ impl Incident {
             escalated: None,
             report: None,
             report_is_current: false,
+            report_digest: None,
+            report_is_revised: false,
             seq: 1,
         }
     }
@@ -294,65 +310,19 @@ impl Incident {
             | Entry::Escalated { .. }
             | Entry::FalseAlarm { .. }
             | Entry::Closed { .. } => self.turned(&line.entry, at),
-            Entry::Acknowledged { by, how } => self.acknowledged = Some((by.clone(), how.clone())),
-            Entry::Reported { path, .. } => {
+            Entry::Acknowledged { .. }
+            | Entry::Assigned { .. }
+            | Entry::Snoozed { .. }
+            | Entry::Merged { .. }
+            | Entry::Absorbed { .. }
+            | Entry::SplitOff { .. }
+            | Entry::Revised { .. } => self.handled(&line.entry, at),
+            Entry::Reported { path, digest } => {
                 self.report = Some(path.clone());
+                (self.report_digest, self.report_is_revised) = (Some(digest.clone()), false);
                 self.report_is_current = true;
             }
         }
-    }
-
-    /// What people were asked, and what they said.
-    fn asked(&mut self, entry: &Entry, at: Timestamp) {
-        match entry {
-            Entry::ApprovalRequested { plan, step, why, expires_at, needed } => {
-                let (plan, why, expires_at, needed) = (plan.clone(), why.clone(), *expires_at, *needed);
-                let of_the_same = |a: &Approval| a.plan == plan && a.step == *step;
-                self.approvals.retain(of_the_same);
-                self.waiting = Some(Waiting { plan, step: *step, why, since: at, expires_at, needed });
-                self.count_approvals();
-                self.state = State::AwaitingApproval;
-            }
-            Entry::ApprovalGiven { approval } => {
-                if self.approvals.iter().all(|earlier| earlier.by != approval.by) {
-                    self.approvals.push(approval.clone());
-                }
-                self.count_approvals();
-            }
-            Entry::ApprovalRefused { by, reason, .. } => {
-                self.forget_approvals();
-                self.refused = Some((by.clone(), reason.clone()));
-            }
-            Entry::ApprovalExpired { .. } => {
-                self.forget_approvals();
-                self.waiting = None;
-            }
-            Entry::WouldHaveActed { .. } => {
-                self.would_have_acted = true;
-                self.waiting = None;
-                self.state = State::Diagnosed;
-            }
-            _ => {}
-        }
-    }
-
-    fn forget_approvals(&mut self) {
-        self.approvals.clear();
-        self.approval = None;
-    }
-
-    fn count_approvals(&mut self) {
-        let needed = self.waiting.as_ref().map_or(1, |waiting| waiting.needed);
-        self.approval = self.approvals.last().filter(|_| self.approvals.len() >= needed).cloned();
-    }
-
-    /// How many people have said yes to what waits, of how many that must; nothing where one is enough.
-    #[must_use]
-    pub fn count_of_yeses(&self) -> Option<String> {
-        let needed = self.waiting.as_ref().map(|waiting| waiting.needed).filter(|needed| *needed > 1)?;
-        let names: Vec<&str> = self.approvals.iter().map(|approval| approval.by.as_str()).collect();
-        let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
-        Some(format!("{} of {needed} people have said yes{names}", self.approvals.len()))
     }
 
     /// Ends, and what becomes of an end.

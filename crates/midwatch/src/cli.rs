@@ -85,6 +85,14 @@ pub enum Command {
         /// `inc-…`, `alt-…`, `sig-…`, or an alert's fingerprint for its newest episode.
         id: String,
     },
+    /// Watch in the terminal: approvals, open incidents, services.
+    Top {
+        #[command(flatten)]
+        client: ClientArgs,
+        /// Who decides; default: the user of this machine.
+        #[arg(long)]
+        by: Option<String>,
+    },
     /// Approve the plan that an incident waits with.
     Approve {
         #[command(flatten)]
@@ -217,6 +225,11 @@ pub enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// People who sign in to the dashboard with a password.
+    User {
+        #[command(subcommand)]
+        command: UserCommand,
+    },
     /// Check or rebuild the store. A server may run during `verify`, not during `rebuild`.
     Store {
         #[command(subcommand)]
@@ -284,6 +297,19 @@ pub enum KeyCommand {
 }
 
 #[derive(Subcommand)]
+pub enum UserCommand {
+    /// Read a password from standard input and print the lines for the configuration, which hold only its hash.
+    New {
+        /// Who it is: small letters, digits and `-`.
+        #[arg(long)]
+        name: String,
+        /// read, ingest, act, admin; several with commas.
+        #[arg(long, value_delimiter = ',', required = true)]
+        scopes: Vec<Scope>,
+    },
+}
+
+#[derive(Subcommand)]
 pub enum StoreCommand {
     /// Check every stream's hash chain and head, and the file itself.
     Verify {
@@ -329,6 +355,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         Command::Alert { client, command } => client::alert(&client, command).await,
         Command::Incident { client, command } => client::incident(&client, command).await,
         Command::Why { client, id } => client::why(&client, &id).await,
+        Command::Top { client, by } => client::top::run(&client, by).await,
         Command::Approve { client, incident, plan, by } => {
             client::answer(&client, "approve", &incident, plan, by, None).await
         }
@@ -372,6 +399,7 @@ pub async fn run(cli: Cli) -> Result<Exit> {
         #[cfg(feature = "kubernetes")]
         Command::K8s { command } => crate::kubernetes::run(command).await,
         Command::Key { command: KeyCommand::New { name, scopes } } => key::new(&name, &scopes),
+        Command::User { command: UserCommand::New { name, scopes } } => key::new_user(&name, &scopes),
         Command::Store { command } => store::run(command).await,
         Command::Openapi => crate::output::json(&midwatch_api::openapi()).map(|()| DONE),
         Command::Completions { shell } => {

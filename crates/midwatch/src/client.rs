@@ -8,7 +8,9 @@ pub mod knowledge;
 mod lists;
 pub mod maintenance;
 pub mod notify;
+mod people;
 pub mod runbook;
+pub mod top;
 
 use crate::cli::{ActArgs, AlertCommand, ClientArgs, IncidentCommand};
 use crate::exit::{DONE, Exit, Usage};
@@ -130,6 +132,7 @@ pub async fn incident(args: &ClientArgs, command: IncidentCommand) -> Result<Exi
             output::write(format_args!("{markdown}"));
         }
         IncidentCommand::Export { id, dir } => return export::run(&client, args.json, &id, &dir).await,
+        other => return people::run(&client, args, other).await,
     }
     Ok(DONE)
 }

@@ -13,7 +13,7 @@ mod sources;
 mod text;
 
 use crate::exit::Usage;
-use access::ApiKeyConfig;
+use access::{ApiKeyConfig, UserConfig};
 pub use alerts::{AlertsConfig, InhibitRuleConfig};
 use anyhow::{Context as _, Result};
 use midwatch_api::Senders;
@@ -91,6 +91,9 @@ pub struct Config {
     /// Keys with names and scopes, for whoever calls.
     #[serde(rename = "api_key")]
     pub api_keys: Vec<ApiKeyConfig>,
+    /// People who sign in to the dashboard with a password.
+    #[serde(rename = "user")]
+    pub users: Vec<UserConfig>,
     /// Who brings alerts and changes, where that needs to be said.
     #[serde(rename = "source")]
     pub sources: Vec<SourceConfig>,
@@ -146,6 +149,7 @@ impl Default for Config {
             lab: LabConfig::default(),
             slack: SlackAppConfig::default(),
             api_keys: Vec::new(),
+            users: Vec::new(),
             sources: Vec::new(),
             routing: RoutingSection::default(),
             route: None,
@@ -531,6 +535,7 @@ mod tests {
             ("[[api_key]]\nname = \"Ana B\"\nhash = \"x\"\nscopes = [\"read\"]", "[[api_key]] name `Ana B`"),
             ("[[api_key]]\nname = \"ana\"\nhash = \"x\"\nscopes = [\"read\"]", "midwatch key new --name ana"),
             ("[[api_key]]\nname = \"ana\"\nscopes = [\"root\"]", "unknown variant `root`"),
+            ("[[user]]\nname = \"ana\"\nhash = \"x\"\nscopes = [\"read\"]", "midwatch user new --name ana"),
             ("[server]\ncors_origins = [\"*\"]", "server.cors_origins has `*`"),
             ("[server]\ncors_origins = [\"https://a/\"]", "server.cors_origins has `https://a/`"),
             (

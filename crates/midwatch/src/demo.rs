@@ -109,7 +109,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
         dir.join("ops-password").display()
     ));
     say(&format!(
-        "midwatch answers at {} (export MIDWATCH_URL={0} for the client commands)",
+        "midwatch answers at {}: open it in a browser (for the client commands: export MIDWATCH_URL={0})",
         processes.server_url
     ));
     say(narrative.dashboard_note());

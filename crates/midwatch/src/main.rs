@@ -9,6 +9,7 @@ mod config;
 mod demo;
 mod duration;
 mod exit;
+mod files;
 mod import;
 mod investigate;
 mod key;

@@ -19,7 +19,7 @@ pub fn turns(c: char) -> bool {
 }
 
 /// Text without what a terminal would obey: titles and labels are somebody else's. What [`bold`] adds is left.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let shown = |part: &str| -> String {
         let is_plain = |c: char| !(c.is_control() || turns(c)) || matches!(c, '\n' | '\t');
         part.chars()

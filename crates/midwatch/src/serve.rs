@@ -136,7 +136,13 @@ pub async fn serve(path: &Path) -> Result<Exit> {
         lab: config.lab.url.clone(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let patience = Patience { trusted_proxies: api.trusted_proxies.clone(), ..Patience::default() };
+    let connections = crate::files::connections(config.server.connections_max);
+    let patience = Patience {
+        connections,
+        connections_per_address: connections.div_ceil(2),
+        trusted_proxies: api.trusted_proxies.clone(),
+        ..Patience::default()
+    };
     let router = midwatch_api::router(engine.clone(), api);
     let (stop, stopped) = watch::channel(false);
     let mut work = JoinSet::new();

@@ -1,8 +1,10 @@
 //! Journal entries, and the hash chain that binds them. State is only ever a fold over entries.
 
 mod chain;
+mod registration;
 
 pub use chain::{ChainError, GENESIS, Record, VerifiedJournal, chain_hash};
+pub use registration::{Platform, Registration};
 
 use crate::action::TargetState;
 use crate::artifact::Role;
@@ -11,8 +13,8 @@ use crate::llm::{Advice, Prose};
 use crate::silence::Silence;
 use crate::workflow::RunEvent;
 use crate::{
-    Action, ActionKey, Check, ForecastEvent, IncidentId, Plan, PlanHash, Score, ServiceName, Signal,
-    SignalId, Timestamp, Verdict,
+    Action, ActionKey, ForecastEvent, IncidentId, Plan, PlanHash, Score, ServiceName, Signal, SignalId,
+    Timestamp, Verdict,
 };
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -251,6 +253,46 @@ pub enum Entry {
         /// How that is known, as the end of "by …".
         how: String,
     },
+    /// Somebody answers for it from now on; nobody in particular if absent.
+    Assigned {
+        to: Option<String>,
+        by: String,
+    },
+    /// Nobody is told of it before then, but for its end.
+    Snoozed {
+        #[schema(value_type = String)]
+        until: Timestamp,
+        by: String,
+        reason: String,
+    },
+    /// What it knows went to another incident, which goes on for both.
+    Merged {
+        into: IncidentId,
+        by: String,
+        reason: String,
+    },
+    /// On that other incident's stream: the signals that follow came from there.
+    Absorbed {
+        from: IncidentId,
+        by: String,
+        reason: String,
+    },
+    /// Some of its signals are an incident of their own from now on.
+    SplitOff {
+        to: IncidentId,
+        /// In the order of their ids.
+        signals: Vec<SignalId>,
+        by: String,
+        reason: String,
+    },
+    /// A person has written its postmortem anew.
+    Revised {
+        /// The whole text, redacted.
+        text: String,
+        /// Of the text.
+        digest: String,
+        by: String,
+    },
     /// A language model is about to be asked. Without an opinion after it, midwatch ended meanwhile, and the most that
     /// this may cost counts as spent.
     AdviceSought {
@@ -319,80 +361,9 @@ pub enum Entry {
     },
 }
 
-/// A service that midwatch watches.
-#[derive(
-    Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema, schemars::JsonSchema,
-)]
-#[serde(deny_unknown_fields)]
-pub struct Registration {
-    /// The service's name as telemetry labels it.
-    #[serde(default = "unnamed")]
-    pub name: String,
-    /// URL of its health endpoint, if it has one.
-    #[serde(default)]
-    pub health: Option<String>,
-    /// Services that it calls.
-    #[serde(default)]
-    pub depends_on: Vec<String>,
-    /// Services whose events it consumes.
-    #[serde(default)]
-    pub consumes_from: Vec<String>,
-    /// The team that answers for it.
-    #[serde(default)]
-    pub owner: Option<String>,
-    /// Namespace for the action allowlist; on Kubernetes also where its workload is.
-    #[serde(default)]
-    pub namespace: Option<String>,
-    /// What runs it, where more than one platform is configured.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub platform: Option<Platform>,
-    /// What the platform calls it, where that is not its name: a Deployment, `statefulset/NAME`, an ECS service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub workload: Option<String>,
-    /// The ECS cluster that it runs in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster: Option<String>,
-    /// The Lambda alias that callers use; default: `live`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub alias: Option<String>,
-    /// Looks besides the health endpoint that show whether it does its work.
-    #[serde(default, skip_serializing_if = "Vec::is_empty", rename = "check")]
-    pub checks: Vec<Check>,
-}
-
-/// What runs a service.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    utoipa::ToSchema,
-    schemars::JsonSchema,
-    strum::Display,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Platform {
-    Lab,
-    Kubernetes,
-    /// AWS Lambda.
-    Lambda,
-    /// AWS Elastic Container Service.
-    Ecs,
-}
-
 /// Requests of journals from before there was a rule of two people.
 fn one() -> usize {
     1
-}
-
-fn unnamed() -> String {
-    String::new()
 }
 
 /// Signals that an entry speaks of, for lineage.
@@ -443,9 +414,15 @@ impl Entry {
             | Entry::ConfigChanged { .. } => Role::Memory,
             Entry::SilenceSet { .. } => Role::Observer,
             Entry::Forecast { .. } => Role::Analyzer,
-            Entry::Escalated { .. } | Entry::FalseAlarm { .. } | Entry::Acknowledged { .. } => {
-                Role::Communicator
-            }
+            Entry::Escalated { .. }
+            | Entry::FalseAlarm { .. }
+            | Entry::Acknowledged { .. }
+            | Entry::Assigned { .. }
+            | Entry::Snoozed { .. }
+            | Entry::Merged { .. }
+            | Entry::Absorbed { .. }
+            | Entry::SplitOff { .. }
+            | Entry::Revised { .. } => Role::Communicator,
         }
     }
 
@@ -480,6 +457,12 @@ impl Entry {
             Entry::Escalated { .. } => "escalated",
             Entry::FalseAlarm { .. } => "false_alarm",
             Entry::Acknowledged { .. } => "acknowledged",
+            Entry::Assigned { .. } => "assigned",
+            Entry::Snoozed { .. } => "snoozed",
+            Entry::Merged { .. } => "merged",
+            Entry::Absorbed { .. } => "absorbed",
+            Entry::SplitOff { .. } => "split_off",
+            Entry::Revised { .. } => "revised",
             Entry::Reported { .. } => "reported",
             Entry::Closed { .. } => "closed",
             Entry::ServiceRegistered { .. } => "service_registered",

@@ -41,7 +41,13 @@ pub fn bulletins(input: BulletinInput<'_>, after: u64) -> Vec<(Turn, Bulletin)> 
     let (mut seq, mut severity, mut seen) = (0, Severity::Info, 0);
     let _ = Incident::fold_each(input.lines, |incident, line| {
         seq += 1;
-        let joined = incident.signals[seen..].iter().filter_map(|signal| signal.severity).max();
+        let joined = incident
+            .signals
+            .get(seen..)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|signal| signal.severity)
+            .max();
         seen = incident.signals.len();
         // As bad as it ever was, as for the incident's alerts.
         severity = severity.max(severity_of(incident.verdict.as_ref())).max(joined.unwrap_or(Severity::Info));
@@ -144,6 +150,7 @@ fn title(incident: &Incident, severity: Severity) -> String {
     let known = cause_of(incident.verdict.as_ref());
     let what = known.map_or_else(|| "cause not known yet".to_owned(), |cause| cause.phrase().to_owned());
     let head: &str = match incident.state {
+        State::Closed if incident.merged_into.is_some() => "Merged",
         State::Resolved | State::Closed => "Recovered",
         State::FalseAlarm => "False alarm",
         _ => return format!("{} {component}: {}", word(severity), said(incident, &what)),

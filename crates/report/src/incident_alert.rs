@@ -58,6 +58,8 @@ pub struct IncidentAlerts {
     pub parent: Option<IncidentId>,
     /// Alerts that fire or have fired, each with its latest episode.
     pub alerts: Vec<Alert>,
+    /// Whether a person has taken it up.
+    pub acknowledged: bool,
     /// The anomalies that midwatch found itself: what becomes of the telling is put on their record.
     pub anomalies: Vec<SignalId>,
     /// Records of the stream that this was made from.
@@ -90,7 +92,8 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
     let (mut own, mut diagnosed, mut severity) = (false, false, Severity::Info);
     let mut seen = 0;
     let incident = Incident::fold_each(lines, |incident, line| {
-        let joined = &incident.signals[seen..];
+        // Signals that were split off make them fewer.
+        let joined = incident.signals.get(seen..).unwrap_or_default();
         own |= joined.iter().any(|signal| signal.kind != SignalKind::Alert);
         let told = joined.iter().filter_map(|signal| signal.severity).max();
         seen = incident.signals.len();
@@ -118,6 +121,7 @@ pub fn incident_alerts(lines: &[Line], which: ToldIncidents, url: &str) -> Optio
     Some(IncidentAlerts {
         alerts: alerts.collect(),
         anomalies: anomalies.map(|signal| signal.id.clone()).take(ON_RECORD_MAX).collect(),
+        acknowledged: incident.acknowledged.is_some(),
         seq: incident.seq,
         parent: incident.parent,
         incident: incident.id,

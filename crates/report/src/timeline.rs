@@ -86,6 +86,12 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::Recurred { reason } => format!("The trouble is back: {reason}"),
         Entry::Escalated { reason } => format!("Handed to a person: {reason}"),
         Entry::Acknowledged { by, how } => format!("{by} has taken it up, by {how}"),
+        Entry::Assigned { .. }
+        | Entry::Snoozed { .. }
+        | Entry::Merged { .. }
+        | Entry::Absorbed { .. }
+        | Entry::SplitOff { .. }
+        | Entry::Revised { .. } => handled(entry),
         Entry::FalseAlarm { by, reason } => format!("{by} marked it a false alarm: {reason}"),
         Entry::AdviceSought { tokens_max, cost_max } => {
             format!("A language model is asked for its opinion: at most {tokens_max} tokens, ${cost_max:.4}")
@@ -111,6 +117,27 @@ pub(crate) fn sentence(entry: &Entry) -> String {
         Entry::ConfigChanged { section, by, changed } => format!("{by} changed [{section}]: {changed}"),
         Entry::Workflow { event, .. } => event.sentence(),
         Entry::Forecast { event } => format!("Forecast: {}", event.name().replace('_', " ")),
+    }
+}
+
+/// What people did with an incident beside deciding.
+fn handled(entry: &Entry) -> String {
+    let with = |reason: &str| if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    match entry {
+        Entry::Assigned { to: Some(to), by } => format!("{by} assigned it to {to}"),
+        Entry::Assigned { to: None, by } => format!("{by} assigned it to nobody in particular"),
+        Entry::Snoozed { until, by, reason } => {
+            format!("{by} snoozed it until {}{}", until.strftime("%Y-%m-%d %H:%M:%S UTC"), with(reason))
+        }
+        Entry::Merged { into, by, reason } => format!("{by} merged it into {into}{}", with(reason)),
+        Entry::Absorbed { from, by, reason } => format!("{by} merged {from} into it{}", with(reason)),
+        Entry::SplitOff { to, signals, by, reason } => {
+            let count = signals.len();
+            let what = if count == 1 { "1 signal".to_owned() } else { format!("{count} signals") };
+            format!("{by} split {what} off into {to}{}", with(reason))
+        }
+        Entry::Revised { by, digest, .. } => format!("{by} revised the postmortem ({})", short(digest)),
+        _ => String::new(),
     }
 }
 

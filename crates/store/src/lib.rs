@@ -140,6 +140,12 @@ impl Store {
         self.writer.commits()
     }
 
+    /// The number of commits as it changes: whoever shows what is in the store looks again then.
+    #[must_use]
+    pub fn beat(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.writer.beat()
+    }
+
     /// Waits for what is queued, folds the write-ahead log into the file, closes the readers and lets
     /// another process in. Nothing may be asked of the store afterwards.
     pub async fn close(&self) {

@@ -19,7 +19,7 @@ use sqlx::{Connection as _, Executor as _, QueryBuilder, Row as _};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// Requests that one commit takes at most: bounds how long the first of a group waits for the last.
 const GROUP_MAX: usize = 256;
@@ -114,6 +114,8 @@ struct Request {
 #[derive(Default)]
 struct Shared {
     commits: AtomicU64,
+    /// The same number, for those who wait for it to change.
+    beat: watch::Sender<u64>,
     /// Number of the commit that crashes; 0 for none.
     crash_at: AtomicU64,
     crash_after: AtomicBool,
@@ -164,6 +166,10 @@ impl Handle {
 
     pub(crate) fn commits(&self) -> u64 {
         self.shared.commits.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn beat(&self) -> watch::Receiver<u64> {
+        self.shared.beat.subscribe()
     }
 
     pub(crate) fn basis(&self) -> u64 {
@@ -259,6 +265,7 @@ impl Writer {
         self.half_done = false;
         let done =
             self.shared.commits.fetch_add(commits.len() as u64, Ordering::SeqCst) + commits.len() as u64;
+        self.shared.beat.send_replace(done);
         let crash_at = self.shared.crash_at.load(Ordering::SeqCst);
         if crash_at != 0 && done >= crash_at {
             return Ok(commits.iter().map(|_| Err(StoreError::Stopped)).collect());

@@ -1,6 +1,7 @@
 //! API keys: one for everything, and named ones with scopes.
 
 use super::Scope;
+use super::user::{self, User};
 use crate::error::ApiError;
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
@@ -29,14 +30,14 @@ const HASHES_MAX: usize = 1;
 
 /// A secret as its SHA-256, so that comparing it tells nothing by its timing and dumping it shows nothing.
 #[derive(Clone)]
-struct Digest(String);
+pub(super) struct Digest(String);
 
 impl Digest {
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         Self(Evidence::digest_of(text.as_bytes()))
     }
 
-    fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 }
@@ -71,6 +72,10 @@ pub enum KeyError {
         "hash of `{0}` is not an Argon2id hash: paste the line that `midwatch key new --name {0}` prints"
     )]
     Hash(String),
+    #[error(
+        "hash of `{0}` is not an Argon2id hash: paste the line that `midwatch user new --name {0}` prints"
+    )]
+    PasswordHash(String),
     #[error("scopes of `{0}` is empty: name at least one of read, ingest, act, admin")]
     NoScope(String),
     #[error("`{0}` is there twice; give each key a name of its own")]
@@ -82,9 +87,7 @@ impl NamedKey {
     /// What is wrong with which field.
     pub fn new(name: &str, hash: &str, scopes: &[Scope]) -> Result<Self, KeyError> {
         check_name(name)?;
-        let is_argon2id = PasswordHash::new(hash)
-            .is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.hash.is_some());
-        if !is_argon2id {
+        if !is_argon2id(hash) {
             return Err(KeyError::Hash(name.into()));
         }
         if scopes.is_empty() {
@@ -95,7 +98,11 @@ impl NamedKey {
     }
 }
 
-fn check_name(name: &str) -> Result<(), KeyError> {
+pub(super) fn is_argon2id(hash: &str) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| hash.algorithm.as_str() == "argon2id" && hash.hash.is_some())
+}
+
+pub(super) fn check_name(name: &str) -> Result<(), KeyError> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let fits = (1..=40).contains(&name.len()) && name.chars().all(plain);
     fits.then_some(()).ok_or_else(|| KeyError::Name(name.into()))
@@ -129,6 +136,19 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    pub(super) fn new(name: &str, scopes: BTreeSet<Scope>) -> Self {
+        Self { name: name.to_owned(), scopes }
+    }
+
+    /// Somebody who may do everything.
+    pub(crate) fn everything(name: &str) -> Self {
+        Self::new(name, Scope::VARIANTS.iter().copied().collect())
+    }
+
+    pub fn scopes(&self) -> &BTreeSet<Scope> {
+        &self.scopes
+    }
+
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
     }
@@ -139,6 +159,7 @@ impl Caller {
 pub struct KeyRing {
     whole: Option<ApiKey>,
     named: Arc<[NamedKey]>,
+    users: Arc<[User]>,
     hashing: Arc<Semaphore>,
 }
 
@@ -157,13 +178,52 @@ impl KeyRing {
         if let Some(twice) = named.iter().find(|key| !names.insert(key.name.as_str())) {
             return Err(KeyError::Twice(twice.name.clone()));
         }
-        Ok(Self { whole, named: named.into(), hashing: Arc::new(Semaphore::new(HASHES_MAX)) })
+        let hashing = Arc::new(Semaphore::new(HASHES_MAX));
+        Ok(Self { whole, named: named.into(), users: Arc::default(), hashing })
+    }
+
+    /// The same with people who sign in with a password. People and keys share one list of names, so that a name on
+    /// record is one of them.
+    ///
+    /// # Errors
+    /// When two have the same name.
+    pub fn with_users(self, users: Vec<User>) -> Result<Self, KeyError> {
+        let mut names: BTreeSet<&str> = self.named.iter().map(|key| key.name.as_str()).collect();
+        if let Some(twice) = users.iter().find(|user| !names.insert(user.name.as_str())) {
+            return Err(KeyError::Twice(twice.name.clone()));
+        }
+        Ok(Self { users: users.into(), ..self })
+    }
+
+    /// Whether anybody signs in with a password.
+    pub(crate) fn has_users(&self) -> bool {
+        !self.users.is_empty()
+    }
+
+    /// Whoever this password belongs to. A name that nobody has takes as long as a wrong password.
+    pub(crate) async fn person(
+        &self,
+        name: &str,
+        password: String,
+        may_try: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Result<Caller, ApiError> {
+        may_try()?;
+        let Some(first) = self.users.first() else { return Err(user::refused()) };
+        let known = self.users.iter().find(|user| user.name == name);
+        let (user, is_known) = (known.unwrap_or(first).clone(), known.is_some());
+        let gone = || ApiError::unavailable("the server is stopping");
+        let permit = self.hashing.clone().acquire_owned().await.map_err(|_| gone())?;
+        let compare = move || {
+            let _permit = permit;
+            (user.proves(&password) && is_known).then(|| user.caller())
+        };
+        tokio::task::spawn_blocking(compare).await.map_err(|_| gone())?.ok_or_else(user::refused)
     }
 
     /// Whether there is no key, so that only this machine may call.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.whole.is_none() && self.named.is_empty()
+        self.whole.is_none() && self.named.is_empty() && self.users.is_empty()
     }
 
     /// Who sends these headers. `may_try` is asked before anything is done for, or said to, somebody who
@@ -173,11 +233,18 @@ impl KeyRing {
         headers: &HeaderMap,
         may_try: impl FnOnce() -> Result<(), ApiError>,
     ) -> Result<Caller, ApiError> {
-        let given = given(headers)?;
+        self.holder(given(headers)?, may_try).await
+    }
+
+    /// Whose key this is. `may_try` is as of [`KeyRing::caller`].
+    pub(crate) async fn holder(
+        &self,
+        given: String,
+        may_try: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Result<Caller, ApiError> {
         let digest = Digest::of(&given);
         if self.whole.as_ref().is_some_and(|key| key.0.is(&digest)) {
-            let scopes = Scope::VARIANTS.iter().copied().collect();
-            return Ok(Caller { name: "the server's key".into(), scopes });
+            return Ok(Caller::everything("the server's key"));
         }
         let place = self.named.iter().position(|key| name_of(&given) == Some(key.name.as_str()));
         let Some(place) = place else {
@@ -236,6 +303,11 @@ fn unknown() -> ApiError {
 fn name_of(key: &str) -> Option<&str> {
     let (name, secret) = key.strip_prefix(PREFIX)?.rsplit_once('_')?;
     (secret.len() == 2 * SECRET_BYTES).then_some(name)
+}
+
+/// Whether a request carries something that should be a key.
+pub(super) fn is_given(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key("x-api-key")
 }
 
 /// The key that a request carries, in one of the three ways.

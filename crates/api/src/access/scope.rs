@@ -41,7 +41,7 @@ impl std::str::FromStr for Scope {
 }
 
 /// What writing to a route needs. Reading needs `read`; what is not listed is only for `admin`.
-const WRITES: [(&str, Scope); 25] = [
+const WRITES: [(&str, Scope); 32] = [
     ("/api/v1/ingest/{source}", Scope::Ingest),
     ("/webhook", Scope::Ingest),
     ("/api/v1/changes", Scope::Ingest),
@@ -49,7 +49,14 @@ const WRITES: [(&str, Scope); 25] = [
     // A question: nothing is written.
     ("/api/v1/predict", Scope::Read),
     ("/api/v1/backtests", Scope::Read),
+    ("/api/v1/session/ticket", Scope::Read),
     ("/api/v1/incidents/{id}/false-alarm", Scope::Act),
+    ("/api/v1/incidents/{id}/acknowledge", Scope::Act),
+    ("/api/v1/incidents/{id}/assign", Scope::Act),
+    ("/api/v1/incidents/{id}/snooze", Scope::Act),
+    ("/api/v1/incidents/{id}/merge", Scope::Act),
+    ("/api/v1/incidents/{id}/split", Scope::Act),
+    ("/api/v1/incidents/{id}/postmortem", Scope::Act),
     ("/api/v1/approvals", Scope::Act),
     // Slack signs instead.
     ("/api/v1/slack/interactions", Scope::Act),
@@ -77,15 +84,19 @@ const WRITES: [(&str, Scope); 25] = [
 pub(crate) enum Needs {
     /// Anybody may ask, for a load balancer does.
     Nothing,
+    /// Anybody may ask, as often as one address may: the dashboard's files, and to be signed in.
+    Open,
     Scope(Scope),
 }
 
 impl Needs {
-    /// By the method and the route's pattern; `None` where there is no route.
-    pub fn of(method: &Method, path: Option<&str>) -> Self {
+    /// By the method and the route's pattern; where there is no route, by the path that was asked for.
+    pub fn of(method: &Method, path: Option<&str>, asked: &str) -> Self {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         match path {
             Some("/health") if reads => Needs::Nothing,
+            Some("/api/v1/session") if !reads => Needs::Open,
+            None if reads && !asked.starts_with("/api/") => Needs::Open,
             _ if reads => Needs::Scope(Scope::Read),
             path => {
                 let listed = WRITES.iter().find(|(route, _)| Some(*route) == path);

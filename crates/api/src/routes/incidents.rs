@@ -3,9 +3,10 @@
 use super::lineage::{told_of_alert, told_of_incident};
 use crate::access::KeyName;
 use crate::dto::{
-    ActBody, ActionDto, ApprovalBody, ApprovalDto, IncidentDetail, IncidentSummary, OriginDto, waiting,
+    ActBody, ActionDto, ActionList, ApprovalBody, ApprovalDto, ApprovalList, IncidentDetail, IncidentPage,
+    IncidentSummary, OriginDto, waiting,
 };
-use crate::query::{Asked, page};
+use crate::query::Asked;
 use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::Extension;
@@ -65,11 +66,11 @@ const OVER: [&str; 3] = ["resolved", "closed", "false_alarm"];
         ("until" = Option<String>, Query, description = "Opened before, RFC 3339"),
         ("limit" = Option<usize>, Query, description = "1 to 1000, default 100"),
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before")),
-    responses((status = 200, body = Vec<IncidentSummary>), (status = 400)))]
+    responses((status = 200, body = IncidentPage), (status = 400)))]
 pub(crate) async fn list(
     State(api): State<Api>,
     Query(query): Query<Vec<(String, String)>>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<IncidentPage>, ApiError> {
     let asked = Asked::of(query, &FILTERS)?;
     let state: Option<IncidentState> = asked.value("state")?;
     let cause: Option<Cause> = asked.value("cause")?;
@@ -82,7 +83,9 @@ pub(crate) async fn list(
         until: asked.time("until")?,
     };
     let found = api.engine.store.incident_page(&filter, asked.cursor()?.as_ref(), asked.limit(100)?).await?;
-    Ok(Json(page("incidents", &found, |row| json!(IncidentSummary::from(row.clone())))))
+    let next_cursor = found.next.as_ref().map(ToString::to_string);
+    let incidents = found.rows.into_iter().map(IncidentSummary::from).collect();
+    Ok(Json(IncidentPage { incidents, next_cursor }))
 }
 
 /// One incident with verdict, plan, decisions, effects and timeline.
@@ -132,7 +135,15 @@ pub(crate) async fn postmortem(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let (_, incident) = load(&api.engine, &id).await?;
+    let (journal, incident) = load(&api.engine, &id).await?;
+    let wanted = incident.report_digest.as_ref().filter(|_| incident.report_is_revised);
+    let revised = journal.lines().iter().rev().find_map(|line| match &line.entry {
+        Entry::Revised { text, digest, .. } if Some(digest) == wanted => Some(text.clone()),
+        _ => None,
+    });
+    if let Some(text) = revised {
+        return Ok(([(CONTENT_TYPE, "text/markdown; charset=utf-8")], text));
+    }
     let path = incident.report.ok_or_else(|| {
         ApiError::not_found(format!(
             "{id} has no postmortem yet: it is {} and gets one when it ends",
@@ -167,15 +178,20 @@ pub(crate) async fn false_alarm(
 }
 
 /// Requests that wait for a person.
-#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", responses((status = 200, body = Vec<ApprovalDto>)))]
-pub(crate) async fn approvals(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
-    let mut list = Vec::new();
+#[utoipa::path(get, path = "/api/v1/approvals", tag = "approvals", responses((status = 200, body = ApprovalList)))]
+pub(crate) async fn approvals(State(api): State<Api>) -> Result<Json<ApprovalList>, ApiError> {
+    let mut approvals = Vec::new();
     for row in api.engine.store.incidents(true, LIST_MAX).await? {
         if row.state == "awaiting_approval" {
-            list.extend(waiting(&load(&api.engine, &row.id).await?.1));
+            approvals.extend(waiting_of(&api.engine, &row.id).await?);
         }
     }
-    Ok(Json(json!({ "approvals": list })))
+    Ok(Json(ApprovalList { approvals }))
+}
+
+/// What an incident waits for, if it does.
+pub(crate) async fn waiting_of(engine: &Engine, id: &str) -> Result<Option<ApprovalDto>, ApiError> {
+    Ok(waiting(&load(engine, id).await?.1))
 }
 
 /// Approves or denies exactly one plan.
@@ -225,9 +241,9 @@ pub(super) fn caller(api: &Api, key: Option<Extension<KeyName>>, by: &str) -> Ca
 }
 
 /// Every action that was intended, newest first.
-#[utoipa::path(get, path = "/api/v1/actions", tag = "actions", responses((status = 200, body = Vec<ActionDto>)))]
-pub(crate) async fn actions(State(api): State<Api>) -> Result<Json<Value>, ApiError> {
-    let mut list = Vec::new();
+#[utoipa::path(get, path = "/api/v1/actions", tag = "actions", responses((status = 200, body = ActionList)))]
+pub(crate) async fn actions(State(api): State<Api>) -> Result<Json<ActionList>, ApiError> {
+    let mut actions = Vec::new();
     for stream in api.engine.store.streams("service/").await? {
         let journal = api.engine.store.read(&stream).await?;
         let mut of_service: BTreeMap<String, ActionDto> = BTreeMap::new();
@@ -255,10 +271,10 @@ pub(crate) async fn actions(State(api): State<Api>) -> Result<Json<Value>, ApiEr
                 _ => {}
             }
         }
-        list.extend(of_service.into_values());
+        actions.extend(of_service.into_values());
     }
-    list.sort_by_key(|dto| std::cmp::Reverse(dto.intended_at));
-    Ok(Json(json!({ "actions": list })))
+    actions.sort_by_key(|dto: &ActionDto| std::cmp::Reverse(dto.intended_at));
+    Ok(Json(ActionList { actions }))
 }
 
 /// A person's action, through the same gate as midwatch's own.

@@ -10,9 +10,10 @@ use midwatch_engine::workflow::Subject;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Line, StreamId};
 use midwatch_model::workflow::{PlannedRun, RunEvent};
-use midwatch_model::{Cause, IncidentId, ServiceName, Severity};
-use serde::Deserialize;
+use midwatch_model::{Cause, Evidence, IncidentId, ServiceName, Severity};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 /// Entries of the audit at most.
 const AUDIT_MAX: usize = 1000;
@@ -172,9 +173,53 @@ pub(crate) async fn evidence(
     let run = incident.plan.as_ref().and_then(|(plan, _)| plan.run.as_ref());
     let looks: Vec<Value> =
         run.map_or_else(Vec::new, |run| journal.lines().iter().filter_map(|line| seen(run, line)).collect());
-    let mut evidence: Vec<_> = incident.signals.iter().filter_map(|s| s.evidence.clone()).collect();
-    evidence.extend(incident.verdict.map(|v| v.evidence).unwrap_or_default());
-    Ok(Json(json!({ "incident": id, "evidence": evidence, "looks": looks })))
+    Ok(Json(json!({ "incident": id, "evidence": all_evidence(&incident), "looks": looks })))
+}
+
+/// What its signals and its verdict rest on.
+fn all_evidence(incident: &Incident) -> Vec<Evidence> {
+    let of_signals = incident.signals.iter().filter_map(|signal| signal.evidence.clone());
+    of_signals.chain(incident.verdict.iter().flat_map(|verdict| verdict.evidence.clone())).collect()
+}
+
+/// What a piece of evidence says when its question is asked again.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AgainDto {
+    metric: String,
+    /// Pairs of milliseconds since 1970 and value, oldest first.
+    #[schema(value_type = Vec<Vec<f64>>)]
+    points: Vec<(i64, f64)>,
+    digest: String,
+    /// Whether it is the very answer that the verdict rests on.
+    matches: bool,
+    /// Whether the window is still kept from its beginning; if not, that the answer is another one says nothing.
+    whole: bool,
+}
+
+/// Asks for one piece of evidence again, over its own window, and says whether the answer is still the same.
+#[utoipa::path(get, path = "/api/v1/workflow/evidence/{id}/{evidence}", tag = "workflow",
+    params(("id" = String, Path), ("evidence" = String, Path)),
+    responses((status = 200, body = AgainDto), (status = 404, description = "no such evidence, or none that can be asked for again")))]
+pub(crate) async fn again(
+    State(api): State<Api>,
+    Path((id, wanted)): Path<(String, String)>,
+) -> Result<Json<AgainDto>, ApiError> {
+    let (_, incident) = load(&api.engine, &id).await?;
+    let known = all_evidence(&incident);
+    let evidence = known.iter().find(|evidence| evidence.id.as_str() == wanted);
+    let evidence = evidence.ok_or_else(|| ApiError::not_found(format!("{id} has no evidence {wanted}")))?;
+    let again = api.engine.ask_again(evidence).await.ok_or_else(|| {
+        ApiError::not_found(
+            "this was no question about a series; what it saw is gone, only its digest is kept",
+        )
+    })?;
+    Ok(Json(AgainDto {
+        metric: again.metric.name().to_owned(),
+        points: again.samples.iter().map(|(at, value)| (at.as_millisecond(), *value)).collect(),
+        digest: again.digest,
+        matches: again.matches,
+        whole: again.whole,
+    }))
 }
 
 #[derive(Deserialize)]

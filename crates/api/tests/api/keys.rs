@@ -19,11 +19,19 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 69] = [
+const ROUTES: [(&str, &str, Option<Scope>); 83] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
     ("GET", "/api/v1/openapi.json", Some(Scope::Read)),
+    // The dashboard's files are no secret: the page at which people sign in is one of them.
+    ("GET", "/", None),
+    ("GET", "/assets/index.js", None),
+    ("GET", "/api/v1/session", Some(Scope::Read)),
+    ("POST", "/api/v1/session", None),
+    ("DELETE", "/api/v1/session", None),
+    ("POST", "/api/v1/session/ticket", Some(Scope::Read)),
+    ("GET", "/api/v1/series", Some(Scope::Read)),
     ("GET", "/api/v1/status", Some(Scope::Read)),
     ("GET", "/api/v1/config", Some(Scope::Read)),
     ("PATCH", "/api/v1/config", Some(Scope::Admin)),
@@ -40,6 +48,12 @@ const ROUTES: [(&str, &str, Option<Scope>); 69] = [
     ("GET", "/api/v1/incidents/{id}/bundle", Some(Scope::Read)),
     ("GET", "/api/v1/incidents/{id}/postmortem", Some(Scope::Read)),
     ("POST", "/api/v1/incidents/{id}/false-alarm", Some(Scope::Act)),
+    ("POST", "/api/v1/incidents/{id}/acknowledge", Some(Scope::Act)),
+    ("POST", "/api/v1/incidents/{id}/assign", Some(Scope::Act)),
+    ("POST", "/api/v1/incidents/{id}/snooze", Some(Scope::Act)),
+    ("POST", "/api/v1/incidents/{id}/merge", Some(Scope::Act)),
+    ("POST", "/api/v1/incidents/{id}/split", Some(Scope::Act)),
+    ("PUT", "/api/v1/incidents/{id}/postmortem", Some(Scope::Act)),
     ("GET", "/api/v1/approvals", Some(Scope::Read)),
     ("POST", "/api/v1/approvals", Some(Scope::Act)),
     // Where Slack is configured, its signature takes the place of a key.
@@ -51,6 +65,7 @@ const ROUTES: [(&str, &str, Option<Scope>); 69] = [
     ("GET", "/api/v1/workflow/runs", Some(Scope::Read)),
     ("GET", "/api/v1/workflow/runs/{id}", Some(Scope::Read)),
     ("GET", "/api/v1/workflow/evidence/{id}", Some(Scope::Read)),
+    ("GET", "/api/v1/workflow/evidence/{id}/{evidence}", Some(Scope::Read)),
     ("GET", "/api/v1/workflow/audit", Some(Scope::Read)),
     ("GET", "/api/v1/workflow/outline", Some(Scope::Read)),
     ("POST", "/api/v1/workflow/rehearsals", Some(Scope::Act)),

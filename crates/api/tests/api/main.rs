@@ -8,13 +8,17 @@ mod good;
 mod harness;
 mod keys;
 mod limits;
+mod live;
 mod notifications;
+mod openapi;
 mod outside;
+mod people;
 #[expect(dead_code, reason = "the engine's tests use what these do not")]
 #[path = "../../../engine/tests/engine/harness.rs"]
 mod rig;
 mod routes;
 mod serving;
+mod sessions;
 mod sns;
 mod why;
 #[expect(dead_code, reason = "the engine's tests use what these do not")]

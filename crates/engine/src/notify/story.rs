@@ -1,6 +1,6 @@
 //! A group as it is now: what a receiver may hear of it, and what is kept quiet, with the reason.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Held};
 use crate::observe::step;
 use midwatch_model::label::value_of;
 use midwatch_model::{Fingerprint, HandlingStep, IncidentId, ServiceName, Severity, SignalId, Timestamp};
@@ -21,6 +21,8 @@ pub(super) struct Story {
     pub(super) incidents: BTreeSet<IncidentId>,
     /// Alerts that say that a person is needed: they wait for no pause.
     pub(super) person: Vec<Fingerprint>,
+    /// Alerts that fire about what nobody has taken up.
+    pub(super) untaken: usize,
     /// Alerts that are kept quiet, and why.
     pub(super) quiet: Vec<(Fingerprint, String)>,
     /// Alerts of the group that are over.
@@ -59,6 +61,7 @@ impl Desk {
                 story.seen.resolved.insert(*fingerprint);
             } else {
                 story.seen.firing.insert(*fingerprint);
+                story.untaken += usize::from(!self.is_taken(held));
                 if held.is_own() {
                     story.incidents.insert(IncidentId::new(held.id.as_str()));
                     let needs_person = value_of(&held.alert.labels, "alertname") == PERSON_ALERT;
@@ -77,6 +80,13 @@ impl Desk {
             story.alerts.push((held.id.clone(), told));
         }
         story
+    }
+
+    /// Whether it tells of an incident that a person has taken up.
+    fn is_taken(&self, held: &Held) -> bool {
+        let incident = held.is_own().then(|| IncidentId::new(held.id.as_str()));
+        let followed = incident.and_then(|incident| self.followed.get(&incident));
+        followed.is_some_and(|follow| follow.acknowledged)
     }
 
     /// Puts on record why an alert is not told of (yet), unless that is what its record says already.

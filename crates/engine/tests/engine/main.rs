@@ -16,6 +16,7 @@ mod flap;
 mod foresight;
 mod golden;
 mod guards;
+mod handling;
 mod handover;
 mod harness;
 mod incidents_told;

@@ -26,7 +26,7 @@ const BACKLOG: f64 = 50_000.0;
 /// Demand above this share of the capacity of the ready replicas is too much.
 const DEMAND_SHARE_MAX: f64 = 0.85;
 /// Who deploys builds in this world.
-const DEPLOYER: &str = "ci";
+pub(super) const DEPLOYER: &str = "ci";
 
 /// How strong a fault is, and how it comes.
 #[derive(Debug, Clone, Copy)]

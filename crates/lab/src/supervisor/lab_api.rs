@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::control_api::fleet;
 use super::fault_type::FaultType;
 use super::faults::{self, Strength};
-use super::operations::Refusal;
+use super::operations::{self, Operation, Refusal, Terms};
 use super::world::World;
 
 /// Longest time after which a fault may be taken out by itself.
@@ -29,7 +29,7 @@ pub(super) fn router(world: Arc<World>) -> Router {
         .route("/api/v1/lab/faults", get(list))
         .route("/api/v1/lab/faults/{service}", post(inject).delete(clear))
         .route("/api/v1/lab/traffic", get(traffic).post(set_traffic))
-        .route("/api/v1/lab/versions/{service}", get(versions))
+        .route("/api/v1/lab/versions/{service}", get(versions).post(deploy))
         .with_state(world)
 }
 
@@ -108,6 +108,27 @@ async fn versions(State(world): State<Arc<World>>, Path(name): Path<String>) -> 
     let at = good.iter().position(|version| *version == serving).unwrap_or(0);
     let next = good[(at + 1) % good.len()];
     Ok(Json(json!({"serving": serving, "good": good, "harmless_next": next})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeployBody {
+    version: String,
+}
+
+/// Deploys one of the good builds, as the service's own people would.
+async fn deploy(State(world): State<Arc<World>>, Path(name): Path<String>, body: Bytes) -> Answer {
+    let fleet = Arc::clone(fleet(&world, &name)?);
+    let DeployBody { version } = parse(&body, "{\"version\":\"v1.2.3\"}")?;
+    let good = fleet.service.good_versions();
+    if !good.contains(&version.as_str()) {
+        let error = format!("`{version}` is no good build of {name}; those are {}", good.join(", "));
+        return Err(Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error));
+    }
+    let reason = Some("a harmless deployment".to_owned());
+    let terms = Terms { by: faults::DEPLOYER.to_owned(), reason, ..Terms::default() };
+    let record = operations::submit(&world, &fleet, Operation::Deploy { version }, terms).await?;
+    Ok(Json(operations::answer(&record)))
 }
 
 #[derive(Deserialize)]

@@ -101,6 +101,51 @@ pub enum IncidentCommand {
     Show { id: String },
     /// The postmortem as Markdown.
     Postmortem { id: String },
+    /// Say that you have it: nobody is told the same of it again.
+    Ack {
+        id: String,
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Say who answers for it; without a name, nobody in particular.
+    Assign {
+        id: String,
+        to: Option<String>,
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Nobody is told of it for so long, but for its end.
+    Snooze {
+        id: String,
+        /// Such as 30m, 4h or 2d; at most 7d.
+        #[arg(long = "for", value_name = "DURATION")]
+        long: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Make one of two: what it knows goes to the other, and it is closed.
+    Merge {
+        id: String,
+        /// The incident that goes on for both.
+        into: String,
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[arg(long)]
+        by: Option<String>,
+    },
+    /// Make two of one: these signals become an incident of their own.
+    Split {
+        id: String,
+        /// Their ids; `midwatch incident show ID --json` has them.
+        #[arg(required = true)]
+        signals: Vec<String>,
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[arg(long)]
+        by: Option<String>,
+    },
     /// Write it as a bundle, a folder that `midwatch investigate` reads and that can be handed over. Secrets are redacted.
     Export {
         id: String,

@@ -3,7 +3,7 @@
 use super::Config;
 use crate::exit::Usage;
 use anyhow::Result;
-use midwatch_api::{ApiKey, IpNet, KeyRing, Limits, NamedKey, Scope};
+use midwatch_api::{ApiKey, IpNet, KeyRing, Limits, NamedKey, Scope, User};
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 
@@ -27,6 +27,19 @@ pub struct ApiKeyConfig {
     pub scopes: Vec<Scope>,
 }
 
+/// Somebody who signs in to the dashboard with a password.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserConfig {
+    /// Who it is: small letters, digits and `-`. No key has the same name.
+    pub name: String,
+    /// What `midwatch user new` prints; the password itself is nowhere.
+    #[serde(skip_serializing)]
+    pub hash: String,
+    /// What they may do: `read`, `ingest`, `act`, `admin` (everything).
+    pub scopes: Vec<Scope>,
+}
+
 /// Least characters of a key that others may guess at: a random text of that length holds for longer than anybody tries.
 const KEY_CHARS_MIN: usize = 16;
 
@@ -37,10 +50,12 @@ impl Config {
     /// When a key cannot be used, its file cannot be read, or there is no key although the address is not loopback.
     pub fn keys(&self) -> Result<KeyRing> {
         let keys = KeyRing::new(self.whole_key()?, self.named_keys().map_err(Usage)?)
-            .map_err(|problem| Usage(format!("[[api_key]] {problem}")))?;
+            .map_err(|problem| Usage(format!("[[api_key]] {problem}")))?
+            .with_users(self.people().map_err(Usage)?)
+            .map_err(|problem| Usage(format!("[[user]] {problem}")))?;
         if keys.is_empty() && !self.server.listen.ip().is_loopback() {
             let text = format!(
-                "{} is not loopback: set MIDWATCH_SERVER__API_KEY or [server] api_key_file, add an [[api_key]], or listen on 127.0.0.1",
+                "{} is not loopback: set MIDWATCH_SERVER__API_KEY or [server] api_key_file, add an [[api_key]] or a [[user]], or listen on 127.0.0.1",
                 self.server.listen
             );
             return Err(Usage(text).into());
@@ -63,6 +78,14 @@ impl Config {
 
     pub(super) fn named_key(key: &ApiKeyConfig) -> Result<NamedKey, String> {
         NamedKey::new(&key.name, &key.hash, &key.scopes).map_err(|problem| format!("[[api_key]] {problem}"))
+    }
+
+    fn people(&self) -> Result<Vec<User>, String> {
+        self.users.iter().map(Self::person).collect()
+    }
+
+    pub(super) fn person(user: &UserConfig) -> Result<User, String> {
+        User::new(&user.name, &user.hash, &user.scopes).map_err(|problem| format!("[[user]] {problem}"))
     }
 
     fn whole_key(&self) -> Result<Option<ApiKey>> {

@@ -154,6 +154,7 @@ impl Config {
     }
 
     fn wrong_keys(&self) -> Vec<String> {
-        self.api_keys.iter().filter_map(|key| Self::named_key(key).err()).collect()
+        let keys = self.api_keys.iter().filter_map(|key| Self::named_key(key).err());
+        keys.chain(self.users.iter().filter_map(|user| Self::person(user).err())).collect()
     }
 }

@@ -28,6 +28,8 @@ pub struct ServerConfig {
     pub trusted_proxies: Vec<String>,
     /// Origins of web pages that may call from a browser, exactly as `https://host:port`; none by default.
     pub cors_origins: Vec<String>,
+    /// Connections at a time, from one address half of them; as many as the process may have files open if absent, 8192 at most.
+    pub connections_max: Option<usize>,
 }
 
 impl Default for ServerConfig {
@@ -41,6 +43,7 @@ impl Default for ServerConfig {
             key_requests_per_s: None,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
+            connections_max: None,
         }
     }
 }

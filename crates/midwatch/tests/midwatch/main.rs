@@ -9,6 +9,7 @@ mod browser;
 #[expect(dead_code, reason = "other tests use what these do not")]
 #[path = "../../../connectors/tests/connectors/cluster.rs"]
 mod cluster;
+mod dashboard;
 mod demo;
 mod differential;
 mod door;

@@ -63,6 +63,8 @@ impl Turns {
                 self.written_up = false;
                 Moment::Resolved
             }
+            // It ends here; what it knows is told with the other one.
+            Entry::Merged { .. } => Moment::Resolved,
             Entry::Recurred { .. } => Moment::Recurred,
             Entry::FalseAlarm { .. } => Moment::FalseAlarm,
             Entry::Reported { .. } => {

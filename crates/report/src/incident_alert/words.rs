@@ -37,12 +37,15 @@ fn unstopped(text: &str) -> &str {
 pub(crate) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
     let verdict = verdict(incident);
     let verdict = unstopped(&verdict);
-    match incident.state {
-        State::Resolved | State::Closed => format!("Recovered: {}. It was: {verdict}", recovered(incident)),
-        State::FalseAlarm if incident.is_predicted() => {
+    match (incident.state, &incident.merged_into) {
+        (_, Some(into)) => format!("Merged into {into}, which goes on for it. It was: {verdict}"),
+        (State::Resolved | State::Closed, _) => {
+            format!("Recovered: {}. It was: {verdict}", recovered(incident))
+        }
+        (State::FalseAlarm, _) if incident.is_predicted() => {
             format!("It did not happen. What was foreseen: {verdict}")
         }
-        State::FalseAlarm => format!("A person marked it as a false alarm. It was: {verdict}"),
+        (State::FalseAlarm, _) => format!("A person marked it as a false alarm. It was: {verdict}"),
         _ => match (needs, &incident.waiting, &incident.escalated) {
             (Some(Needs::Approval), Some(waiting), _) => {
                 let what = next_action(incident).unwrap_or_else(|| "the next step".into());

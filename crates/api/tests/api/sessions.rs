@@ -1,0 +1,123 @@
+//! Signing in, what a cookie is good for, and what the dashboard's pages may do.
+
+use crate::harness::{Answer, Door, KEY, Wanted};
+use axum::http::{Method, StatusCode};
+use midwatch_api::{ApiKey, KeyRing, Scope, User, hash_password};
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery";
+
+/// A server with its own key and Ada, who may look but not act.
+async fn door() -> Door {
+    let hash = hash_password(PASSWORD, [7; 16]).expect("a hash");
+    let ada = User::new("ada", &hash, &[Scope::Read]).expect("a user");
+    let keys = KeyRing::new(Some(ApiKey::new(KEY)), Vec::new()).and_then(|ring| ring.with_users(vec![ada]));
+    Door::open(Wanted { keys: keys.expect("a ring"), ..Wanted::default() }).await
+}
+
+async fn sign_in(door: &Door, body: &Value) -> Answer {
+    let headers = [("content-type", "application/json"), ("origin", "http://127.0.0.1:7700")];
+    door.post("/api/v1/session", &headers, body.to_string().as_bytes()).await
+}
+
+/// The cookie that an answer sets, as it is sent back, and the token against forged requests.
+fn held(answer: &Answer) -> (String, String) {
+    let cookie = answer.header("set-cookie").expect("a cookie");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+    let csrf = answer.json()["csrf"].as_str().expect("a token").to_owned();
+    (cookie.split(';').next().expect("its first part").to_owned(), csrf)
+}
+
+#[tokio::test]
+async fn a_key_or_a_password_signs_in_and_nothing_else_does() {
+    let door = door().await;
+    let cases = [
+        (json!({ "key": KEY }), StatusCode::OK),
+        (json!({ "user": "ada", "password": PASSWORD }), StatusCode::OK),
+        (json!({ "user": "ada", "password": "correct horse" }), StatusCode::UNAUTHORIZED),
+        (json!({ "user": "eve", "password": PASSWORD }), StatusCode::UNAUTHORIZED),
+        (json!({ "key": "guess" }), StatusCode::UNAUTHORIZED),
+        (json!({ "key": KEY, "user": "ada", "password": PASSWORD }), StatusCode::BAD_REQUEST),
+        (json!({ "user": "ada" }), StatusCode::BAD_REQUEST),
+        (json!({ "key": "" }), StatusCode::BAD_REQUEST),
+        (json!({}), StatusCode::BAD_REQUEST),
+    ];
+    for (body, expected) in cases {
+        let answer = sign_in(&door, &body).await;
+        assert_eq!(answer.status, expected, "{body}: {answer:?}");
+        assert_eq!(answer.header("set-cookie").is_some(), expected == StatusCode::OK, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn who_guesses_has_to_wait() {
+    let door = door().await;
+    let mut last = StatusCode::OK;
+    for _ in 0..15 {
+        last = sign_in(&door, &json!({ "user": "ada", "password": "wrong wrong wrong" })).await.status;
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn a_cookie_reads_and_writes_only_with_the_token_of_its_page() {
+    let door = door().await;
+    let (cookie, csrf) = held(&sign_in(&door, &json!({ "key": KEY })).await);
+    let get = door.send(Method::GET, "/api/v1/status", &[("cookie", &cookie)], b"").await;
+    assert_eq!(get.status, StatusCode::OK, "{get:?}");
+    let json = ("content-type", "application/json");
+    let with = |more: Option<(&'static str, String)>| {
+        let mut headers = vec![("cookie", cookie.clone()), (json.0, json.1.to_owned())];
+        headers.extend(more);
+        headers
+    };
+    let cases = [
+        (with(None), StatusCode::FORBIDDEN),
+        (with(Some(("x-csrf-token", "guess".into()))), StatusCode::FORBIDDEN),
+        (with(Some(("x-csrf-token", csrf.clone()))), StatusCode::BAD_REQUEST),
+    ];
+    for (headers, expected) in cases {
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = door.post("/api/v1/services", &headers, b"[").await;
+        assert_eq!(answer.status, expected, "{headers:?}: {answer:?}");
+    }
+    let out = door.send(Method::DELETE, "/api/v1/session", &[("cookie", &cookie)], b"").await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    let after = door.send(Method::GET, "/api/v1/status", &[("cookie", &cookie)], b"").await;
+    assert_eq!(after.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn somebody_who_may_only_look_cannot_act() {
+    let door = door().await;
+    let (cookie, csrf) = held(&sign_in(&door, &json!({ "user": "ada", "password": PASSWORD })).await);
+    let headers = [("cookie", cookie.as_str()), ("x-csrf-token", csrf.as_str())];
+    let answer = door.post("/api/v1/approvals", &headers, b"{}").await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{answer:?}");
+    assert!(answer.error().contains("scope `act`"), "{answer:?}");
+    let shown = door.send(Method::GET, "/api/v1/session", &headers, b"").await.json();
+    assert_eq!((&shown["name"], &shown["scopes"]), (&json!("ada"), &json!(["read"])));
+}
+
+#[tokio::test]
+async fn pages_come_with_a_policy_under_which_nothing_foreign_runs() {
+    let door = door().await;
+    let page = [("accept", "text/html")];
+    for path in ["/", "/incidents/abc", "/nothing.here"] {
+        let answer = door.send(Method::GET, path, &page, b"").await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {answer:?}");
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(
+            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(!policy.contains("http") && !policy.contains("unsafe-eval"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    }
+    for (path, headers) in [("/nothing", &[][..]), ("/../Cargo.toml", &[]), ("/api/v1/nothing", &page)] {
+        let headers: Vec<(&str, &str)> = headers.iter().copied().chain([("x-api-key", KEY)]).collect();
+        let answer = door.send(Method::GET, path, &headers, b"").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
+    }
+}

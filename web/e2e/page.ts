@@ -1,0 +1,43 @@
+// What every test of a page looks at: nothing that the policy forbids, nothing that fails, nobody shut out.
+import AxeBuilder from '@axe-core/playwright'
+import { expect, type Page } from '@playwright/test'
+
+const output = process.env.MIDWATCH_E2E_OUTPUT ?? 'e2e-output'
+
+// Collects what must not happen on a page.
+export function watched(page: Page): string[] {
+  const wrong: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error') wrong.push(`${message.text()} (${message.location().url})`)
+  })
+  page.on('pageerror', (error) => wrong.push(String(error)))
+  page.on('request', (request) => {
+    const url = new URL(request.url())
+    const own = url.origin === new URL(page.url() === 'about:blank' ? request.url() : page.url()).origin
+    if (!own && !['data:', 'blob:'].includes(url.protocol)) wrong.push(`asked elsewhere: ${request.url()}`)
+  })
+  return wrong
+}
+
+// Serious findings of axe on the page as it is: of all its rules for WCAG AA, or of some.
+export async function accessible(page: Page, rules?: string[]) {
+  const axe = new AxeBuilder({ page })
+  const found = await (rules ? axe.withRules(rules) : axe.withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'])).analyze()
+  const serious = found.violations.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+  expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(' | ')}`)).toEqual([])
+}
+
+export async function picture(page: Page, name: string) {
+  await page.screenshot({ path: `${output}/${name}.png`, fullPage: true })
+}
+
+// Nothing is wider than the window.
+export async function fits(page: Page) {
+  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
+  expect(over).toBeLessThanOrEqual(0)
+}
+
+// What was asked for has come; the live view goes on.
+export async function settled(page: Page) {
+  await page.waitForLoadState('networkidle', { timeout: 5000 }).catch(() => undefined)
+}

@@ -1,0 +1,164 @@
+// Home: what needs me now, then what is open, then how everything is.
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { api, asked } from '../api/client'
+import { useLive } from '../api/live'
+import type { Change, GraphNode, IncidentSummary, View } from '../api/types'
+import { useWords } from '../i18n'
+import { causeName, percent } from '../ui/format'
+import { ServiceGraph } from '../ui/Graph'
+import { Ago, Nothing, Page, Section, StateBadge } from '../ui/parts'
+import { Welcome } from './Welcome'
+
+export const changesQuery = {
+  queryKey: ['changes'],
+  queryFn: () => asked<{ changes: Change[] }>(api.GET('/api/v1/changes', { params: { query: { limit: 20 } } })),
+  meta: { live: true },
+}
+
+const OVER = new Set(['resolved', 'closed', 'false_alarm'])
+
+export function Watch() {
+  const { t } = useWords()
+  const { view } = useLive()
+  const { data: changes } = useQuery(changesQuery)
+  if (!view) return <Page title={t('watch.title')}>{null}</Page>
+  if (view.graph.nodes.length === 0 && view.incidents.length === 0) return <Welcome />
+  const open = view.incidents.filter((incident) => !OVER.has(incident.state))
+  const changed = new Set((changes?.changes ?? []).slice(0, 6).map((change) => change.service))
+  const affected = new Set(open.map((incident) => incident.component))
+  return (
+    <Page title={t('watch.title')}>
+      <Troubles health={view.health} />
+      <Needs view={view} />
+      <Section title={t('watch.open')}>
+        {open.length === 0 ? <Nothing>{t('watch.noOpen')}</Nothing> : <Rows incidents={open} />}
+      </Section>
+      <Section title={t('watch.graph')}>
+        <ServiceGraph graph={view.graph} marks={{ affected, changed }} label={t('watch.graph')} />
+      </Section>
+      <div className="two">
+        <Foreseen nodes={view.graph.nodes} />
+        <Section title={t('watch.changes')}>
+          <Changes changes={changes?.changes ?? []} />
+        </Section>
+      </div>
+    </Page>
+  )
+}
+
+function Troubles({ health }: { health: View['health'] }) {
+  const { t } = useWords()
+  const lines = [
+    health.warm_up_ticks_left > 0 && t('watch.warmup', { n: health.warm_up_ticks_left }),
+    health.sources_failing.length > 0 && t('watch.sources', { list: health.sources_failing.join('; ') }),
+    health.receivers_failing.length > 0 && t('watch.receivers', { list: health.receivers_failing.join('; ') }),
+    health.last_error,
+  ].filter(Boolean)
+  return lines.map((line) => (
+    <p key={String(line)} className="trouble">
+      {line}
+    </p>
+  ))
+}
+
+// Green says that somebody looks: not while it is still learnt what is normal, and not blindly.
+function isWell(health: View['health']): boolean {
+  return health.warm_up_ticks_left === 0 && !health.stale && health.sources_failing.length === 0 && health.receivers_failing.length === 0 && !health.last_error
+}
+
+function Needs({ view }: { view: View }) {
+  const { t } = useWords()
+  const escalated = view.incidents.filter((one) => one.state === 'escalated')
+  if (view.approvals.length + escalated.length === 0) {
+    return <p className={isWell(view.health) ? 'calm' : 'calm unsure'}>{t('watch.calm', { n: view.graph.nodes.length })}</p>
+  }
+  return (
+    <Section title={t('watch.needs')}>
+      <ul className="cards">
+        {view.approvals.map((one) => (
+          <Need key={one.incident} incident={one.incident} what={one.action ?? ''} why={one.verdict}>
+            <p className="muted">{one.undo ? t('approve.wouldUndo', { undo: one.undo }) : t('approve.noUndo')}</p>
+          </Need>
+        ))}
+        {escalated.map((one) => (
+          <Need key={one.id} incident={one.id} what={t('watch.escalated', { component: one.component })} why={one.summary} />
+        ))}
+      </ul>
+    </Section>
+  )
+}
+
+function Need({ incident, what, why, children }: { incident: string; what: string; why: string; children?: ReactNode }) {
+  const { t } = useWords()
+  return (
+    <li className="card act">
+      <p className="lead">{what}</p>
+      <p>{why}</p>
+      {children}
+      <Link to="/incidents/$id" params={{ id: incident }} hash="decision" className="button primary">
+        {t('watch.review')}
+      </Link>
+    </li>
+  )
+}
+
+export function Rows({ incidents }: { incidents: IncidentSummary[] }) {
+  return (
+    <ul className="rows">
+      {incidents.map((one) => (
+        <li key={one.id}>
+          <Link to="/incidents/$id" params={{ id: one.id }}>
+            <StateBadge state={one.state} />
+            <span className="what">
+              <strong>{one.component}</strong>
+              {one.cause && <span className="muted"> {causeName(one.cause)}</span>}
+              <span className="summary">{one.summary}</span>
+            </span>
+            <Ago at={one.opened_at} />
+          </Link>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
+function Foreseen({ nodes }: { nodes: GraphNode[] }) {
+  const { t } = useWords()
+  const alarms = nodes.filter((node) => node.forecast?.alarm)
+  return (
+    <Section title={t('watch.foreseen')}>
+      {alarms.length === 0 && <Nothing>{t('watch.noForeseen')}</Nothing>}
+      <ul className="plain-list">
+        {alarms.map(({ service, forecast }) => (
+          <li key={service}>
+            {t('watch.foreseenLine', {
+              service,
+              percent: percent(forecast?.probability ?? 0),
+              minutes: Math.round(forecast?.minutes ?? 0),
+            })}
+          </li>
+        ))}
+      </ul>
+    </Section>
+  )
+}
+
+function Changes({ changes }: { changes: Change[] }) {
+  const { t } = useWords()
+  if (changes.length === 0) return <Nothing>{t('watch.noChanges')}</Nothing>
+  return (
+    <ul className="plain-list">
+      {changes.slice(0, 8).map((change) => (
+        <li key={change.id} className="spread">
+          <span>
+            <strong>{change.service}</strong> {change.kind} {change.title || `${change.from} → ${change.to}`}
+            <span className="muted"> {change.by}</span>
+          </span>
+          <Ago at={change.at} />
+        </li>
+      ))}
+    </ul>
+  )
+}
