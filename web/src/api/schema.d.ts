@@ -113,6 +113,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/backtests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replays recorded incidents' decisions through another policy. Nothing is changed and nothing is done. */
+        post: operations["post_api_v1_backtests"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/capacity": {
         parameters: {
             query?: never;
@@ -835,7 +852,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The evidence that a run's verdict rests on, each piece with its query. */
+        /** The evidence that a run's verdict rests on, each piece with its query; `looks` are those that a workflow took. */
         get: operations["get_api_v1_workflow_evidence_id"];
         put?: never;
         post?: never;
@@ -856,6 +873,40 @@ export interface paths {
         get: operations["get_api_v1_workflow_evidence_id_evidence"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflow/outline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A draft of a runbook from what helped in earlier incidents; `text` is null where nothing has. */
+        get: operations["get_api_v1_workflow_outline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflow/rehearsals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Goes through a workflow without acting: looks are taken, actions are only told. */
+        post: operations["post_api_v1_workflow_rehearsals"];
         delete?: never;
         options?: never;
         head?: never;
@@ -937,6 +988,21 @@ export interface components {
         AcknowledgeBody: {
             /** @description Who takes it up. Where approvers are configured, an API key says by itself whose it is. */
             by: string;
+        };
+        /** @description An action with its parameters. What an action does not need must not be given. */
+        Act: {
+            action: components["schemas"]["ActionKind"];
+            /** @description `set_image` and `set_resources`: the only container, if none is named. */
+            container?: string | null;
+            image?: components["schemas"]["Param"] | null;
+            node?: components["schemas"]["Param"] | null;
+            /** @description `circuit_break`: default is true. */
+            open?: boolean | null;
+            pod?: components["schemas"]["Param"] | null;
+            replicas?: components["schemas"]["Param"] | null;
+            resources?: components["schemas"]["Resources"] | null;
+            size?: components["schemas"]["Param"] | null;
+            to_version?: components["schemas"]["Param"] | null;
         };
         /** @description A person's action. */
         ActBody: {
@@ -1040,6 +1106,18 @@ export interface components {
             /** @description Name and Markdown of each. */
             documents: Record<string, never>[];
         };
+        /** @description A loop: after its step, the run goes back until an expression is true. */
+        Again: {
+            /**
+             * Format: int32
+             * @description Times that it goes back; after them the step has failed.
+             */
+            at_most: number;
+            /** @description The earlier step (or this one) that is next then. */
+            from: string;
+            /** @description An expression. */
+            until: string;
+        };
         /** @description What a piece of evidence says when its question is asked again. */
         AgainDto: {
             digest: string;
@@ -1056,6 +1134,18 @@ export interface components {
             expected_at: string;
             /** @description The way that the failure will probably take, its own service first. */
             path: components["schemas"]["ServiceName"][];
+        };
+        /** @description A person's yes to exactly one plan. */
+        Approval: {
+            at: string;
+            /** @description The person, whatever way they came. */
+            by: string;
+            expires_at: string;
+            plan: components["schemas"]["PlanHash"];
+            /** @description The step that was approved. */
+            step: number;
+            /** @description The way they came, where that was proved: "Slack user U0123". */
+            via?: string;
         };
         /** @description A person's answer to a request. */
         ApprovalBody: {
@@ -1090,6 +1180,30 @@ export interface components {
         ApprovalList: {
             approvals: components["schemas"]["ApprovalDto"][];
         };
+        /** @description What a policy is asked about, besides what a record says by itself. */
+        Asked: {
+            action: components["schemas"]["Action"];
+            affected_services: number;
+            /** @description Every yes to the step. */
+            approvals?: components["schemas"]["Approval"][];
+            cause?: components["schemas"]["Cause"] | null;
+            /**
+             * Format: int32
+             * @description Thousandths, as policies see it.
+             */
+            confidence_permille?: number | null;
+            /** @description How far midwatch might go by itself. */
+            level: components["schemas"]["Mode"];
+            namespace?: string | null;
+            /**
+             * Format: int32
+             * @description Of the target, before the action.
+             */
+            replicas: number;
+            severity: components["schemas"]["Severity"];
+            /** @description What the target's platform can do; empty where it did not say. */
+            supports?: components["schemas"]["ActionKind"][];
+        };
         AssignBody: {
             by: string;
             /** @description Who answers for it from now on; absent or null for nobody in particular. */
@@ -1112,6 +1226,17 @@ export interface components {
             /** Format: int32 */
             min: number;
             name: string;
+        };
+        /** @description Another policy, and since when it is tried. */
+        BacktestBody: {
+            mode?: components["schemas"]["Mode"] | null;
+            /** @description Cedar; empty for the built-in policy. */
+            policy: string;
+            /**
+             * Format: double
+             * @description Seconds before now.
+             */
+            since_s: number;
         };
         /** @description How far a fault reaches. */
         BlastRadius: {
@@ -1305,6 +1430,7 @@ export interface components {
         /** @description The decision on one step, with everything that led to it. */
         GateRecord: {
             action: components["schemas"]["ActionKind"];
+            asked?: components["schemas"]["Asked"] | null;
             /** @description The answer in one sentence, leading with what decided. */
             because: string;
             decision: components["schemas"]["Decision"];
@@ -1419,6 +1545,11 @@ export interface components {
             score?: components["schemas"]["Score"] | null;
             signal: string;
         };
+        /**
+         * @description What is looked at without anything being declared for it.
+         * @enum {string}
+         */
+        Look: "health" | "state";
         /** @description Planned work: of a service, of what has certain labels, or both. */
         MaintenanceBody: {
             by: string;
@@ -1462,12 +1593,19 @@ export interface components {
             name: string;
             unschedulable: boolean;
         };
+        /**
+         * @description What follows when a step has failed for good.
+         * @enum {string}
+         */
+        OnFailure: "stop" | "continue";
         /** @description Where trouble may have begun among what the service graph does not know. */
         OriginDto: {
             entity: string;
             /** @description What speaks for it, part by part. */
             score: components["schemas"]["Score"];
         };
+        /** @description A parameter: a number, a text, or an expression, which begins with `=`. */
+        Param: number | string;
         /** @description One part: what, how much, and the words for it. */
         Part: {
             detail: string;
@@ -1491,6 +1629,7 @@ export interface components {
             /** Format: int32 */
             estimated_resolution_s: number;
             incident: components["schemas"]["IncidentId"];
+            run?: components["schemas"]["PlannedRun"] | null;
             steps: components["schemas"]["PlanStep"][];
         };
         /** @description SHA-256 of a plan's canonical JSON, in hex: what an approval is bound to. */
@@ -1508,6 +1647,13 @@ export interface components {
             rationale: string;
             safety_class: components["schemas"]["SafetyClass"];
             undo?: components["schemas"]["Action"] | null;
+        };
+        /** @description A workflow's run, as part of the plan that it is. */
+        PlannedRun: {
+            /** @description Unique within the incident. */
+            id: string;
+            /** @description As it was when the run began: what is changed in its file does not change a run. */
+            workflow: components["schemas"]["Workflow"];
         };
         /**
          * @description What runs a service.
@@ -1591,6 +1737,15 @@ export interface components {
             platform?: components["schemas"]["Platform"] | null;
             /** @description What the platform calls it, where that is not its name: a Deployment, `statefulset/NAME`, an ECS service. */
             workload?: string | null;
+        };
+        /** @description A workflow that is tried out. */
+        RehearsalBody: {
+            cause: components["schemas"]["Cause"];
+            /** @description The name of its file: `.yaml` and `.yml` are workflows, everything else is a runbook. */
+            file: string;
+            service: string;
+            severity?: components["schemas"]["Severity"];
+            text: string;
         };
         /** @description What a container asks for and may use, as the platform writes quantities (`500m`, `256Mi`). */
         Resources: {
@@ -1781,6 +1936,26 @@ export interface components {
             role: string;
             what: string;
         };
+        /** @description For which incidents a workflow is. What is absent matches everything; of what is there, all must match. */
+        Trigger: {
+            /**
+             * @description Causes of which the verdict must name one.
+             * @default []
+             */
+            causes: components["schemas"]["Cause"][];
+            /**
+             * @description Services of which the verdict must name one.
+             * @default []
+             */
+            components: string[];
+            /**
+             * @description Alertmanager's matchers, such as `alertname="KubePodCrashLooping"`; one signal must fulfil all of them.
+             * @default []
+             */
+            labels: string[];
+            /** @default null */
+            severity: components["schemas"]["Severity"] | null;
+        };
         /** @description The outcome of a diagnosis. */
         Verdict: {
             blast_radius: components["schemas"]["BlastRadius"];
@@ -1805,6 +1980,58 @@ export interface components {
          * @enum {string}
          */
         VerificationOutcome: "recovered" | "regressed" | "unclear";
+        /** @description A workflow, from a runbook's steps or from a file of its own. */
+        Workflow: {
+            /** @description Of a runbook: its id. */
+            name?: string;
+            steps: components["schemas"]["WorkflowStep"][];
+            /**
+             * Format: int32
+             * @description Seconds after which a run is given up, and what it did is taken back.
+             */
+            timeout_s?: number;
+            title?: string;
+            /** @description For which incidents it is. */
+            trigger?: components["schemas"]["Trigger"];
+        };
+        /** @description One step. Exactly one of `look`, `check`, `act`, `wait_s` and `notify` says what it does. */
+        WorkflowStep: {
+            act?: components["schemas"]["Act"] | null;
+            again?: components["schemas"]["Again"] | null;
+            /** @description A question that a person must say yes to before the action, whatever the mode. */
+            approval?: string | null;
+            check?: components["schemas"]["Check"] | null;
+            id: string;
+            look?: components["schemas"]["Look"] | null;
+            /** @description Earlier steps that must have been done; else this one is skipped. */
+            needs?: string[];
+            /** @description Tell everybody who hears of the incident. `{{ … }}` are expressions. */
+            notify?: string | null;
+            on_failure?: components["schemas"]["OnFailure"];
+            /**
+             * Format: int32
+             * @description Further attempts after one that failed and changed nothing.
+             */
+            retries?: number;
+            /**
+             * Format: int32
+             * @description Seconds before each further attempt.
+             */
+            retry_after_s?: number | null;
+            /**
+             * Format: int32
+             * @description Seconds after which an attempt has failed. Time in which a person is asked does not count.
+             */
+            timeout_s?: number | null;
+            title?: string;
+            /**
+             * Format: int32
+             * @description Wait so many seconds.
+             */
+            wait_s?: number | null;
+            /** @description An expression; the step is skipped where it is false. */
+            when?: string | null;
+        };
     };
     responses: never;
     parameters: never;
@@ -2085,6 +2312,36 @@ export interface operations {
             };
             /** @description only a person may ask for the action */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_api_v1_backtests: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BacktestBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description the policy cannot be used */
+            400: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3743,6 +4000,65 @@ export interface operations {
                 };
             };
             /** @description no such evidence, or none that can be asked for again */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_api_v1_workflow_outline: {
+        parameters: {
+            query: {
+                cause: string;
+                service?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    post_api_v1_workflow_rehearsals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RehearsalBody"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            /** @description it is no workflow; each problem with its line */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description no such service */
             404: {
                 headers: {
                     [name: string]: unknown;
