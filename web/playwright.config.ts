@@ -4,14 +4,16 @@ import { defineConfig } from '@playwright/test'
 export default defineConfig({
   testDir: 'e2e',
   outputDir: `${process.env.MIDWATCH_E2E_OUTPUT ?? 'e2e-output'}/failures`,
-  timeout: 600_000,
-  expect: { timeout: 30_000 },
+  // A busy machine is slow and nothing else: nothing here is measured, so that nothing hurries.
+  timeout: 1_200_000,
+  expect: { timeout: 120_000 },
   workers: 1,
   reporter: 'line',
   use: {
     baseURL: process.env.MIDWATCH_URL,
-    actionTimeout: 30_000,
-    navigationTimeout: 30_000,
+    actionTimeout: 120_000,
+    navigationTimeout: 120_000,
+    contextOptions: { reducedMotion: 'reduce' },
     locale: 'en-GB',
     viewport: { width: 1280, height: 860 },
     screenshot: 'only-on-failure',

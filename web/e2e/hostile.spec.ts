@@ -1,8 +1,11 @@
 // Text from outside that wants to run: in every field that an alert has, on every page that shows it.
 import { expect, test } from '@playwright/test'
-import { picture, settled, watched } from './page'
+import { picture, serious, settled, watched } from './page'
 
 const KEY = 'a-key-for-this-test'
+
+// The lab's machine may be busy: what is waited for may take this long.
+const PATIENCE_MS = 600_000
 
 const DO = 'window.__ran=1'
 const VECTORS = [
@@ -64,39 +67,54 @@ test('none of two hundred hostile texts runs, and the policy has nothing to forb
     const answer = await request.post('/api/v1/ingest/generic', { headers, data: alerts.slice(i, i + 50) })
     expect(answer.status(), await answer.text()).toBe(202)
   }
-  const asked = async (path: string, data: unknown) => {
+  // Somebody or something else may have been faster with one that is told about twice.
+  const asked = async (path: string, data: unknown, or: number[] = []) => {
     const answer = await request.post(path, { headers, data })
-    expect(answer.ok(), `${path}: ${await answer.text()}`).toBe(true)
+    expect(answer.ok() || or.includes(answer.status()), `${path}: ${await answer.text()}`).toBe(true)
   }
   const changes = CORPUS.map((text, i) => ({ id: `change-${i}`, service: 'payment-service', kind: 'deploy', from: text, to: text, by: text, title: text.slice(0, 200) }))
   for (let i = 0; i < changes.length; i += 50) await asked('/api/v1/changes', changes.slice(i, i + 50))
   const endsAt = new Date(Date.now() + 3_600_000).toISOString()
-  for (const text of CORPUS) {
-    const matchers = [{ name: 'text', value: text, isRegex: false, isEqual: true }]
-    await asked('/api/v2/silences', { matchers, startsAt: new Date().toISOString(), endsAt, createdBy: text, comment: text })
+  for (let i = 0; i < CORPUS.length; i += 10) {
+    const silences = CORPUS.slice(i, i + 10).map((text) => {
+      const matchers = [{ name: 'text', value: text, isRegex: false, isEqual: true }]
+      return asked('/api/v2/silences', { matchers, startsAt: new Date().toISOString(), endsAt, createdBy: text, comment: text })
+    })
+    await Promise.all(silences)
+  }
+  let incidents: { id: string }[] = []
+  await expect
+    .poll(async () => {
+      incidents = (await (await request.get('/api/v1/incidents?open=true&limit=20', { headers })).json()).incidents
+      return incidents.length
+    }, { timeout: PATIENCE_MS })
+    .toBeGreaterThan(0)
+  incidents = incidents.slice(0, 5)
+  for (const [i, { id }] of incidents.entries()) {
+    const [by, reason] = [CORPUS[i], CORPUS[CORPUS.length - 1 - i]]
+    await asked(`/api/v1/incidents/${id}/acknowledge`, { by }, [409])
+    await asked(`/api/v1/incidents/${id}/assign`, { by, to: reason }, [409])
+    await asked(`/api/v1/incidents/${id}/snooze`, { by, until: endsAt, reason }, [409])
   }
   await page.goto('/')
   await page.getByLabel('API key').fill(KEY)
   await page.getByRole('button', { name: 'Sign in' }).click()
-  await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
-  const { incidents } = await (await request.get('/api/v1/incidents?limit=20', { headers })).json()
-  for (const [i, { id }] of incidents.slice(0, 5).entries()) {
-    const [by, reason] = [CORPUS[i], CORPUS[CORPUS.length - 1 - i]]
-    await asked(`/api/v1/incidents/${id}/acknowledge`, { by })
-    await asked(`/api/v1/incidents/${id}/assign`, { by, to: reason })
-    await asked(`/api/v1/incidents/${id}/snooze`, { by, until: endsAt, reason })
-  }
+  await expect(page.getByRole('status').first()).toHaveText('Live')
   const paths = ['/', '/incidents', '/alerts', '/actions', '/settings', '/services', '/silences', '/routing', '/knowledge']
-  paths.push(...incidents.slice(0, 5).flatMap(({ id }: { id: string }) => [`/incidents/${id}`, `/incidents/${id}/replay`]))
+  paths.push(...incidents.flatMap(({ id }) => [`/incidents/${id}`, `/incidents/${id}/replay`]))
+  // Pages that show nothing of it would prove nothing.
+  const showing = ['/', '/alerts', '/silences', `/incidents/${incidents[0].id}`]
   for (const path of paths) {
     await page.goto(path)
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
     await settled(page)
-    for (let more = 0; path === '/alerts' && more < 5; more++) {
-      const button = page.getByRole('button', { name: 'More' })
-      // The last page takes the button away, also just before it is pressed.
-      await button.click({ timeout: 3000 }).catch(() => undefined)
-      await settled(page)
+    if (showing.includes(path)) await expect(page.locator('main')).toContainText(/__ran/i)
+    const rows = page.locator('main tbody tr')
+    const more = page.getByRole('button', { name: 'More' })
+    for (let page = 1; path === '/alerts' && page < 5; page++) {
+      const before = await rows.count()
+      await more.click()
+      await expect.poll(() => rows.count()).toBeGreaterThan(before)
     }
     const state = await page.evaluate(() => {
       const { __ran, __violation } = window as unknown as Record<string, unknown>
@@ -109,5 +127,5 @@ test('none of two hundred hostile texts runs, and the policy has nothing to forb
     await settled(page)
     await picture(page, `${path}-hostile`)
   }
-  expect(wrong.filter((line) => !line.includes('401'))).toEqual([])
+  expect(serious(wrong)).toEqual([])
 })

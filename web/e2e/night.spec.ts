@@ -1,12 +1,12 @@
 // One night: a fault, its incident, the decision, the recovery, the postmortem; then every page in every dress.
 import { expect, test } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { accessible, fits, picture, settled, watched } from './page'
+import { accessible, fits, picture, serious, settled, watched } from './page'
 
 const FAULT = { service: 'payment-service', type: 'db_connections' }
 const PAGES = ['incidents', 'alerts', 'services', 'actions', 'silences', 'knowledge', 'routing', 'settings', 'lab']
 // The lab is real, and the machine may be busy: what is waited for may take this long.
-const PATIENCE_MS = 180_000
+const PATIENCE_MS = 600_000
 
 test.describe.configure({ mode: 'serial' })
 
@@ -28,24 +28,34 @@ test('a fault becomes an incident, is decided with the keyboard, recovers and is
   await picture(page, 'lab')
 
   // From here on the page is never loaded again: what comes, comes by itself.
-  await page.keyboard.press('g')
-  await page.keyboard.press('w')
-  const need = page.locator('.card.act', { hasText: 'DB connection pool' })
+  await expect(async () => {
+    await page.keyboard.press('g')
+    await page.keyboard.press('w')
+    await expect(page.getByRole('heading', { level: 1, name: 'Watch' })).toBeVisible({ timeout: 10_000 })
+  }).toPass({ timeout: PATIENCE_MS })
+  const need = page.locator('.card.act', { hasText: 'DB connection pool' }).first()
   await expect(need).toBeVisible({ timeout: PATIENCE_MS })
   await accessible(page)
   await picture(page, 'watch-needs')
   const review = need.getByRole('link', { name: 'Review' }).first()
-  await review.focus()
-  await page.keyboard.press('Enter')
-  await expect(page).toHaveURL(/\/incidents\/inc-/)
+  // The list may move under the focus.
+  await expect(async () => {
+    if (!page.url().includes('/incidents/')) {
+      await review.focus({ timeout: 10_000 })
+      await page.keyboard.press('Enter')
+    }
+    await expect(page).toHaveURL(/\/incidents\/inc-/, { timeout: 10_000 })
+  }).toPass({ timeout: PATIENCE_MS })
   incident = new URL(page.url()).pathname.split('/').pop() ?? ''
 
   await expect(page.locator('.verdict .sentence')).toContainText(FAULT.service)
   await expect(page.locator('.chart path.line').first()).toBeVisible()
   const card = page.locator('.cards .card', { has: page.locator('.chart') }).first()
-  // On a busy machine the beginning of the longest window may be forgotten by now, and the page says so.
-  for (const button of await card.getByRole('button', { name: 'Ask again' }).all()) await button.click()
-  await expect(card.getByText('same answer').first()).toBeVisible()
+  // On a busy machine the beginning of a window may be forgotten by now, and the page says so.
+  await expect(async () => {
+    await card.getByRole('button', { name: 'Ask again' }).first().click({ timeout: 10_000 })
+    await expect(card.getByText(/same answer|not kept any more/).first()).toBeVisible({ timeout: 10_000 })
+  }).toPass({ timeout: PATIENCE_MS })
   await accessible(page)
   await picture(page, 'incident-waiting')
   await page.setViewportSize({ width: 360, height: 740 })
@@ -59,32 +69,41 @@ test('a fault becomes an incident, is decided with the keyboard, recovers and is
   await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge' }).click()
   await expect(page.getByText('Acknowledged by Ada.')).toBeVisible()
 
-  await page.getByLabel('Your name, for the record').fill('Ada')
   await page.locator('h1').click()
   const badge = page.locator('.page-head .badge')
   const approve = page.getByRole('button', { name: 'Approve' })
-  await page.keyboard.press('a')
-  await expect(approve).toBeFocused()
-  await page.keyboard.press('Enter')
-  await expect(badge).not.toHaveText('Needs approval')
+  // The plan may be replaced just then: that very press counts for nothing, and the next one is for what is read next.
+  await expect(async () => {
+    if ((await badge.textContent()) === 'Needs approval') {
+      await page.keyboard.press('a')
+      await expect(approve).toBeFocused({ timeout: 10_000 })
+      await page.keyboard.press('Enter')
+    }
+    await expect(badge).toHaveText(/Acting|Verifying|Soaking|Resolved|Closed/, { timeout: 20_000 })
+  }).toPass({ timeout: PATIENCE_MS })
   // Should the first step not help in this world, the next one is asked for.
   await expect
     .poll(
       async () => {
-        if (await approve.isEnabled({ timeout: 100 }).catch(() => false)) await approve.click({ timeout: 1000 }).catch(() => undefined)
+        if (await approve.isEnabled({ timeout: 1000 }).catch(() => false)) await approve.click({ timeout: 5000 }).catch(() => undefined)
         return badge.textContent()
       },
       { timeout: PATIENCE_MS },
     )
     .toMatch(/Resolved|Closed/)
 
-  await page.getByRole('button', { name: 'Write it anew' }).click()
   const text = page.getByRole('textbox', { name: 'Postmortem' })
-  await text.fill(`${await text.inputValue()}\n\n## Lesson\n\nThe **pool** needs a timeout.`)
-  await expect(page.getByRole('region', { name: 'Preview' }).getByRole('heading', { name: 'Lesson' })).toBeVisible()
-  await accessible(page)
-  await picture(page, 'postmortem-editor')
-  await page.getByRole('button', { name: 'Save the revision' }).click()
+  // midwatch may write it anew meanwhile: whoever was slower loads that and puts their words into it.
+  await expect(async () => {
+    if (await text.isVisible()) await page.getByRole('button', { name: 'Cancel' }).click({ timeout: 10_000 })
+    await page.getByRole('button', { name: 'Write it anew' }).click({ timeout: 30_000 })
+    await text.fill(`${await text.inputValue()}\n\n## Lesson\n\nThe **pool** needs a timeout.`)
+    await expect(page.getByRole('region', { name: 'Preview' }).getByRole('heading', { name: 'Lesson' })).toBeVisible({ timeout: 10_000 })
+    await accessible(page)
+    await picture(page, 'postmortem-editor')
+    await page.getByRole('button', { name: 'Save the revision' }).click({ timeout: 10_000 })
+    await expect(text).toBeHidden({ timeout: 20_000 })
+  }).toPass({ timeout: PATIENCE_MS })
   const saving = page.waitForEvent('download')
   await page.getByRole('button', { name: 'Export Markdown' }).click()
   const kept = await readFile(await (await saving).path(), 'utf8')
@@ -94,7 +113,7 @@ test('a fault becomes an incident, is decided with the keyboard, recovers and is
   await expect(page.getByText('from midwatch\'s detectors').first()).toBeVisible()
   await accessible(page)
   await picture(page, 'incident-resolved')
-  expect(wrong).toEqual([])
+  expect(serious(wrong)).toEqual([])
 })
 
 for (const dress of ['light', 'dark', 'narrow'] as const) {
@@ -111,14 +130,66 @@ for (const dress of ['light', 'dark', 'narrow'] as const) {
       await fits(page)
       await picture(page, `${dress}-${path.replace(incident, 'one').replaceAll('/', '-') || 'watch'}`)
     }
-    expect(wrong).toEqual([])
+    expect(serious(wrong)).toEqual([])
   })
 }
+
+test('a plan that changes under the eyes says so, and only what is shown is approved', async ({ page }) => {
+  let plan = 'one'
+  const approved: string[] = []
+  await page.route(`**/api/v1/incidents/${incident}`, async (route) => {
+    const answer = await route.fetch()
+    const detail = await answer.json()
+    const since = detail.opened_at
+    detail.state = 'awaiting_approval'
+    detail.waiting = { incident, plan, step: 0, action: `restart ${plan}`, undo: null, why: 'a test', verdict: '', since, expires_at: since, needed: 1, approved_by: [] }
+    await route.fulfill({ json: detail })
+  })
+  await page.route('**/api/v1/approvals', async (route) => {
+    approved.push(route.request().postDataJSON().plan)
+    await route.fulfill({ json: { decision: 'approve', by: 'Ada' } })
+  })
+  await page.goto(`/incidents/${incident}`)
+  await page.getByLabel('Your name, for the record').fill('Ada')
+  await expect(page.getByText('restart one').first()).toBeVisible()
+  await expect(page.getByText('What is asked has changed')).toBeHidden()
+  plan = 'two'
+  // As when somebody comes back to the window.
+  await expect(async () => {
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    await expect(page.getByText('restart two').first()).toBeVisible({ timeout: 10_000 })
+  }).toPass({ timeout: PATIENCE_MS })
+  await expect(page.getByText('What is asked has changed')).toBeVisible()
+  await picture(page, 'incident-plan-changed')
+  await page.getByRole('button', { name: 'Approve' }).click()
+  await expect.poll(() => approved).toEqual(['two'])
+})
+
+test('a connection that is silent is not called live', async ({ page }) => {
+  let silent = false
+  await page.routeWebSocket(/\/ws/, (socket) => {
+    const server = socket.connectToServer()
+    server.onMessage((message) => {
+      if (!silent) socket.send(message)
+    })
+  })
+  const status = page.getByRole('status').first()
+  await page.goto('/')
+  await expect(status).toHaveText('Live')
+  silent = true
+  await expect(status).toHaveText(/Stale since/)
+  await picture(page, 'watch-stale')
+  silent = false
+  await expect(status).toHaveText('Live')
+})
 
 test('the palette finds pages and the language is the reader’s', async ({ page }) => {
   await page.goto('/')
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
-  await page.keyboard.press('Control+k')
+  await expect(async () => {
+    await page.keyboard.press('Control+k')
+    await expect(page.getByRole('combobox')).toBeVisible({ timeout: 10_000 })
+  }).toPass({ timeout: PATIENCE_MS })
   await page.getByRole('combobox').fill('sett')
   await page.keyboard.press('Enter')
   await expect(page).toHaveURL(/\/settings$/)

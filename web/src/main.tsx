@@ -1,4 +1,4 @@
-import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
+import { MutationCache, QueryCache, QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
@@ -16,19 +16,20 @@ import './styles/pages.css'
 
 applyTheme()
 
+// A session that ended elsewhere ends here, too.
+const leave = (error: unknown) => {
+  if (error instanceof ApiError && error.status === 401) client.setQueryData(['session'], null)
+}
+
 const client: QueryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: leave }),
+  mutationCache: new MutationCache({ onError: leave }),
   defaultOptions: {
     queries: {
       retry: (count, error) => count < 2 && !(error instanceof ApiError && error.status < 500),
       refetchOnWindowFocus: true,
     },
   },
-})
-
-// A session that ended elsewhere ends here, too.
-client.getQueryCache().subscribe((event) => {
-  const error = event.type === 'updated' && event.action.type === 'error' ? event.action.error : null
-  if (error instanceof ApiError && error.status === 401) client.setQueryData(['session'], null)
 })
 
 const root = document.getElementById('root')

@@ -15,10 +15,10 @@ pub use scope::Scope;
 pub use user::{PASSWORD_CHARS_MIN, User, hash_password};
 
 pub(crate) use client::Client;
-pub(crate) use key::Caller;
+pub(crate) use key::{Caller, SERVERS_KEY};
 pub(crate) use limit::Limiter;
 pub(crate) use refusals::Refusals;
-pub(crate) use session::{Session, Sessions, set_cookie};
+pub(crate) use session::{Session, Sessions, Signed};
 
 use crate::Api;
 use crate::door::Entrance;
@@ -67,7 +67,11 @@ async fn admit(api: &Api, request: &mut Request, client: IpAddr) -> Result<(), A
     }
     api.limiter.check_ip(client)?;
     check_origin(api, request.headers())?;
-    let Needs::Scope(scope) = needs else { return Ok(()) };
+    let scope = match needs {
+        Needs::Nothing | Needs::Open => return Ok(()),
+        Needs::Known => return check_key(api, request, client, None).await,
+        Needs::Scope(scope) => Some(scope),
+    };
     let is_press = method == Method::POST && path.as_deref() == Some(slack::PATH);
     if is_press && api.config.slack.is_some() {
         // Slack signs; the signature is looked at with the body.
@@ -114,13 +118,18 @@ fn check_origin(api: &Api, headers: &HeaderMap) -> Result<(), ApiError> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KeyName(pub String);
 
-async fn check_key(api: &Api, request: &mut Request, client: IpAddr, scope: Scope) -> Result<(), ApiError> {
+async fn check_key(
+    api: &Api,
+    request: &mut Request,
+    client: IpAddr,
+    scope: Option<Scope>,
+) -> Result<(), ApiError> {
     if api.config.keys.is_empty() {
         return check_host(api, request.headers());
     }
     let caller = who(api, request.method(), request.uri(), request.headers(), client).await?;
     api.limiter.check_caller(&caller.name)?;
-    if !caller.may(scope) {
+    if let Some(scope) = scope.filter(|scope| !caller.may(*scope)) {
         return Err(ApiError::forbidden(format!(
             "the key `{}` lacks the scope `{scope}`, which this needs; use another, or make one with `midwatch key new`",
             caller.name
@@ -131,7 +140,7 @@ async fn check_key(api: &Api, request: &mut Request, client: IpAddr, scope: Scop
     Ok(())
 }
 
-/// Who calls: by a key, a page's ticket or a session, in this order.
+/// Who calls: by a page's ticket, a session or a key, in this order.
 async fn who(
     api: &Api,
     method: &Method,
@@ -141,9 +150,6 @@ async fn who(
 ) -> Result<Caller, ApiError> {
     let now = api.engine.now();
     let by_key = || api.config.keys.caller(headers, || api.limiter.check_attempt(client));
-    if key::is_given(headers) {
-        return by_key().await;
-    }
     if uri.path() == live::PATH {
         // A cookie alone opens no connection: other sites' pages could send it along.
         return match live::ticket(uri) {
@@ -153,9 +159,13 @@ async fn who(
             None => by_key().await,
         };
     }
+    // A session comes first: what a proxy in front adds for its own sign-in is no key of ours.
     let Some(session) = api.sessions.of(headers, now) else { return by_key().await };
     let reads = matches!(*method, Method::GET | Method::HEAD);
     if !reads && !session.is_said_by(headers) {
+        if key::is_given(headers) {
+            return by_key().await;
+        }
         return Err(ApiError::forbidden(
             "the header X-CSRF-Token is missing or not this session's; reload the page and try again",
         ));

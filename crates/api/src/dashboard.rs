@@ -30,6 +30,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// The page that shows how to build the dashboard has a few lines of style, and nothing that runs.
 const UNBUILT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// What is not shown but read by programs.
+const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
 /// Names of these files change with what is in them.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 
@@ -86,6 +89,16 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
         let none = matches!(weight.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
         name.trim().eq_ignore_ascii_case("gzip") && !none
     })
+}
+
+/// What is no page of the dashboard is data, also where a browser is pointed at it: nothing in it runs or is guessed at.
+pub(crate) async fn inert(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if !headers.contains_key(CONTENT_SECURITY_POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(DATA_POLICY));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
 }
 
 fn with_policy(policy: &'static str, answer: impl axum::response::IntoResponse) -> Response {

@@ -22,6 +22,9 @@ pub struct IncidentSummary {
     pub opened_at: Timestamp,
     /// The verdict in one sentence.
     pub summary: String,
+    /// Entries of its journal: whatever happens to it counts up.
+    #[serde(default)]
+    pub seq: u64,
 }
 
 impl From<IncidentRow> for IncidentSummary {
@@ -33,6 +36,7 @@ impl From<IncidentRow> for IncidentSummary {
             cause: row.cause,
             opened_at: row.opened_at,
             summary: row.summary,
+            seq: row.seq,
         }
     }
 }

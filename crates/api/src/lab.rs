@@ -6,6 +6,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method, Uri, header::CONTENT_TYPE};
 use axum::response::Response;
 
+const JSON: &str = "application/json";
+
 pub(crate) async fn proxy(
     State(api): State<Api>,
     method: Method,
@@ -29,10 +31,10 @@ pub(crate) async fn proxy(
             "the lab's supervisor does not answer ({e}); is `midwatch lab up` running?"
         ))
     })?;
-    let mut response = Response::builder().status(answer.status());
-    if let Some(kind) = answer.headers().get(CONTENT_TYPE) {
-        response = response.header(CONTENT_TYPE, kind);
-    }
+    // The lab answers in JSON. Anything else is not handed on as what it says it is: it would be a page of this server's.
+    let kind = answer.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = if kind.starts_with(JSON) { JSON } else { "text/plain; charset=utf-8" };
+    let response = Response::builder().status(answer.status()).header(CONTENT_TYPE, kind);
     let bytes = answer.bytes().await.map_err(|e| ApiError::bad_gateway(e.to_string()))?;
     response.body(Body::from(bytes)).map_err(|e| ApiError::bad_gateway(e.to_string()))
 }

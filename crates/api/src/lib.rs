@@ -95,6 +95,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
     let limiter = Arc::new(Limiter::new(config.limits));
     let cors = cors(&config.cors_origins);
+    let sessions = Sessions::new(config.listen.port());
     let epoch = format!("{:x}", engine.now().as_millisecond());
     let api = Api {
         engine,
@@ -104,7 +105,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         certificates: Arc::default(),
         sizes: Arc::default(),
         refusals: Arc::default(),
-        sessions: Arc::default(),
+        sessions: Arc::new(sessions),
         live: Arc::new(live::Live::new(epoch)),
     };
     let (router, doc) = OpenApiRouter::with_openapi(Doc::openapi()).merge(routes::all()).split_for_parts();
@@ -117,6 +118,7 @@ pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
         .fallback(dashboard::serve)
         .layer(axum::middleware::from_fn_with_state(api.clone(), access::guard))
         .layer(axum::middleware::from_fn(error::in_shape))
+        .layer(axum::middleware::map_response(dashboard::inert))
         .layer(tower_http::catch_panic::CatchPanicLayer::custom(error::on_panic))
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(tower::util::option_layer(cors))

@@ -19,7 +19,7 @@ pub(crate) mod slack;
 mod watch;
 mod workflow;
 
-pub(crate) use incidents::waiting_of;
+pub(crate) use incidents::{named, waiting_of};
 pub(crate) use services::graph_of;
 
 use crate::Api;

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt as _;
 
@@ -51,19 +51,69 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(200);
 /// out. Whoever needs longer was promised nothing and sends again.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// Of the connections those that may be listeners' (`/ws`), in quarters: they stay, and others must still be served.
+const LISTENERS_QUARTERS: usize = 3;
+
+/// How long, once the server is to stop, those who listen may take to be gone; each closes at once.
+const LISTENERS_GRACE: Duration = Duration::from_secs(3);
+
 /// Connections that are open, by address.
-#[derive(Default)]
-struct Places(Mutex<HashMap<IpAddr, usize>>);
+struct Places {
+    open: Mutex<HashMap<IpAddr, usize>>,
+    listeners: Arc<Semaphore>,
+}
 
 /// One connection's place; free again when it is dropped.
 struct Place {
     places: Arc<Places>,
     address: IpAddr,
+    /// Shows that it is not free yet.
+    _taken: mpsc::Sender<()>,
+}
+
+/// What a request knows of its connection. It lasts also where the connection becomes a WebSocket and HTTP lets go of it:
+/// such a one keeps its place, and ends with the server.
+#[derive(Clone)]
+pub(crate) struct Held {
+    place: Arc<Place>,
+    stop: watch::Receiver<bool>,
+}
+
+/// A listener's place.
+pub(crate) struct Listening {
+    _permit: OwnedSemaphorePermit,
+    held: Held,
+}
+
+impl Held {
+    /// A place among those who listen; none where there are as many as there may be.
+    pub fn listens(self) -> Option<Listening> {
+        let permit = self.place.places.listeners.clone().try_acquire_owned().ok()?;
+        Some(Listening { _permit: permit, held: self })
+    }
+}
+
+impl Listening {
+    /// Waits until the server is to stop.
+    pub async fn stopped(&mut self) {
+        // A server that is gone has stopped, too.
+        let _ = self.held.stop.wait_for(|stop| *stop).await;
+    }
 }
 
 impl Places {
-    fn take(self: &Arc<Self>, address: IpAddr, patience: &Patience) -> Option<Place> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn new(patience: &Patience) -> Self {
+        let listeners = (patience.connections * LISTENERS_QUARTERS).div_ceil(4);
+        Self { open: Mutex::default(), listeners: Arc::new(Semaphore::new(listeners)) }
+    }
+
+    fn take(
+        self: &Arc<Self>,
+        address: IpAddr,
+        patience: &Patience,
+        taken: &mpsc::Sender<()>,
+    ) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let own = open.get(&address).copied().unwrap_or_default();
         let total: usize = open.values().sum();
         let plain = address.to_canonical();
@@ -73,13 +123,13 @@ impl Places {
             return None;
         }
         open.insert(address, own + 1);
-        Some(Place { places: self.clone(), address })
+        Some(Place { places: self.clone(), address, _taken: taken.clone() })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.places.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {
@@ -97,7 +147,8 @@ pub async fn serve(
     mut stop: watch::Receiver<bool>,
     patience: Patience,
 ) {
-    let (places, mut connections) = (Arc::new(Places::default()), JoinSet::new());
+    let (places, mut connections) = (Arc::new(Places::new(&patience)), JoinSet::new());
+    let (taken, mut all_left) = mpsc::channel(1);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -105,10 +156,11 @@ pub async fn serve(
             _ = stop.wait_for(|stop| *stop) => break,
         };
         match accepted {
-            Ok((stream, from)) => match places.take(from.ip(), &patience) {
+            Ok((stream, from)) => match places.take(from.ip(), &patience, &taken) {
                 Some(place) => {
                     let (router, stop) = (router.clone(), stop.clone());
-                    connections.spawn(attend(stream, from, router, stop, patience.head, place));
+                    let held = Held { place: Arc::new(place), stop };
+                    connections.spawn(attend(stream, from, router, patience.head, held));
                 }
                 // Closed at once: whoever is refused so may come back, and those who are served are not kept waiting.
                 None => tracing::warn!(client.address = %from.ip(), "too many connections; one was closed"),
@@ -120,7 +172,12 @@ pub async fn serve(
         }
     }
     drop(listener);
+    drop(taken);
     while connections.join_next().await.is_some() {}
+    // Those that listen are not among the connections any more; the last of them leaves the channel without a sender.
+    if tokio::time::timeout(LISTENERS_GRACE, all_left.recv()).await.is_err() {
+        tracing::warn!("some who listened did not go in time");
+    }
 }
 
 /// Waits until no request has been answered for the whole grace.
@@ -136,20 +193,15 @@ async fn not_answering(mut answering: watch::Receiver<bool>) {
 }
 
 /// One connection, until it ends.
-async fn attend(
-    stream: TcpStream,
-    from: SocketAddr,
-    router: Router,
-    mut stop: watch::Receiver<bool>,
-    head: Duration,
-    _place: Place,
-) {
+async fn attend(stream: TcpStream, from: SocketAddr, router: Router, head: Duration, held: Held) {
+    let mut stop = held.stop.clone();
     let underway = Underway::new();
     let (begins, answers) = (underway.clone(), underway.clone());
     let service = router
         .map_request(move |request: hyper::Request<Incoming>| {
             let mut request = begins.begins(request.map(Body::new));
             request.extensions_mut().insert(ConnectInfo(from));
+            request.extensions_mut().insert(held.clone());
             request
         })
         .map_response(move |response| answers.answers(response));

@@ -312,6 +312,12 @@ fn untouched(incident: &Incident, what: &str) -> Result<(), EngineError> {
             incident.id
         )));
     }
+    if let Some(run) = incident.run_under_way() {
+        return Err(EngineError::Refused(format!(
+            "the workflow run {} is under way for {}; it cannot be {what} before that has ended",
+            run.id, incident.id
+        )));
+    }
     Ok(())
 }
 

@@ -407,6 +407,7 @@ impl Incident {
         self.plan = None;
         self.step = 0;
         self.gate = None;
+        self.would_have_acted = false;
         self.state = State::Investigating;
     }
 

@@ -45,7 +45,9 @@ export interface Graph {
 
 export interface View {
   graph: Graph
+  // Those that need somebody are all there; of the others the last opened, and how many more there are.
   incidents: IncidentSummary[]
+  more: number
   approvals: Approval[]
   mode: string
   dry_run: boolean

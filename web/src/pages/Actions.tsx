@@ -1,6 +1,7 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
 import { api, asked } from '../api/client'
-import { rememberedName, useMay, useStanding } from '../api/session'
+import { useMay } from '../api/session'
 import type { ActionRow } from '../api/types'
 import { useWords } from '../i18n'
 import { Ask, Field } from '../ui/Form'
@@ -55,27 +56,30 @@ export function Actions() {
   )
 }
 
-// Goes through the same gate as everything else.
+// Goes through the same gate as everything else, and says what the gate said.
 function Undo({ row }: { row: ActionRow }) {
   const { t } = useWords()
   const may = useMay('act')
-  const { session } = useStanding()
-  const client = useQueryClient()
-  const undo = useMutation({
-    mutationFn: () => {
-      const by = session.name ?? rememberedName()
-      const body = { action: row.undo, by, reason: t('actions.undoReason') } as never
-      return asked<{ gate?: { because?: string } }>(api.POST('/api/v1/actions', { body }))
-    },
-    onSettled: () => client.invalidateQueries({ queryKey: ['actions'] }),
-  })
+  const [said, setSaid] = useState<string | null>(null)
   if (!may) return null
   return (
     <>
-      <button type="button" disabled={undo.isPending} onClick={() => undo.mutate()} title={actionText(row.undo as Fields)}>
-        {t('actions.undo')}
-      </button>
-      <Failed error={undo.error} />
+      <Ask
+        title={t('actions.undo')}
+        renews={[['actions']]}
+        run={({ by }) => {
+          const body = { action: row.undo, by, reason: t('actions.undoReason') } as never
+          return asked(api.POST('/api/v1/actions', { body }))
+        }}
+        done={(answer) => {
+          const { gate, outcome } = answer as { gate?: { because?: string }; outcome?: unknown }
+          setSaid(outcome ? outcomeText(outcome as never, t('actions.unknown')) : (gate?.because ?? null))
+        }}
+      >
+        <p className="lead">{actionText(row.undo as Fields)}</p>
+        <p className="muted">{t('actions.undoOf', { action: actionText(row.action as Fields) })}</p>
+      </Ask>
+      {said && <p role="status">{said}</p>}
     </>
   )
 }

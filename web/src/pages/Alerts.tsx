@@ -1,4 +1,4 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { api, asked, raw } from '../api/client'
 import { rememberedName, useMay, useStanding } from '../api/session'
@@ -27,6 +27,8 @@ export function Alerts() {
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor,
+    // A filter that is being typed does not blank what is shown.
+    placeholderData: keepPreviousData,
     meta: { live: true },
   })
   const rows = data?.pages.flatMap((page) => page.alerts) ?? []

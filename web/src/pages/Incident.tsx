@@ -48,7 +48,7 @@ export function Incident() {
     >
       <Standing incident={incident} />
       <VerdictCard incident={incident} />
-      <Decision incident={incident} />
+      <Decision incident={id} waiting={incident.waiting} alone />
       <Handling incident={incident} />
       <Section title={t('incident.evidence')}>
         <EvidenceCards incident={incident} />

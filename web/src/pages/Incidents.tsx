@@ -1,4 +1,4 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
+import { keepPreviousData, useInfiniteQuery } from '@tanstack/react-query'
 import { getRouteApi, useNavigate } from '@tanstack/react-router'
 import { api, asked } from '../api/client'
 import type { IncidentPage } from '../api/types'
@@ -20,6 +20,8 @@ export function Incidents() {
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next_cursor ?? null,
+    // A filter that is being typed does not blank what is shown.
+    placeholderData: keepPreviousData,
     meta: { live: true },
   })
   const incidents = data?.pages.flatMap((page) => page.incidents) ?? []

@@ -1,7 +1,6 @@
 // Home: what needs me now, then what is open, then how everything is.
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import type { ReactNode } from 'react'
 import { api, asked } from '../api/client'
 import { useLive } from '../api/live'
 import type { Change, GraphNode, IncidentSummary, View } from '../api/types'
@@ -9,6 +8,7 @@ import { useWords } from '../i18n'
 import { causeName, percent } from '../ui/format'
 import { ServiceGraph } from '../ui/Graph'
 import { Ago, Nothing, Page, Section, StateBadge } from '../ui/parts'
+import { Decision } from './incident/Decision'
 import { Welcome } from './Welcome'
 
 export const changesQuery = {
@@ -34,6 +34,11 @@ export function Watch() {
       <Needs view={view} />
       <Section title={t('watch.open')}>
         {open.length === 0 ? <Nothing>{t('watch.noOpen')}</Nothing> : <Rows incidents={open} />}
+        {view.more > 0 && (
+          <Link to="/incidents" search={{ open: true }}>
+            {t('watch.more', { n: view.more })}
+          </Link>
+        )}
       </Section>
       <Section title={t('watch.graph')}>
         <ServiceGraph graph={view.graph} marks={{ affected, changed }} label={t('watch.graph')} />
@@ -78,29 +83,30 @@ function Needs({ view }: { view: View }) {
     <Section title={t('watch.needs')}>
       <ul className="cards">
         {view.approvals.map((one) => (
-          <Need key={one.incident} incident={one.incident} what={one.action ?? ''} why={one.verdict}>
-            <p className="muted">{one.undo ? t('approve.wouldUndo', { undo: one.undo }) : t('approve.noUndo')}</p>
-          </Need>
+          <li key={one.incident} className="card act">
+            <p>{one.verdict}</p>
+            <Decision incident={one.incident} waiting={one} />
+            <ReviewLink incident={one.incident} />
+          </li>
         ))}
         {escalated.map((one) => (
-          <Need key={one.id} incident={one.id} what={t('watch.escalated', { component: one.component })} why={one.summary} />
+          <li key={one.id} className="card act">
+            <p className="lead">{t('watch.escalated', { component: one.component })}</p>
+            <p>{one.summary}</p>
+            <ReviewLink incident={one.id} />
+          </li>
         ))}
       </ul>
     </Section>
   )
 }
 
-function Need({ incident, what, why, children }: { incident: string; what: string; why: string; children?: ReactNode }) {
+function ReviewLink({ incident }: { incident: string }) {
   const { t } = useWords()
   return (
-    <li className="card act">
-      <p className="lead">{what}</p>
-      <p>{why}</p>
-      {children}
-      <Link to="/incidents/$id" params={{ id: incident }} hash="decision" className="button primary">
-        {t('watch.review')}
-      </Link>
-    </li>
+    <Link to="/incidents/$id" params={{ id: incident }} hash="decision" className="button">
+      {t('watch.review')}
+    </Link>
   )
 }
 

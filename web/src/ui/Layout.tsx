@@ -1,4 +1,5 @@
 // The frame of every page: where one can go, and whether what is shown is true now.
+import { useIsFetching } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 import { useLive } from '../api/live'
@@ -23,10 +24,14 @@ export const PAGES = [
 const inField = (target: EventTarget | null) =>
   target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'TEXTAREA', 'SELECT'].includes(target.tagName))
 
+// Between the two keys, milliseconds.
+const GOING_MS = 1_200
+
 // g and a letter goes to a page; ⌘K or / searches.
 function useKeys(openPalette: () => void) {
   const navigate = useNavigate()
-  const going = useRef(0)
+  // When g was pressed, by the time of the key itself: a busy page hears late of what came in time.
+  const going = useRef(-GOING_MS)
   useEffect(() => {
     const down = (event: KeyboardEvent) => {
       if ((event.metaKey || event.ctrlKey) && event.key.toLowerCase() === 'k') {
@@ -38,9 +43,9 @@ function useKeys(openPalette: () => void) {
       if (event.key === '/') {
         event.preventDefault()
         openPalette()
-      } else if (event.key === 'g') going.current = Date.now()
-      else if (Date.now() - going.current < 1200) {
-        going.current = 0
+      } else if (event.key === 'g') going.current = event.timeStamp
+      else if (event.timeStamp - going.current < GOING_MS) {
+        going.current = -GOING_MS
         const page = PAGES.find((page) => page.hot === event.key)
         if (page) void navigate({ to: page.to })
       }
@@ -77,6 +82,8 @@ export function Layout() {
   const open = useRef(() => setSearching(true)).current
   useKeys(open)
   const waiting = view?.approvals.length ?? 0
+  // What has never come yet; what is only asked for anew is there meanwhile.
+  const loading = useIsFetching({ predicate: (query) => query.state.data === undefined }) > 0
   return (
     <div className="frame">
       <a className="skip" href="#content">
@@ -122,7 +129,7 @@ export function Layout() {
           <LiveState />
           <ModeState />
         </div>
-        <main id="content" tabIndex={-1}>
+        <main id="content" tabIndex={-1} data-loading={loading}>
           <Outlet />
         </main>
       </div>

@@ -1,6 +1,7 @@
 //! API keys: one for everything, and named ones with scopes.
 
 use super::Scope;
+use super::session::Signed;
 use super::user::{self, User};
 use crate::error::ApiError;
 use argon2::Argon2;
@@ -25,8 +26,15 @@ const SECRET_BYTES: usize = 32;
 /// Longest key that is looked at; ours have about a hundred characters, people's own hardly more.
 const KEY_CHARS_MAX: usize = 512;
 
-/// Hashes that are computed at once: each takes a core for some 30 ms and 19 MiB.
+/// Hashes that are computed at once, of keys and of passwords each: each takes a core for some 30 ms and 19 MiB. They do
+/// not wait for each other, so that who guesses passwords keeps no key waiting.
 const HASHES_MAX: usize = 1;
+
+/// Passwords that may wait to be compared: half a second's worth. Whoever comes then is told to come back.
+const SIGN_INS_MAX: usize = 16;
+
+/// The name of the key that is good for everything; it may be anybody's.
+pub(crate) const SERVERS_KEY: &str = "the server's key";
 
 /// A secret as its SHA-256, so that comparing it tells nothing by its timing and dumping it shows nothing.
 #[derive(Clone)]
@@ -133,11 +141,13 @@ pub fn mint(name: &str, secret: [u8; SECRET_BYTES], salt: [u8; 16]) -> Result<Mi
 pub(crate) struct Caller {
     pub name: String,
     scopes: BTreeSet<Scope>,
+    /// The session that says so, where it is no key.
+    pub signed: Option<Signed>,
 }
 
 impl Caller {
     pub(super) fn new(name: &str, scopes: BTreeSet<Scope>) -> Self {
-        Self { name: name.to_owned(), scopes }
+        Self { name: name.to_owned(), scopes, signed: None }
     }
 
     /// Somebody who may do everything.
@@ -161,6 +171,9 @@ pub struct KeyRing {
     named: Arc<[NamedKey]>,
     users: Arc<[User]>,
     hashing: Arc<Semaphore>,
+    comparing: Arc<Semaphore>,
+    /// Places of those whose password waits or is compared.
+    signing_in: Arc<Semaphore>,
 }
 
 impl fmt::Debug for KeyRing {
@@ -178,8 +191,9 @@ impl KeyRing {
         if let Some(twice) = named.iter().find(|key| !names.insert(key.name.as_str())) {
             return Err(KeyError::Twice(twice.name.clone()));
         }
-        let hashing = Arc::new(Semaphore::new(HASHES_MAX));
-        Ok(Self { whole, named: named.into(), users: Arc::default(), hashing })
+        let some = |count| Arc::new(Semaphore::new(count));
+        let (hashing, comparing, signing_in) = (some(HASHES_MAX), some(HASHES_MAX), some(SIGN_INS_MAX));
+        Ok(Self { whole, named: named.into(), users: Arc::default(), hashing, comparing, signing_in })
     }
 
     /// The same with people who sign in with a password. People and keys share one list of names, so that a name on
@@ -212,9 +226,10 @@ impl KeyRing {
         let known = self.users.iter().find(|user| user.name == name);
         let (user, is_known) = (known.unwrap_or(first).clone(), known.is_some());
         let gone = || ApiError::unavailable("the server is stopping");
-        let permit = self.hashing.clone().acquire_owned().await.map_err(|_| gone())?;
+        let place = self.signing_in.clone().try_acquire_owned().map_err(|_| ApiError::unavailable(CROWD))?;
+        let permit = self.comparing.clone().acquire_owned().await.map_err(|_| gone())?;
         let compare = move || {
-            let _permit = permit;
+            let _both = (place, permit);
             (user.proves(&password) && is_known).then(|| user.caller())
         };
         tokio::task::spawn_blocking(compare).await.map_err(|_| gone())?.ok_or_else(user::refused)
@@ -244,7 +259,7 @@ impl KeyRing {
     ) -> Result<Caller, ApiError> {
         let digest = Digest::of(&given);
         if self.whole.as_ref().is_some_and(|key| key.0.is(&digest)) {
-            return Ok(Caller::everything("the server's key"));
+            return Ok(Caller::everything(SERVERS_KEY));
         }
         let place = self.named.iter().position(|key| name_of(&given) == Some(key.name.as_str()));
         let Some(place) = place else {
@@ -267,7 +282,7 @@ impl KeyRing {
         if !is_known {
             return Err(unknown());
         }
-        Ok(Caller { name: key.name.clone(), scopes: key.scopes.clone() })
+        Ok(Caller::new(&key.name, key.scopes.clone()))
     }
 
     /// Compares with the hash, and remembers the key if it is the one.
@@ -294,6 +309,9 @@ impl KeyRing {
         tokio::task::spawn_blocking(compare).await.map_err(gone)
     }
 }
+
+/// What whoever signs in while too many do is told.
+const CROWD: &str = "too many sign in at once; try again in a few seconds, or use an API key";
 
 fn unknown() -> ApiError {
     ApiError::unauthorized("this is no key of this server; `midwatch key new` makes one")
@@ -415,5 +433,23 @@ mod tests {
         assert_eq!(check("a", &hash, &[]), Some(KeyError::NoScope("a".into())));
         let key = || NamedKey::new("a", &hash, &[Scope::Read]).expect("a key");
         assert_eq!(KeyRing::new(None, vec![key(), key()]).err(), Some(KeyError::Twice("a".into())));
+    }
+
+    #[tokio::test]
+    async fn who_guesses_passwords_keeps_no_key_waiting_and_is_told_to_come_back() {
+        let (ring, key) = ring();
+        let hash = super::super::hash_password("correct horse battery", SALT).expect("a hash");
+        let ada = User::new("ada", &hash, &[Scope::Read]).expect("a user");
+        let ring = ring.with_users(vec![ada]).expect("a ring");
+        // Somebody's password is being compared, and as many wait as may.
+        let busy = ring.comparing.clone().acquire_owned().await.expect("a place");
+        let waiting = u32::try_from(SIGN_INS_MAX).expect("few");
+        let crowd = ring.signing_in.clone().acquire_many_owned(waiting).await.expect("places");
+        let sign_in = || ring.person("ada", "correct horse battery".into(), || Ok(()));
+        let refused = sign_in().await.map(|caller| caller.name).expect_err("a crowd");
+        assert_eq!(refused.status(), axum::http::StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(check(&ring, &[("x-api-key", key)]).await, (Some("prometheus".into()), true));
+        drop((busy, crowd));
+        assert_eq!(sign_in().await.map(|caller| caller.name).expect("signed in"), "ada");
     }
 }

@@ -17,6 +17,9 @@ const BURST_S: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 /// Keys that an address may try at once before it has to wait. A person mistypes a few times.
 const ATTEMPTS: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 
+/// Passwords that may be tried at once for one name, from wherever: who guesses may have many addresses.
+const ATTEMPTS_FOR: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+
 /// How often somebody may call; `None` for as often as they like.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -54,6 +57,7 @@ pub(crate) struct Limiter {
     ip: Option<Counter<IpAddr>>,
     caller: Option<Counter<String>>,
     attempts: Counter<IpAddr>,
+    attempts_for: Counter<String>,
 }
 
 impl Limiter {
@@ -63,6 +67,7 @@ impl Limiter {
             ip: limits.ip_per_s.map(|per_s| Counter::new(quota(per_s))),
             caller: limits.caller_per_s.map(|per_s| Counter::new(quota(per_s))),
             attempts: Counter::new(Quota::per_second(NonZeroU32::MIN).allow_burst(ATTEMPTS)),
+            attempts_for: Counter::new(Quota::per_second(NonZeroU32::MIN).allow_burst(ATTEMPTS_FOR)),
         }
     }
 
@@ -77,6 +82,11 @@ impl Limiter {
     /// Before a key is tried that may be wrong.
     pub fn check_attempt(&self, peer: IpAddr) -> Result<(), ApiError> {
         self.attempts.check(&network(peer))
+    }
+
+    /// Before a password is tried for a name, whether there is such a one or not.
+    pub fn check_attempt_for(&self, name: &str) -> Result<(), ApiError> {
+        self.attempts_for.check(&name.to_owned())
     }
 }
 

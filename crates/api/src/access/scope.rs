@@ -86,6 +86,8 @@ pub(crate) enum Needs {
     Nothing,
     /// Anybody may ask, as often as one address may: the dashboard's files, and to be signed in.
     Open,
+    /// Whoever has a key or a session, whatever it is good for: to be told just that.
+    Known,
     Scope(Scope),
 }
 
@@ -96,6 +98,7 @@ impl Needs {
         match path {
             Some("/health") if reads => Needs::Nothing,
             Some("/api/v1/session") if !reads => Needs::Open,
+            Some("/api/v1/session") => Needs::Known,
             None if reads && !asked.starts_with("/api/") => Needs::Open,
             _ if reads => Needs::Scope(Scope::Read),
             path => {

@@ -1,7 +1,7 @@
 //! Incidents, and what people decide about them.
 
 use super::lineage::{told_of_alert, told_of_incident};
-use crate::access::KeyName;
+use crate::access::{KeyName, SERVERS_KEY};
 use crate::dto::{
     ActBody, ActionDto, ActionList, ApprovalBody, ApprovalDto, ApprovalList, IncidentDetail, IncidentPage,
     IncidentSummary, OriginDto, waiting,
@@ -169,11 +169,13 @@ pub(crate) struct FalseAlarmBody {
     request_body = FalseAlarmBody, responses((status = 200), (status = 404), (status = 409)))]
 pub(crate) async fn false_alarm(
     State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
     Path(id): Path<String>,
     body: Result<Json<FalseAlarmBody>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
-    api.engine.false_alarm(&IncidentId::new(&id), &body.by, &body.reason).await?;
+    let by = named(key, &body.by);
+    api.engine.false_alarm(&IncidentId::new(&id), &by, &body.reason).await?;
     Ok(Json(json!({ "incident": id, "state": "false_alarm" })))
 }
 
@@ -236,7 +238,18 @@ pub(super) fn caller(api: &Api, key: Option<Extension<KeyName>>, by: &str) -> Ca
         Some(Extension(KeyName(name))) if !api.engine.config.decision.approvers.is_empty() => {
             Caller::new(Way::ApiKey, name)
         }
-        _ => Caller::from(by),
+        key => Caller::from(named(key, by).as_str()),
+    }
+}
+
+/// The name that goes on record: whoever has a key or a session of their own cannot sign as somebody else alone. The
+/// server's own key may be anybody's.
+pub(crate) fn named(key: Option<Extension<KeyName>>, by: &str) -> String {
+    let by = by.trim();
+    match key {
+        Some(Extension(KeyName(name))) if name == by => name,
+        Some(Extension(KeyName(name))) if name != SERVERS_KEY => format!("{by} (with {name})"),
+        _ => by.to_owned(),
     }
 }
 

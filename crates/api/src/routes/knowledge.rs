@@ -1,10 +1,12 @@
 //! Knowledge: search, documents, and what is learnt from incidents once somebody has reviewed it.
 
+use super::incidents::named;
+use crate::access::KeyName;
 use crate::query::Asked;
 use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use midwatch_engine::{Collection, Question, ReviewRequest, Written};
 use midwatch_model::IncidentId;
 use serde::Deserialize;
@@ -66,11 +68,12 @@ pub(crate) struct AddBody {
     responses((status = 200, body = Object), (status = 400, description = "what is wrong with which document, in which line"), (status = 503)))]
 pub(crate) async fn add(
     State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
     body: Result<Json<AddBody>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
     by_somebody(&body.by)?;
-    let added = api.engine.add_knowledge(&body.documents, &body.by).await?;
+    let added = api.engine.add_knowledge(&body.documents, &named(key, &body.by)).await?;
     Ok(Json(json!({ "added": added })))
 }
 

@@ -1,10 +1,12 @@
 //! Maintenance: planned time in which nothing is opened and nobody is paged.
 
+use super::incidents::named;
+use crate::access::KeyName;
 use crate::query::Asked;
 use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use midwatch_incident::WantedSilence;
 use midwatch_model::label::{MatchOp, parse_matchers};
@@ -73,6 +75,7 @@ pub(crate) async fn list(
     responses((status = 201, body = Object), (status = 400), (status = 503)))]
 pub(crate) async fn add(
     State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
     body: Result<Json<MaintenanceBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let Json(body) = body?;
@@ -85,7 +88,7 @@ pub(crate) async fn add(
         matchers: body.matchers()?,
         starts_at: body.starts_at.unwrap_or(now),
         ends_at: body.ends_at,
-        created_by: body.by,
+        created_by: named(key, &body.by),
         comment: body.reason,
         kind: SilenceKind::Maintenance,
     };

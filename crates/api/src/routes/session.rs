@@ -1,6 +1,6 @@
 //! Signing in and out, and tickets to listen with.
 
-use crate::access::{Caller, Client, Scope, Session, set_cookie};
+use crate::access::{Caller, Client, SERVERS_KEY, Scope, Session};
 use crate::{Api, error::ApiError};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -30,7 +30,7 @@ pub(crate) struct SignIn {
 /// Who is signed in.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionDto {
-    /// The name on record; absent where no key is needed and nobody is told apart.
+    /// The name on record; absent where nobody is told apart: where no key is needed, and with the server's own key.
     name: Option<String>,
     /// `read`, `ingest`, `act`, `admin`.
     scopes: Vec<String>,
@@ -53,7 +53,7 @@ pub(crate) struct TicketDto {
 fn shown(api: &Api, caller: Option<&Caller>, session: Option<&Session>) -> SessionDto {
     let all = || Scope::VARIANTS.iter().map(ToString::to_string).collect();
     SessionDto {
-        name: caller.map(|caller| caller.name.clone()),
+        name: caller.map(|caller| caller.name.clone()).filter(|name| name != SERVERS_KEY),
         scopes: caller.map_or_else(all, |caller| caller.scopes().iter().map(ToString::to_string).collect()),
         csrf: session.map(|session| session.csrf.clone()),
         needs_sign_in: !api.config.keys.is_empty(),
@@ -87,8 +87,10 @@ pub(crate) async fn open(
     let Json(body) = body?;
     let caller = identify(&api, client, body).await?;
     let (token, session) = api.sessions.open(caller, api.engine.now())?;
+    // Whoever signs in anew leaves the session that they had.
+    api.sessions.close(&headers);
     tracing::info!(session.name = session.caller.name, client.address = %client.0, "somebody signed in");
-    let cookie = [(SET_COOKIE, set_cookie(&token, is_secure(&headers)))];
+    let cookie = [(SET_COOKIE, api.sessions.set_cookie(&token, is_secure(&headers)))];
     let shown = shown(&api, Some(&session.caller), Some(&session));
     Ok((AppendHeaders(cookie), [(CACHE_CONTROL, "no-store")], Json(shown)))
 }
@@ -102,6 +104,7 @@ async fn identify(api: &Api, Client(address): Client, said: SignIn) -> Result<Ca
             api.config.keys.holder(key.trim().to_owned(), may_try).await
         }
         SignIn { key: None, user: Some(user), password: Some(password) } if fits(&user) => {
+            let may_try = || may_try().and_then(|()| api.limiter.check_attempt_for(&user));
             api.config.keys.person(&user, password, may_try).await
         }
         _ => Err(ApiError::bad_request(match api.config.keys.has_users() {
@@ -120,7 +123,7 @@ fn is_secure(headers: &HeaderMap) -> bool {
 #[utoipa::path(delete, path = "/api/v1/session", tag = "session", responses((status = 204)))]
 pub(crate) async fn close(State(api): State<Api>, headers: HeaderMap) -> impl IntoResponse {
     api.sessions.close(&headers);
-    (AppendHeaders([(SET_COOKIE, set_cookie("", is_secure(&headers)))]), StatusCode::NO_CONTENT)
+    (AppendHeaders([(SET_COOKIE, api.sessions.set_cookie("", is_secure(&headers)))]), StatusCode::NO_CONTENT)
 }
 
 /// A ticket with which a page listens at `/ws?ticket=…`, so that no key ever stands in an address.

@@ -1,10 +1,12 @@
 //! The watch about itself.
 
+use super::incidents::named;
+use crate::access::KeyName;
 use crate::dto::StatusDto;
 use crate::{Api, error::ApiError};
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use midwatch_engine::{SettingsChange, SettingsError};
 use serde::Deserialize;
@@ -68,13 +70,14 @@ pub(crate) struct ConfigChange {
     responses((status = 200, body = Object), (status = 400), (status = 503)))]
 pub(crate) async fn change_config(
     State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
     body: Result<Json<ConfigChange>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(change) = body?;
     if change.by.trim().is_empty() {
         return Err(ApiError::bad_request("say who changes it: `by` must not be empty"));
     }
-    match api.engine.change_foresight(change.foresight, &change.by).await {
+    match api.engine.change_foresight(change.foresight, &named(key, &change.by)).await {
         Ok(_) => Ok(Json(json!({ "config": in_force(&api) }))),
         Err(SettingsError::Engine(error)) => Err(error.into()),
         Err(wrong) => Err(ApiError::bad_request(wrong.to_string())),

@@ -2,9 +2,11 @@
 
 use super::{Refusal, filters, time};
 use crate::Api;
+use crate::access::KeyName;
+use crate::routes::named;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use midwatch_incident::WantedSilence;
 use midwatch_model::silence::{Silence, SilenceState};
@@ -60,9 +62,14 @@ pub(super) async fn show(State(api): State<Api>, Path(id): Path<String>) -> Resu
     Ok(Json(shown(silence, api.engine.now())))
 }
 
-pub(super) async fn post(State(api): State<Api>, body: Bytes) -> Result<Json<Value>, Refusal> {
-    let wanted: WantedSilence = serde_json::from_slice(&body)
+pub(super) async fn post(
+    State(api): State<Api>,
+    key: Option<Extension<KeyName>>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let mut wanted: WantedSilence = serde_json::from_slice(&body)
         .map_err(|error| Refusal::bad_request(format!("the body is not a silence: {error}")))?;
+    wanted.created_by = named(key, &wanted.created_by);
     let silence = api.engine.silence(wanted).await?;
     Ok(Json(json!({ "silenceID": silence.id })))
 }

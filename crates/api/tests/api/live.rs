@@ -9,29 +9,35 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Longer than the server takes to look, shorter than a person waits.
-const SOON: Duration = Duration::from_secs(10);
+/// Much longer than the server takes to look, also on a busy machine.
+const SOON: Duration = Duration::from_secs(60);
 
 struct Server {
     door: Door,
     address: SocketAddr,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
 }
 
 impl Server {
     async fn start() -> Self {
+        Self::patient(Patience::default()).await
+    }
+
+    async fn patient(patience: Patience) -> Self {
         let door = Door::plain().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(serve(listener, door.router.clone(), stopped, Patience::default()));
-        Self { door, address, _stop: stop }
+        let serving = tokio::spawn(serve(listener, door.router.clone(), stopped, patience));
+        Self { door, address, stop, serving }
     }
 
     async fn ticket(&self) -> String {
@@ -53,17 +59,38 @@ impl Server {
     }
 }
 
-/// The next thing that is said.
-async fn heard(socket: &mut Socket) -> Value {
+/// The next message of one of these kinds.
+async fn heard_of(socket: &mut Socket, kinds: &[&str]) -> Value {
     let next = async {
         loop {
-            match socket.next().await.expect("a message").expect("a sound one") {
-                Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
-                _ => continue,
+            let Message::Text(text) = socket.next().await.expect("a message").expect("a sound one") else {
+                continue;
+            };
+            let message: Value = serde_json::from_str(&text).expect("JSON");
+            if kinds.iter().any(|kind| message["type"] == *kind) {
+                return message;
             }
         }
     };
     tokio::time::timeout(SOON, next).await.expect("something is said soon")
+}
+
+/// The next thing that is said of the view.
+async fn heard(socket: &mut Socket) -> Value {
+    heard_of(socket, &["snapshot", "update", "resumed", "error"]).await
+}
+
+/// With which code the server closes.
+async fn closed(mut socket: Socket) -> Option<u16> {
+    let end = async {
+        while let Some(Ok(message)) = socket.next().await {
+            if let Message::Close(frame) = message {
+                return frame.map(|frame| frame.code.into());
+            }
+        }
+        None
+    };
+    tokio::time::timeout(SOON, end).await.expect("it is closed soon")
 }
 
 #[tokio::test]
@@ -120,4 +147,79 @@ async fn a_snapshot_comes_first_then_what_changes_and_who_comes_back_goes_on() {
         let mut again = server.connect(&query, &key).await.expect("a connection");
         assert_eq!(heard(&mut again).await["type"], kind, "{query}");
     }
+}
+
+#[tokio::test]
+async fn who_hears_nothing_new_hears_that_the_server_is_there() {
+    let server = Server::start().await;
+    let mut socket = server.connect("", &[("x-api-key", KEY.to_owned())]).await.expect("a connection");
+    let first = heard(&mut socket).await;
+    let beat = heard_of(&mut socket, &["beat"]).await;
+    assert_eq!((&beat["epoch"], &beat["data"]), (&first["epoch"], &Value::Null));
+}
+
+#[tokio::test]
+async fn what_the_view_does_not_show_is_told_of_as_changed() {
+    let server = Server::start().await;
+    let mut socket = server.connect("", &[("x-api-key", KEY.to_owned())]).await.expect("a connection");
+    heard(&mut socket).await;
+    let silence = br#"{"matchers":[{"name":"service","value":"pay","isRegex":false,"isEqual":true}],
+        "startsAt":"2027-06-01T12:00:00Z","endsAt":"2027-06-01T14:00:00Z","createdBy":"ann","comment":"quiet"}"#;
+    let answer = server.door.post("/api/v2/silences", &[("x-api-key", KEY)], silence).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    heard_of(&mut socket, &["changed"]).await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_ends_what_listens_with_it() {
+    let server = Server::start().await;
+    let body = format!("{{\"key\":\"{KEY}\"}}");
+    let session =
+        server.door.post("/api/v1/session", &[("content-type", "application/json")], body.as_bytes()).await;
+    let cookie = session.header("set-cookie").expect("a cookie").split(';').next().expect("it").to_owned();
+    let csrf = session.json()["csrf"].as_str().expect("a token").to_owned();
+    let headers = [("cookie", cookie.as_str()), ("x-csrf-token", csrf.as_str())];
+    let ticket = || async {
+        let answer = server.door.post("/api/v1/session/ticket", &headers, b"").await;
+        format!("?ticket={}", answer.json()["ticket"].as_str().expect("a ticket"))
+    };
+    let (used, late) = (ticket().await, ticket().await);
+    let mut socket = server.connect(&used, &[]).await.expect("a connection");
+    let mut other = server.connect("", &[("x-api-key", KEY.to_owned())]).await.expect("a connection");
+    heard(&mut socket).await;
+    heard(&mut other).await;
+    let out = server.door.send(Method::DELETE, "/api/v1/session", &headers, b"").await;
+    assert_eq!(out.status, StatusCode::NO_CONTENT);
+    assert_eq!(closed(socket).await, Some(1008));
+    assert_eq!(server.connect(&late, &[]).await.err(), Some(StatusCode::UNAUTHORIZED));
+    heard_of(&mut other, &["beat"]).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_goodbye_to_all_and_waits_for_none() {
+    let server = Server::start().await;
+    let mut socket = server.connect("", &[("x-api-key", KEY.to_owned())]).await.expect("a connection");
+    heard(&mut socket).await;
+    server.stop.send(true).expect("heard");
+    assert_eq!(closed(socket).await, Some(1001));
+    tokio::time::timeout(SOON, server.serving).await.expect("it ends soon").expect("well");
+}
+
+#[tokio::test]
+async fn who_listens_keeps_a_place_and_leaves_some_to_others() {
+    let server = Server::patient(Patience { connections: 4, ..Patience::default() }).await;
+    let key = [("x-api-key", KEY.to_owned())];
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(server.connect("", &key).await.expect("a place"));
+    }
+    let refused = server.connect("", &key).await.err();
+    assert_eq!(refused, Some(StatusCode::SERVICE_UNAVAILABLE), "the last place is for calls");
+    sockets.pop();
+    let again = async {
+        while server.connect("", &key).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("a place that is left is free again");
 }

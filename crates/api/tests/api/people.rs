@@ -1,7 +1,8 @@
 //! What people do with an incident beside deciding, over HTTP: on record as it was said, and refused with what to do.
 
-use crate::harness::{Answer, Door, KEY};
+use crate::harness::{Answer, Door, KEY, Wanted};
 use axum::http::{Method, StatusCode};
+use midwatch_api::{ApiKey, KeyRing, NamedKey, Scope, mint};
 use serde_json::{Value, json};
 
 struct Desk(Door);
@@ -116,4 +117,23 @@ async fn what_cannot_be_done_is_refused_with_what_to_do() {
     let answer = desk.tell(Method::PUT, &id, "postmortem", &body).await;
     assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
     assert!(answer.error().contains("has no postmortem yet"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn who_has_a_key_of_their_own_signs_with_its_name() {
+    let minted = mint("ada", [1; 32], [7; 16]).expect("a key");
+    let ada = NamedKey::new("ada", &minted.hash, &[Scope::Read, Scope::Act]).expect("a key");
+    let keys = KeyRing::new(Some(ApiKey::new(KEY)), vec![ada]).expect("a ring");
+    let desk = Desk(Door::open(Wanted { keys, ..Wanted::default() }).await);
+    let id = desk.incident("pay").await;
+    for (key, by, expected) in
+        [(minted.key.as_str(), "ada", "ada"), (&minted.key, "bob", "bob (with ada)"), (KEY, "bob", "bob")]
+    {
+        let headers = [("x-api-key", key), ("content-type", "application/json")];
+        let body = json!({ "by": by }).to_string();
+        let path = format!("/api/v1/incidents/{id}/acknowledge");
+        let answer = desk.0.post(&path, &headers, body.as_bytes()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert_eq!(desk.show(&id).await["acknowledged"], expected, "{by}");
+    }
 }

@@ -121,3 +121,86 @@ async fn pages_come_with_a_policy_under_which_nothing_foreign_runs() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn what_a_proxy_adds_for_its_own_sign_in_is_no_key_and_ends_no_session() {
+    let door = door().await;
+    let (cookie, csrf) = held(&sign_in(&door, &json!({ "key": KEY })).await);
+    let (json, token) = (("content-type", "application/json"), ("x-csrf-token", csrf.as_str()));
+    for foreign in ["Basic YWRhOnNlY3JldA==", "Bearer of.another.server"] {
+        let own = [("cookie", cookie.as_str()), ("authorization", foreign)];
+        let get = door.send(Method::GET, "/api/v1/status", &own, b"").await;
+        assert_eq!(get.status, StatusCode::OK, "{foreign}: {get:?}");
+        let with = |more: &[(&'static str, &str)]| -> Vec<(String, String)> {
+            let all = own.iter().chain([&json]).chain(more);
+            all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        for (headers, expected) in
+            [(with(&[]), StatusCode::UNAUTHORIZED), (with(&[token]), StatusCode::BAD_REQUEST)]
+        {
+            let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            let answer = door.post("/api/v1/services", &headers, b"[").await;
+            assert_eq!(answer.status, expected, "{headers:?}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_cookie_is_bound_to_how_the_page_came() {
+    let door = door().await;
+    for (origin, expected) in [
+        ("http://127.0.0.1:7700", ("midwatch_session_7700=", false)),
+        ("https://127.0.0.1:7700", ("__Host-midwatch_session=", true)),
+    ] {
+        let headers = [("content-type", "application/json"), ("origin", origin)];
+        let body = json!({ "key": KEY }).to_string();
+        let answer = door.post("/api/v1/session", &headers, body.as_bytes()).await;
+        let cookie = answer.header("set-cookie").expect("a cookie");
+        assert_eq!(
+            (cookie.starts_with(expected.0), cookie.contains("Secure")),
+            (true, expected.1),
+            "{cookie}"
+        );
+    }
+    let (cookie, _) = held(&sign_in(&door, &json!({ "key": KEY })).await);
+    let twice = format!("midwatch_session_7700=planted; {cookie}");
+    let answer = door.send(Method::GET, "/api/v1/status", &[("cookie", &twice)], b"").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "two cookies of one name are none");
+}
+
+#[tokio::test]
+async fn who_signs_in_anew_leaves_the_session_that_they_had() {
+    let door = door().await;
+    let (old, _) = held(&sign_in(&door, &json!({ "key": KEY })).await);
+    let headers = [("content-type", "application/json"), ("cookie", old.as_str())];
+    let body = json!({ "user": "ada", "password": PASSWORD }).to_string();
+    let (new, _) = held(&door.post("/api/v1/session", &headers, body.as_bytes()).await);
+    for (cookie, expected) in [(&old, StatusCode::UNAUTHORIZED), (&new, StatusCode::OK)] {
+        let answer = door.send(Method::GET, "/api/v1/status", &[("cookie", cookie)], b"").await;
+        assert_eq!(answer.status, expected, "{cookie}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_known_may_ask_who_they_are() {
+    let hash = hash_password(PASSWORD, [7; 16]).expect("a hash");
+    let eve = User::new("eve", &hash, &[Scope::Ingest]).expect("a user");
+    let keys = KeyRing::new(None, Vec::new()).and_then(|ring| ring.with_users(vec![eve]));
+    let door = Door::open(Wanted { keys: keys.expect("a ring"), ..Wanted::default() }).await;
+    let (cookie, _) = held(&sign_in(&door, &json!({ "user": "eve", "password": PASSWORD })).await);
+    let shown = door.send(Method::GET, "/api/v1/session", &[("cookie", &cookie)], b"").await;
+    assert_eq!(shown.json()["name"], "eve", "{shown:?}");
+    let nobody = door.send(Method::GET, "/api/v1/session", &[], b"").await;
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn what_is_no_page_is_inert_in_a_browser() {
+    let door = door().await;
+    for path in ["/api/v1/status", "/api/v1/nothing", "/health", "/metrics", "/api/v1/lab/faults"] {
+        let answer = door.send(Method::GET, path, &[("x-api-key", KEY)], b"").await;
+        let policy = answer.header("content-security-policy").expect("a policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("sandbox"), "{path}: {policy}");
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
+    }
+}

@@ -22,17 +22,25 @@ impl Incident {
                 self.signals.retain(|signal| signals.binary_search(&signal.id).is_err());
                 self.last_signal_at = at;
                 // What was concluded, planned and approved rested on what is gone.
-                if self.state != State::Escalated {
-                    self.begin_again();
-                    self.waiting = None;
-                    self.forget_approvals();
-                }
+                self.look_anew();
+            }
+            // What a person was called for is another thing now. Whatever was done about it stays theirs.
+            Entry::Absorbed { .. } if self.state == State::Escalated && self.attempts().next().is_none() => {
+                self.look_anew();
             }
             Entry::Revised { digest, .. } => {
                 (self.report_digest, self.report_is_revised) = (Some(digest.clone()), true);
             }
             _ => {}
         }
+    }
+
+    /// It is diagnosed as if it had just been opened, also where a person has been called for.
+    fn look_anew(&mut self) {
+        self.begin_again();
+        self.escalated = None;
+        self.waiting = None;
+        self.forget_approvals();
     }
 
     /// What people were asked, and what they said.

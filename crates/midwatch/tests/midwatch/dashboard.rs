@@ -1,6 +1,7 @@
 //! The dashboard in Chromium, against the real binary and the real lab: `web/e2e` says what is done there.
 
 use crate::night::Night;
+use crate::undisturbed::undisturbed;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,10 +26,12 @@ fn play(night: &Night, file: &str) {
 
 #[test]
 fn a_fault_is_seen_decided_and_documented_in_a_real_chromium() {
-    let mut night = Night::begin("mode = \"propose\"\ndry_run = false\n");
-    night.serve();
-    night.wait_until_warm();
-    play(&night, "night.spec.ts");
+    undisturbed(|| {
+        let mut night = Night::begin("mode = \"propose\"\ndry_run = false\n");
+        night.serve();
+        night.wait_until_warm();
+        play(&night, "night.spec.ts");
+    });
 }
 
 #[test]

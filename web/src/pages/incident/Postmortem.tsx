@@ -11,7 +11,7 @@ import { Failed, Fold, Nothing } from '../../ui/parts'
 export function Postmortem({ incident }: { incident: IncidentDetail }) {
   const { t } = useWords()
   const may = useMay('act')
-  const [draft, setDraft] = useState<{ text: string; base: string } | null>(null)
+  const [draft, setDraft] = useDraft(incident.id)
   const { data, error } = useQuery({
     queryKey: ['postmortem', incident.id, incident.postmortem_digest],
     queryFn: () => {
@@ -47,19 +47,44 @@ export function Postmortem({ incident }: { incident: IncidentDetail }) {
   )
 }
 
+interface Draft {
+  text: string
+  base: string
+}
+
+// An hour's words are not lost with a session or a page: the tab keeps them until they are saved or given up.
+function useDraft(id: string): [Draft | null, (draft: Draft | null) => void] {
+  const key = `midwatch.postmortem.${id}`
+  const [draft, set] = useState<Draft | null>(() => {
+    const kept = sessionStorage.getItem(key)
+    return kept ? (JSON.parse(kept) as Draft) : null
+  })
+  const change = (next: Draft | null) => {
+    set(next)
+    try {
+      if (next) sessionStorage.setItem(key, JSON.stringify(next))
+      else sessionStorage.removeItem(key)
+    } catch {
+      // A tab that keeps nothing still edits.
+    }
+  }
+  return [draft, change]
+}
+
 function keep(name: string, text: string) {
   const url = URL.createObjectURL(new Blob([text], { type: 'text/markdown' }))
   const link = document.createElement('a')
   link.href = url
   link.download = name
   link.click()
-  URL.revokeObjectURL(url)
+  // Some browsers read it only after this.
+  window.setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
 interface EditorProps {
   incident: IncidentDetail
-  draft: { text: string; base: string }
-  change: (draft: { text: string; base: string } | null) => void
+  draft: Draft
+  change: (draft: Draft | null) => void
 }
 
 // The text on one side, what becomes of it on the other.
