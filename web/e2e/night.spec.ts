@@ -79,7 +79,7 @@ test('a fault becomes an incident, is decided with the keyboard, recovers and is
       await expect(approve).toBeFocused({ timeout: 10_000 })
       await page.keyboard.press('Enter')
     }
-    await expect(badge).toHaveText(/Acting|Verifying|Soaking|Resolved|Closed/, { timeout: 20_000 })
+    await expect(badge).toHaveText(/Remediating|Verifying|Soaking|Resolved|Closed/, { timeout: 20_000 })
   }).toPass({ timeout: PATIENCE_MS })
   // Should the first step not help in this world, the next one is asked for.
   await expect

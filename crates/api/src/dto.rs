@@ -208,6 +208,8 @@ pub struct IncidentDetail {
     /// Nobody is told of it before then, but for its end.
     #[schema(value_type = Option<String>)]
     pub snoozed_until: Option<Timestamp>,
+    /// The silence that keeps it quiet: who ends that wakes it up.
+    pub snooze: Option<String>,
     /// The incident that goes on for it.
     pub merged_into: Option<String>,
     /// What language models were asked about it; absent where none was.
@@ -254,7 +256,8 @@ impl IncidentDetail {
             escalated: incident.escalated.as_ref().map(|(_, reason)| reason.clone()),
             acknowledged: incident.acknowledged.as_ref().map(|(by, _)| by.clone()),
             assignee: incident.assignee.clone(),
-            snoozed_until: incident.snoozed_until,
+            snoozed_until: None,
+            snooze: None,
             merged_into: incident.merged_into.as_ref().map(ToString::to_string),
             model_use: model_use(lines),
             postmortem: incident.report.clone(),

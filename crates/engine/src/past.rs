@@ -35,7 +35,9 @@ impl Engine {
         // As the detectors write it: pairs of time and number.
         let digest = Evidence::digest_of(&serde_json::to_vec(&samples).unwrap_or_default());
         let matches = digest == evidence.digest;
-        let first = samples.first().map_or(evidence.to, |(at, _)| *at);
+        // What was kept elsewhere has other times: that it differs says nothing about the answer.
+        let own = self.remembered(&evidence.service, metric, evidence.to).await;
+        let first = own.first().map_or(evidence.to, |(at, _)| *at);
         let whole =
             matches || seconds_between(evidence.from, first) <= GAP_POLLS * self.config.poll_interval_s;
         Some(Again { metric, samples, digest, matches, whole })

@@ -10,7 +10,7 @@ use crate::{Engine, EngineError};
 use midwatch_incident::{Incident, State, WantedSilence};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::label::{MatchOp, Matcher};
-use midwatch_model::silence::{SilenceKind, SilenceState};
+use midwatch_model::silence::{Silence, SilenceKind, SilenceState};
 use midwatch_model::{Evidence, HandlingStep, IncidentId, Signal, SignalId, Timestamp, seconds_between};
 use midwatch_store::{Commit, StoreError};
 use std::collections::BTreeSet;
@@ -72,20 +72,14 @@ impl Engine {
         }
         let (_, incident) = self.incident(id).await?;
         still_open(&incident, "snoozed")?;
-        if incident.snoozed_until == Some(until) {
+        let known = self.snooze_of(id).await;
+        if incident.snoozed_until == Some(until) && known.as_ref().is_some_and(|known| known.ends_at == until) {
             return Ok(());
         }
-        let matchers = vec![
-            Matcher::new("incident", MatchOp::Equal, id.as_str())
-                .map_err(|error| EngineError::Unfit(error.to_string()))?,
-        ];
+        let matchers = vec![of_incident(id)?];
         let comment = if reason.is_empty() { format!("{id} was snoozed") } else { reason.to_owned() };
-        let known = self.desk.lock().await.silences.all().find_map(|silence| {
-            let same = silence.state(now) != SilenceState::Expired && silence.matchers == matchers;
-            same.then(|| silence.id.clone())
-        });
         self.silence(WantedSilence {
-            id: known,
+            id: known.map(|known| known.id),
             matchers,
             starts_at: now,
             ends_at: until,
@@ -96,6 +90,19 @@ impl Engine {
         .await?;
         self.tell(id, |_| Ok(vec![Entry::Snoozed { until, by: by.to_owned(), reason: reason.to_owned() }]))
             .await
+    }
+
+    /// The silence by which an incident is snoozed now: ended there, the snooze is over, whatever the journal says it was
+    /// to be.
+    pub async fn snooze_of(&self, id: &IncidentId) -> Option<Silence> {
+        let (now, matchers) = (self.now(), vec![of_incident(id).ok()?]);
+        let desk = self.desk.lock().await;
+        let holds = |silence: &&Silence| {
+            silence.kind == SilenceKind::Silence
+                && silence.state(now) != SilenceState::Expired
+                && silence.matchers == matchers
+        };
+        desk.silences.all().find(holds).cloned()
     }
 
     /// Makes one of two incidents: what `id` knows goes to `into`, which is looked at anew, and `id` is closed.
@@ -281,6 +288,11 @@ impl Engine {
         self.wake.notify_one();
         Ok(())
     }
+}
+
+fn of_incident(id: &IncidentId) -> Result<Matcher, EngineError> {
+    Matcher::new("incident", MatchOp::Equal, id.as_str())
+        .map_err(|error| EngineError::Unfit(error.to_string()))
 }
 
 fn joined(signal: &Signal, why: &str) -> Entry {

@@ -49,7 +49,10 @@ pub(super) async fn detail(
     let (_, graph) = engine.services().await;
     let suspected_origin = suspected_origin(incident, &graph)
         .map(|root| OriginDto { entity: root.entity.to_string(), score: root.score });
-    Ok(IncidentDetail { suspected_origin, ..IncidentDetail::new(incident, journal.lines(), children) })
+    let snooze = engine.snooze_of(&incident.id).await;
+    let (snoozed_until, snooze) = (snooze.as_ref().map(|one| one.ends_at), snooze.map(|one| one.id));
+    let known = IncidentDetail::new(incident, journal.lines(), children);
+    Ok(IncidentDetail { suspected_origin, snoozed_until, snooze, ..known })
 }
 
 /// What lists of incidents can be asked for.

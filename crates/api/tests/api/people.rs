@@ -63,6 +63,13 @@ async fn who_has_an_incident_is_part_of_it() {
     assert!(timeline.contains("ann snoozed it until 2027-06-01 14:00:00 UTC: after lunch"), "{timeline}");
     let silences = desk.get("/api/v2/silences").await;
     assert_eq!(silences[0]["matchers"][0]["value"], id.as_str(), "{silences}");
+    // Who ends the silence wakes it up, and it can be snoozed for the same time again.
+    let silence = format!("/api/v2/silence/{}", shown["snooze"].as_str().expect("a silence"));
+    desk.0.send(Method::DELETE, &silence, &[("x-api-key", KEY)], b"").await;
+    assert_eq!(desk.show(&id).await["snoozed_until"], Value::Null);
+    let again = desk.post(&id, "snooze", &json!({ "by": "ann", "until": until })).await;
+    assert_eq!(again.status, StatusCode::OK, "{again:?}");
+    assert_eq!(desk.show(&id).await["snoozed_until"], until);
 }
 
 #[tokio::test]

@@ -72,6 +72,10 @@ impl Engine {
                 format!("{id} is {}; an incident can be learnt from once it is closed", incident.state);
             return Err(EngineError::Refused(text));
         }
+        if let Some(into) = &incident.merged_into {
+            let text = format!("{id} was merged into {into}: what it taught is learnt from that one");
+            return Err(EngineError::Refused(text));
+        }
         Ok((journal, incident))
     }
 

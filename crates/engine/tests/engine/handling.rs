@@ -158,6 +158,21 @@ async fn what_is_split_off_is_an_incident_of_its_own_and_both_are_looked_at_anew
 }
 
 #[tokio::test]
+async fn what_a_person_was_called_for_is_looked_at_anew_once_it_is_another_thing() {
+    let (rig, into, id) = two().await;
+    let waiting = folded(&rig, &into).await.waiting.expect("it waits");
+    rig.engine.deny(&into, &waiting.plan, "ann", "not now").await.expect("denied");
+    rig.ticks(2).await;
+    assert_eq!(folded(&rig, &into).await.state, State::Escalated);
+    rig.engine.merge(&id, &into, "ann", "one cause").await.expect("merged");
+    let merged = folded(&rig, &into).await;
+    assert!(merged.escalated.is_none() && merged.verdict.is_none(), "{}", rig.story().await);
+    told(&rig, 10).await;
+    assert!(folded(&rig, &into).await.verdict.is_some(), "{}", rig.story().await);
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
 async fn a_persons_postmortem_is_on_the_journal_and_is_not_written_over_unseen() {
     let rig = Rig::start().await;
     rig.break_payment();

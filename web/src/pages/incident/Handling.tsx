@@ -1,6 +1,6 @@
 // What people do with an incident beside deciding: take it up, give it away, put it off, merge it, split it.
 import { useNavigate } from '@tanstack/react-router'
-import { api, asked } from '../../api/client'
+import { api, asked, raw } from '../../api/client'
 import { useLive } from '../../api/live'
 import { useMay } from '../../api/session'
 import type { IncidentDetail } from '../../api/types'
@@ -22,7 +22,7 @@ export function Handling({ incident }: { incident: IncidentDetail }) {
     <div className="row wrap handling">
       {!incident.acknowledged && <Acknowledge incident={incident} />}
       <Assign incident={incident} />
-      <Snooze incident={incident} />
+      {incident.snooze ? <WakeUp incident={incident} silence={incident.snooze} /> : <Snooze incident={incident} />}
       {whole && <Merge incident={incident} />}
       {whole && incident.signals.length > 1 && <Split incident={incident} />}
       {!busy && <FalseAlarm incident={incident} />}
@@ -108,6 +108,16 @@ function Snooze({ incident }: Props) {
         </select>
       </label>
       <Reason />
+    </Ask>
+  )
+}
+
+// The snooze is a silence, and ends as one.
+function WakeUp({ incident, silence }: Props & { silence: string }) {
+  const { t } = useWords()
+  return (
+    <Ask title={t('handling.wake')} renews={renews(incident)} run={() => raw('DELETE', `/api/v2/silence/${encodeURIComponent(silence)}`)}>
+      <p>{t('handling.wakeHint')}</p>
     </Ask>
   )
 }
