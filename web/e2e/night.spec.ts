@@ -1,5 +1,5 @@
 // One night: a fault, its incident, the decision, the recovery, the postmortem; then every page in every dress.
-import { expect, test } from '@playwright/test'
+import { expect, test, type WebSocketRoute } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
 import { accessible, fits, picture, serious, settled, watched } from './page'
 
@@ -69,6 +69,7 @@ test('a fault becomes an incident, is decided with the keyboard, recovers and is
   await page.getByRole('dialog').getByRole('button', { name: 'Acknowledge' }).click()
   await expect(page.getByText('Acknowledged by Ada.')).toBeVisible()
 
+  await page.getByLabel('Your name, for the record').fill('Ada')
   await page.locator('h1').click()
   const badge = page.locator('.page-head .badge')
   const approve = page.getByRole('button', { name: 'Approve' })
@@ -156,18 +157,21 @@ test('a plan that changes under the eyes says so, and only what is shown is appr
   plan = 'two'
   // As when somebody comes back to the window.
   await expect(async () => {
-    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
+    await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange', { bubbles: true })))
     await expect(page.getByText('restart two').first()).toBeVisible({ timeout: 10_000 })
   }).toPass({ timeout: PATIENCE_MS })
   await expect(page.getByText('What is asked has changed')).toBeVisible()
   await picture(page, 'incident-plan-changed')
   await page.getByRole('button', { name: 'Approve' }).click()
   await expect.poll(() => approved).toEqual(['two'])
+  await page.unrouteAll({ behavior: 'ignoreErrors' })
 })
 
 test('a connection that is silent is not called live', async ({ page }) => {
   let silent = false
+  let newest: WebSocketRoute | undefined
   await page.routeWebSocket(/\/ws/, (socket) => {
+    newest = socket
     const server = socket.connectToServer()
     server.onMessage((message) => {
       if (!silent) socket.send(message)
@@ -179,7 +183,9 @@ test('a connection that is silent is not called live', async ({ page }) => {
   silent = true
   await expect(status).toHaveText(/Stale since/)
   await picture(page, 'watch-stale')
+  // The network is back, and the page finds its way back from a connection that ends.
   silent = false
+  await newest?.close()
   await expect(status).toHaveText('Live')
 })
 

@@ -44,7 +44,12 @@ impl Engine {
     pub async fn candidates(&self, limit: u32) -> Result<Vec<Candidate>, EngineError> {
         let mut candidates = Vec::new();
         for id in self.store.unreviewed(limit).await? {
-            candidates.push(self.candidate(&id).await?);
+            match self.candidate(&id).await {
+                Ok(candidate) => candidates.push(candidate),
+                // What was merged has nothing of its own to teach.
+                Err(EngineError::Refused(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(candidates)
     }
