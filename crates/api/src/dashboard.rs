@@ -61,7 +61,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> &str {
 fn sent(path: &str, file: EmbeddedFile, headers: &HeaderMap) -> Response {
     let tag = format!("\"{}\"", &hex(&file.metadata.sha256_hash())[..16]);
     if text(headers, IF_NONE_MATCH) == tag {
-        return (StatusCode::NOT_MODIFIED, [(ETAG, tag)]).into_response();
+        // Browsers put the headers of this answer in the place of those that they kept.
+        return with_policy(POLICY, (StatusCode::NOT_MODIFIED, [(ETAG, tag)]));
     }
     let kind = file.metadata.mimetype().to_owned();
     let kind = if kind.starts_with("text/") { format!("{kind}; charset=utf-8") } else { kind };

@@ -3,12 +3,15 @@
 use midwatch_engine::Health;
 use midwatch_incident::Incident;
 use midwatch_model::decision::GateRecord;
-use midwatch_model::journal::{EffectOutcome, Entry, Line, VerificationOutcome};
+use midwatch_model::journal::{EffectOutcome, Entry, Line, Reading, VerificationOutcome};
 use midwatch_model::{Action, Plan, Score, Signal, Timestamp, Verdict};
 use midwatch_report::timeline;
 use midwatch_store::IncidentRow;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// Readings that an incident shows; a recovery needs fewer.
+const READINGS_MAX: usize = 30;
 
 /// An incident in a list.
 #[derive(Serialize, Deserialize, ToSchema)]
@@ -199,6 +202,8 @@ pub struct IncidentDetail {
     pub waiting: Option<ApprovalDto>,
     pub actions: Vec<ActionDto>,
     pub verification: Option<VerificationOutcome>,
+    /// Looks at what set it off, since the last action or since it was opened; the last ones only.
+    pub readings: Vec<Reading>,
     pub would_have_acted: bool,
     pub escalated: Option<String>,
     /// Who has taken it up.
@@ -252,6 +257,7 @@ impl IncidentDetail {
             waiting: waiting(incident),
             actions: actions(incident),
             verification: incident.verified.as_ref().map(|(outcome, _, _)| *outcome),
+            readings: incident.readings.iter().rev().take(READINGS_MAX).rev().cloned().collect(),
             would_have_acted: incident.would_have_acted,
             escalated: incident.escalated.as_ref().map(|(_, reason)| reason.clone()),
             acknowledged: incident.acknowledged.as_ref().map(|(by, _)| by.clone()),

@@ -59,6 +59,7 @@ export function Incident() {
       {incident.actions.length > 0 && (
         <Section title={t('incident.actions')}>
           <Actions actions={incident.actions} />
+          <Readings readings={incident.readings} />
         </Section>
       )}
       <Blast incident={incident} />
@@ -117,6 +118,26 @@ function VerdictCard({ incident }: { incident: IncidentDetail }) {
       </dl>
       {incident.would_have_acted && <p className="muted">{t('incident.dry')}</p>}
     </section>
+  )
+}
+
+// Whether it helped, look by look, as they come.
+function Readings({ readings }: { readings: IncidentDetail['readings'] }) {
+  const { t } = useWords()
+  const newest = readings.at(-1)
+  if (!newest) return null
+  const words = (normal: boolean | null | undefined) => t(normal == null ? 'health.unknown' : normal ? 'health.normal' : 'health.abnormal')
+  return (
+    <div className="stack">
+      <p>
+        <strong>{t('incident.readings')}:</strong> <Clock at={newest.at} /> {words(newest.normal)}: {newest.detail}
+      </p>
+      <ol className="looks" aria-label={t('incident.readings')}>
+        {readings.map((reading) => (
+          <li key={reading.at} className={reading.normal == null ? undefined : reading.normal ? 'good' : 'bad'} title={reading.detail} aria-label={words(reading.normal)} />
+        ))}
+      </ol>
+    </div>
   )
 }
 
