@@ -73,7 +73,8 @@ impl Engine {
         let (_, incident) = self.incident(id).await?;
         still_open(&incident, "snoozed")?;
         let known = self.snooze_of(id).await;
-        if incident.snoozed_until == Some(until) && known.as_ref().is_some_and(|known| known.ends_at == until) {
+        if incident.snoozed_until == Some(until) && known.as_ref().is_some_and(|known| known.ends_at == until)
+        {
             return Ok(());
         }
         let matchers = vec![of_incident(id)?];

@@ -1505,9 +1505,13 @@ export interface components {
             postmortem?: string | null;
             /** @description Digest of its text as it is now. */
             postmortem_digest?: string | null;
+            /** @description Looks at what set it off, since the last action or since it was opened; the last ones only. */
+            readings: components["schemas"]["Reading"][];
             recovered_at?: string | null;
             resolved_at?: string | null;
             signals: components["schemas"]["Signal"][];
+            /** @description The silence that keeps it quiet: who ends that wakes it up. */
+            snooze?: string | null;
             /** @description Nobody is told of it before then, but for its end. */
             snoozed_until?: string | null;
             state: string;
@@ -1535,6 +1539,11 @@ export interface components {
             component: string;
             id: string;
             opened_at: string;
+            /**
+             * Format: int64
+             * @description Entries of its journal: whatever happens to it counts up.
+             */
+            seq?: number;
             state: string;
             /** @description The verdict in one sentence. */
             summary: string;
@@ -1714,6 +1723,19 @@ export interface components {
             /** @description One line. */
             title: string;
         };
+        /** @description One look at the triggering signals after an action. */
+        Reading: {
+            at: string;
+            /** @description What was seen, one sentence. */
+            detail: string;
+            /** @description `None` where a sample or the probe is missing: unknown is never success. */
+            normal?: boolean | null;
+            /**
+             * Format: double
+             * @description Share of the triggering series that are worse than when the action started, 0–1.
+             */
+            worse_share: number;
+        };
         /** @description A service that midwatch watches. */
         Registration: {
             /** @description The Lambda alias that callers use; default: `live`. */
@@ -1799,7 +1821,7 @@ export interface components {
             csrf?: string | null;
             /** @description Whether there is a lab to break things in. */
             lab: boolean;
-            /** @description The name on record; absent where no key is needed and nobody is told apart. */
+            /** @description The name on record; absent where nobody is told apart: where no key is needed, and with the server's own key. */
             name?: string | null;
             /** @description Whether the server asks who calls at all. */
             needs_sign_in: boolean;

@@ -35,9 +35,11 @@ impl Incident {
         }
     }
 
-    /// It is diagnosed as if it had just been opened, also where a person has been called for.
+    /// It is diagnosed as if it had just been opened, also where a person has been called for: whatever was said no to
+    /// was another plan for another thing.
     fn look_anew(&mut self) {
         self.begin_again();
+        self.refused = None;
         self.escalated = None;
         self.waiting = None;
         self.forget_approvals();
