@@ -2,6 +2,7 @@
 
 use crate::harness::{Answer, Door, KEY, Wanted};
 use axum::http::{Method, StatusCode};
+use futures::future::join_all;
 use midwatch_api::{ApiKey, KeyRing, Scope, User, hash_password};
 use serde_json::{Value, json};
 
@@ -52,11 +53,10 @@ async fn a_key_or_a_password_signs_in_and_nothing_else_does() {
 #[tokio::test]
 async fn who_guesses_has_to_wait() {
     let door = door().await;
-    let mut last = StatusCode::OK;
-    for _ in 0..15 {
-        last = sign_in(&door, &json!({ "user": "ada", "password": "wrong wrong wrong" })).await.status;
-    }
-    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    let guess = json!({ "user": "ada", "password": "wrong wrong wrong" });
+    // At once: how long a comparison takes on a busy machine must not matter.
+    let answers = join_all((0..15).map(|_| sign_in(&door, &guess))).await;
+    assert!(answers.iter().any(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS), "{answers:?}");
 }
 
 #[tokio::test]
