@@ -31,10 +31,14 @@ export async function picture(page: Page, name: string) {
   await page.screenshot({ path: `${output}/${name}.png`, fullPage: true })
 }
 
-// Nothing is wider than the window.
+// Nothing is wider than the window; what is, is named.
 export async function fits(page: Page) {
-  const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)
-  expect(over).toBeLessThanOrEqual(0)
+  const over = await page.evaluate(() => {
+    if (document.documentElement.scrollWidth <= window.innerWidth) return []
+    const wide = [...document.querySelectorAll('main *')].filter((one) => one.getBoundingClientRect().right > window.innerWidth + 1)
+    return wide.slice(0, 5).map((one) => `${one.tagName} ${one.className}: ${one.textContent?.slice(0, 80)}`)
+  })
+  expect(over).toEqual([])
 }
 
 // What the page shows has come, and goes on coming.
