@@ -1,7 +1,7 @@
 //! The dashboard in Chromium, against the real binary and the real lab: `web/e2e` says what is done there.
 
 use crate::night::Night;
-use crate::undisturbed::undisturbed;
+use crate::undisturbed::beside_a_browser;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,7 +26,7 @@ fn play(night: &Night, file: &str) {
 
 #[test]
 fn a_fault_is_seen_decided_and_documented_in_a_real_chromium() {
-    undisturbed(|| {
+    beside_a_browser(|| {
         let mut night = Night::begin("mode = \"propose\"\ndry_run = false\n");
         night.serve();
         night.wait_until_warm();
@@ -36,8 +36,10 @@ fn a_fault_is_seen_decided_and_documented_in_a_real_chromium() {
 
 #[test]
 fn who_is_not_signed_in_sees_nothing_and_hostile_text_stays_text_in_a_real_chromium() {
-    let mut night = Night::begin("[server]\napi_key = \"a-key-for-this-test\"\n");
-    night.serve();
-    play(&night, "signin.spec.ts");
-    play(&night, "hostile.spec.ts");
+    beside_a_browser(|| {
+        let mut night = Night::begin("[server]\napi_key = \"a-key-for-this-test\"\n");
+        night.serve();
+        play(&night, "signin.spec.ts");
+        play(&night, "hostile.spec.ts");
+    });
 }

@@ -28,6 +28,15 @@ pub fn undisturbed(test: impl Fn()) {
     });
 }
 
+/// Runs a test whose browser is on the same CPUs as the lab, and once more where it fails: a browser takes the CPUs from a lab
+/// as a host does.
+pub fn beside_a_browser(test: impl Fn()) {
+    if catch_unwind(AssertUnwindSafe(&test)).is_err() {
+        eprintln!("it failed beside the browser: run again");
+        test();
+    }
+}
+
 /// `watch` begins to watch the machine; what it gives back says what disturbed it since.
 fn judge<W: FnOnce() -> Option<String>>(test: impl Fn(), watch: impl Fn() -> W) {
     for run in 1..=RUNS_MAX {
