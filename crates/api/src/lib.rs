@@ -91,8 +91,11 @@ struct Doc;
 /// The router with every route.
 pub fn router(engine: Arc<Engine>, config: ApiConfig) -> Router {
     // No redirects: the lab is on this machine and sends none.
-    let http =
-        reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap_or_default();
+    let http = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap_or_default();
     let limiter = Arc::new(Limiter::new(config.limits));
     let cors = cors(&config.cors_origins);
     let sessions = Sessions::new(config.listen.port());

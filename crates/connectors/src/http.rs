@@ -77,6 +77,14 @@ impl Http {
         Self::with(None)
     }
 
+    /// A client that goes anywhere but where clouds keep their metadata.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn within_networks() -> Result<Self, ConnectorError> {
+        Self::guarded(Egress { private: true })
+    }
+
     /// A client that goes only where messages to people may go.
     ///
     /// # Errors

@@ -39,12 +39,13 @@ impl World {
     /// When the configuration is unusable; the error names field and fix.
     pub fn new(config: &ConnectorsConfig, services: &[Registration]) -> Result<Self, ConnectorError> {
         config.validate()?;
-        let http = Http::new()?;
+        // What is watched and asked may be on this machine or in its networks, but never where a cloud keeps its metadata.
+        let http = Http::within_networks()?;
         #[cfg(feature = "aws")]
         let aws = config.aws.as_ref().map(|aws| {
             let timeout = std::time::Duration::from_secs_f64(config.control_plane.call_timeout_s);
             // Credentials may come from the machine's metadata; what is asked with them never goes there.
-            let http = Http::guarded(crate::egress::Egress { private: true })?;
+            let http = Http::within_networks()?;
             Ok::<_, ConnectorError>(std::sync::Arc::new(crate::aws::Aws::new(aws, http, timeout / 2)))
         });
         #[cfg(feature = "aws")]

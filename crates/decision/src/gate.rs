@@ -40,6 +40,8 @@ pub struct GateInput<'a> {
     pub severity: Severity,
     /// Every yes to this step.
     pub approvals: &'a [Approval],
+    /// Whether it takes back what the same workflow did before.
+    pub takes_back: bool,
 }
 
 impl GateInput<'_> {
@@ -208,6 +210,7 @@ pub fn replay(
         level: &level,
         severity: asked.severity,
         approvals: &asked.approvals,
+        takes_back: false,
     };
     let answer = policy.evaluate(&input, &record.guards);
     let (decision, because) = settle(&input, &record.guards, &answer);

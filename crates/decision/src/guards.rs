@@ -31,19 +31,24 @@ pub(crate) fn run(input: &GateInput<'_>) -> Vec<GuardResult> {
     checks
         .into_iter()
         .map(|(guard, check)| {
-            let answer =
-                if passes_by_itself(guard, input) { Ok(NOTHING_RUNS.to_owned()) } else { check(input) };
+            let answer = match passes_by_itself(guard, input) {
+                Some(why) => Ok(why.to_owned()),
+                None => check(input),
+            };
             GuardResult { guard, passed: answer.is_ok(), reason: answer.unwrap_or_else(|reason| reason) }
         })
         .collect()
 }
+
+/// Why guards about the trouble let a step pass that takes back an earlier one.
+const CLOSES: &str = "it takes back what the same workflow did before";
 
 /// Why guards that keep what runs from harm let a proposal pass.
 const NOTHING_RUNS: &str = "nothing that runs changes by it";
 
 /// What reaches nothing that runs cannot be done too often to it, at a bad time, or on the word of one witness. Whether the
 /// verdict is good enough to be shown to people is asked all the same.
-fn passes_by_itself(guard: Guard, input: &GateInput<'_>) -> bool {
+fn passes_by_itself(guard: Guard, input: &GateInput<'_>) -> Option<&'static str> {
     let kept = matches!(
         guard,
         Guard::FreshEvidence
@@ -54,7 +59,15 @@ fn passes_by_itself(guard: Guard, input: &GateInput<'_>) -> bool {
             | Guard::RecentlyRemediated
             | Guard::RepeatedDose
     );
-    kept && input.action.kind() == ActionKind::PullRequest
+    if kept && input.action.kind() == ActionKind::PullRequest {
+        return Some(NOTHING_RUNS);
+    }
+    (input.takes_back && is_about_the_trouble(guard)).then_some(CLOSES)
+}
+
+/// What a workflow does to close what it opened is no further remedy: it needs no trouble that lasts.
+fn is_about_the_trouble(guard: Guard) -> bool {
+    matches!(guard, Guard::Settled | Guard::Confidence | Guard::FreshEvidence | Guard::RepeatedDose)
 }
 
 fn is_person(input: &GateInput<'_>) -> bool {

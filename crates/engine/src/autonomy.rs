@@ -77,7 +77,7 @@ pub(crate) async fn record(
 fn lost(engine: &Engine, journal: &VerifiedJournal, entries: &[Entry]) -> Vec<Entry> {
     let (config, levels) = (&engine.config, engine.autonomy.levels());
     let says = |entry: &Entry| matches!(entry, Entry::Verified { .. } | Entry::Recurred { .. });
-    if config.mode != Mode::Auto || !config.decision.autonomy_loop.demotes || !entries.iter().any(says) {
+    if !config.decision.autonomy_loop.demotes || !entries.iter().any(says) {
         return Vec::new();
     }
     let lines: Vec<Line> = journal.lines().iter().cloned().chain(written(engine, entries.to_vec())).collect();

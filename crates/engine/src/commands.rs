@@ -175,6 +175,7 @@ impl Engine {
             level: &Level { mode: Mode::Auto, why: String::new() },
             severity,
             approvals: &[],
+            takes_back: false,
         });
         let mut result = ActResult {
             gate: gate.clone(),

@@ -105,6 +105,9 @@ fn take_back(journal: &VerifiedJournal, incident: &Incident, facts: &Facts, conf
     if let Some(rolled_back) = workflow::did_not_help(incident, why) {
         return rolled_back;
     }
+    if let Some(reason) = incident.abandoned_run().filter(|_| incident.is_of_run(last)) {
+        return Step::escalate(format!("it did not help ({why}), and what the workflow did stays: {reason}"));
+    }
     if let Some(undo) = incident.undo_of(&intent.key) {
         let how = match &undo.outcome {
             Some(EffectOutcome::NotApplied { reason } | EffectOutcome::Failed { reason }) => reason.as_str(),

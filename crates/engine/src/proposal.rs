@@ -145,6 +145,7 @@ impl Engine {
             level: &Level { mode: Mode::Auto, why: String::new() },
             severity: incident.severity,
             approvals: &[],
+            takes_back: false,
         });
         let mut result = ActResult {
             gate: gate.clone(),

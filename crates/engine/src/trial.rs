@@ -97,6 +97,7 @@ impl<'a> Trial<'a> {
             level: &Level { mode: Mode::Auto, why: String::new() },
             severity: midwatch_model::Severity::Info,
             approvals: &[],
+            takes_back: false,
         })
     }
 

@@ -440,9 +440,6 @@ impl Incident {
             return;
         }
         self.effects.push(record);
-        if intent.undoes.is_none() && self.last_effect().is_some_and(|effect| !self.is_of_run(effect)) {
-            self.leave_run(&format!("{} acted beside it: {}", intent.principal, intent.action.sentence()));
-        }
         self.state = State::Remediating;
         self.waiting = None;
         self.forget_approvals();
@@ -470,6 +467,10 @@ impl Incident {
         effect.outcome = Some(outcome.clone());
         effect.ended_at = Some(at);
         let effect = effect.clone();
+        if effect.intent.undoes.is_none() && !self.is_of_run(&effect) && outcome.may_have_changed_target() {
+            let (by, what) = (&effect.intent.principal, effect.intent.action.sentence());
+            self.leave_run(&format!("{by} acted beside it: {what}"));
+        }
         if self.run_under_way().is_some() && self.is_of_run(&effect) {
             // What follows from it, also from an undo, is the run's business.
             let is_known = !matches!(outcome, EffectOutcome::Unknown { .. });

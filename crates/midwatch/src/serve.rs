@@ -93,7 +93,7 @@ fn look_at_alarms(_: &mut JoinSet<()>, _: &Config, _: (&Arc<Engine>, Arc<World>)
 #[cfg(feature = "qdrant")]
 fn vector_index(config: &QdrantConfig) -> Result<Arc<dyn VectorIndex>> {
     let wrong = |error: midwatch_connectors::ConnectorError| Usage(error.to_string());
-    let http = midwatch_connectors::Http::new().map_err(wrong)?;
+    let http = midwatch_connectors::Http::within_networks().map_err(wrong)?;
     Ok(Arc::new(midwatch_connectors::Qdrant::new(http, config).map_err(wrong)?))
 }
 

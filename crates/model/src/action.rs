@@ -235,15 +235,14 @@ impl Action {
     #[must_use]
     pub fn is_overwritten(&self, undo: &Action, now: &TargetState) -> bool {
         let is_seen = match self {
-            Action::ResizeDbPool { .. }
-            | Action::Scale { .. }
-            | Action::CircuitBreak { .. }
-            | Action::Rollback { to_version: Some(_), .. }
-            | Action::Cordon { .. }
-            | Action::SetImage { .. } => true,
-            // Platforms write quantities in their own way.
+            Action::ResizeDbPool { .. } | Action::CircuitBreak { .. } | Action::SetImage { .. } => true,
+            // An autoscaler goes on from what was set.
+            Action::Scale { .. } => now.autoscaler.is_none(),
+            // A node is seen by the service's pods on it.
+            Action::Cordon { node, .. } => now.node(node).is_some(),
+            // Platforms number versions and write quantities in their own way.
             Action::SetResources { .. }
-            | Action::Rollback { to_version: None, .. }
+            | Action::Rollback { .. }
             | Action::Restart { .. }
             | Action::RestartDbPool { .. }
             | Action::DeletePod { .. }

@@ -1447,7 +1447,7 @@ export interface components {
          * @description The guards in their fixed order. Policy cannot switch one off.
          * @enum {string}
          */
-        Guard: "warm_up" | "settled" | "confidence" | "fresh_evidence" | "safety_class" | "catalogue" | "namespace_allowlist" | "maintenance" | "replica_ceiling" | "rate_limit" | "one_at_a_time" | "blast_radius" | "recently_remediated" | "repeated_dose" | "approval_binding";
+        Guard: "warm_up" | "settled" | "confidence" | "fresh_evidence" | "safety_class" | "catalogue" | "namespace_allowlist" | "maintenance" | "replica_ceiling" | "pool_ceiling" | "rate_limit" | "one_at_a_time" | "blast_radius" | "recently_remediated" | "repeated_dose" | "approval_binding";
         /** @description One guard's answer. */
         GuardResult: {
             guard: components["schemas"]["Guard"];
@@ -1613,6 +1613,11 @@ export interface components {
             /** @description What speaks for it, part by part. */
             score: components["schemas"]["Score"];
         };
+        /**
+         * @description What follows a run that touched nothing, because nothing was to be done or it was not let.
+         * @enum {string}
+         */
+        Otherwise: "own_plan" | "hand_over";
         /** @description A parameter: a number, a text, or an expression, which begins with `=`. */
         Param: number | string;
         /** @description One part: what, how much, and the words for it. */
@@ -2006,6 +2011,8 @@ export interface components {
         Workflow: {
             /** @description Of a runbook: its id. */
             name?: string;
+            /** @description What follows a run that touched nothing. */
+            otherwise?: components["schemas"]["Otherwise"];
             steps: components["schemas"]["WorkflowStep"][];
             /**
              * Format: int32

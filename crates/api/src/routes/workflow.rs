@@ -9,7 +9,7 @@ use axum::extract::{Path, Query, State};
 use midwatch_engine::workflow::Subject;
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Line, StreamId};
-use midwatch_model::workflow::{PlannedRun, RunEvent};
+use midwatch_model::workflow::{PlannedRun, RunEvent, RunOutcome};
 use midwatch_model::{Cause, Evidence, IncidentId, ServiceName, Severity};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -78,6 +78,10 @@ async fn workflows(api: &Api, id: &str) -> Result<Vec<Value>, ApiError> {
     }
     // One that was left where it was has no end of its own on record.
     let last = Incident::fold(journal.lines()).and_then(|incident| incident.run);
+    let replaced = all.len().saturating_sub(1);
+    for known in all.iter_mut().take(replaced).filter(|known| known["outcome"].is_null()) {
+        known["outcome"] = json!(RunOutcome::Abandoned);
+    }
     if let (Some(last), Some((outcome, _))) = (all.last_mut(), last.and_then(|run| run.ended)) {
         last["outcome"] = json!(outcome);
     }

@@ -1,11 +1,11 @@
 //! Health endpoints: what a service says of itself when asked directly.
 
+use crate::egress::Egress;
 use crate::error::excerpt;
 use crate::http::{Answer, Ask, parse_url};
 use crate::{ConnectorError, Http, Probe};
 use midwatch_model::{ServiceName, Timestamp};
 use serde_json::Value;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// A health endpoint that needs longer is not healthy: Kubernetes' probes give up after one second by default.
@@ -36,18 +36,11 @@ pub(crate) async fn probe(http: &Http, service: &ServiceName, url: &str, now: Ti
     }
 }
 
-/// Whether a URL may be asked for a service's health: over HTTP, and not at an address that only the machine's own
-/// metadata service or nobody answers.
+/// Whether a URL may be asked for a service's health: over HTTP, and not where a cloud keeps its metadata or nobody answers. A
+/// name that leads there is refused when it is looked up.
 #[must_use]
 pub fn may_be_probed(url: &str) -> bool {
-    let Ok(parsed) = parse_url("health", url) else { return false };
-    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    match host.parse() {
-        Ok(IpAddr::V4(ip)) => !(ip.is_link_local() || ip.is_unspecified() || ip.is_multicast()),
-        Ok(IpAddr::V6(ip)) => !(ip.is_unicast_link_local() || ip.is_unspecified() || ip.is_multicast()),
-        // A name.
-        Err(_) => true,
-    }
+    parse_url("health", url).is_ok_and(|url| Egress { private: true }.refusal_of(&url).is_none())
 }
 
 fn judge(answer: &Answer) -> (Option<bool>, String) {
@@ -69,6 +62,10 @@ fn unanswered(error: &ConnectorError) -> Option<bool> {
 
 fn is_our_fault(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
+    // We did not ask at all.
+    if reason.starts_with("refused: ") {
+        return true;
+    }
     ["dns", "lookup", "name or service not known", "resolve", "builder"]
         .iter()
         .any(|word| reason.contains(word))

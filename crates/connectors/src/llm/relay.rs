@@ -4,6 +4,7 @@
 //! a SOCKS 5 proxy (RFC 1928) on the loopback that leads to the configured server only, whatever it is asked
 //! for, and ends with the call. TLS goes through it from end to end.
 
+use crate::egress::Egress;
 use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +82,9 @@ impl Relay {
 
     /// Tries one address after the other, so that one that leads nowhere leaves time for the next.
     async fn connect(&self) -> Option<TcpStream> {
-        for address in tokio::net::lookup_host((self.host.as_str(), self.port)).await.ok()? {
+        let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await.ok()?;
+        // A model may run on this machine; where a cloud keeps its metadata there is none.
+        for address in (Egress { private: true }).allowed(&self.host, found).ok()? {
             if let Ok(Ok(server)) = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await {
                 return Some(server);
             }

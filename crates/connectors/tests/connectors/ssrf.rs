@@ -275,3 +275,33 @@ async fn no_server_of_a_kubeconfig_is_what_only_this_machine_may_ask() {
         );
     }
 }
+
+#[tokio::test]
+async fn no_health_endpoint_leads_to_what_only_this_machine_may_ask() {
+    let world = World::new(&ConnectorsConfig::default(), &[]).expect("a world");
+    for url in urls() {
+        assert!(!midwatch_connectors::may_be_probed(&url), "{url} may be registered");
+        let probe = world.probe(&"payment".into(), &url, midwatch_model::Timestamp::UNIX_EPOCH).await;
+        assert!(probe.healthy.is_none() && probe.status.is_none(), "{url}: {}", probe.detail);
+    }
+}
+
+#[tokio::test]
+async fn no_source_of_telemetry_leads_to_what_only_this_machine_may_ask() {
+    for url in urls() {
+        let config = json!({ "telemetry": { "source": "prometheus", "url": url } });
+        let Ok(config) = serde_json::from_value::<ConnectorsConfig>(config) else { continue };
+        let Ok(world) = World::new(&config, &[]) else { continue };
+        let poll = world.poll(midwatch_model::Timestamp::UNIX_EPOCH).await;
+        assert!(
+            poll.samples.is_empty() && !poll.failures.is_empty(),
+            "{url}: {} samples",
+            poll.samples.len()
+        );
+        assert!(
+            poll.failures.iter().all(|failure| failure.reason.contains("refused: ")),
+            "{url}: {:?}",
+            poll.failures
+        );
+    }
+}

@@ -156,6 +156,7 @@ impl Ask {
             level: &level,
             severity: self.severity,
             approvals: &self.approvals,
+            takes_back: false,
         })
     }
 }

@@ -344,6 +344,7 @@ pub(super) fn ask_gate(
         level: &level,
         severity: incident.severity,
         approvals: &incident.approvals,
+        takes_back: workflow::tidied(incident, &step.action).is_some(),
     });
     // Whoever is asked, for whatever reason, is asked what the author wants to know.
     if let Some(question) = question

@@ -13,7 +13,7 @@ use midwatch_decision::{PlanInput, Policy, plan_of, resume_effect};
 use midwatch_incident::{EffectRecord, Incident, RunRecord};
 use midwatch_model::action::TargetState;
 use midwatch_model::decision::{Decision, GateRecord, Guard, Mode, PolicyResult, Principal};
-use midwatch_model::journal::{EffectOutcome, Entry, VerifiedJournal};
+use midwatch_model::journal::{Entry, VerifiedJournal};
 use midwatch_model::workflow::{Otherwise, PlannedRun, RunEvent, RunOutcome, StepEnd, WorkflowStep};
 use midwatch_model::{
     Action, ActionKind, Hypothesis, Labels, Plan, PlanHash, Verdict, after, seconds_between,
@@ -116,7 +116,12 @@ pub(super) fn go_on(
     {
         let expired = Entry::ApprovalExpired { plan: waiting.plan.clone() };
         if let Some((step, _)) = run.current() {
-            let reason = format!("nobody answered in time: {}", waiting.why);
+            let reason = match &incident.approval {
+                Some(approval) => {
+                    format!("the approval of {} expired before the step could be done", approval.by)
+                }
+                None => format!("nobody answered in time: {}", waiting.why),
+            };
             let ends = [expired, event(record, failed(step, reason.clone()))];
             return Step::Record(ends.into_iter().chain(unanswered(incident, record, reason)).collect());
         }
@@ -131,11 +136,11 @@ pub(super) fn go_on(
             subject: subject.clone(),
         })),
         Next::Undo(key) => take_back(journal, incident, facts, config, &key),
-        Next::Act { step, action, question: None, .. } if tidied(incident, &action).is_some() => {
-            tidy_up(journal, incident, facts, config, (record, step), &action)
-        }
-        Next::Act { step, .. }
-            if incident.run_has_acted() && is_calm(incident, facts, config.incident.self_resolve_s) =>
+        // What closes what the run has opened is done all the same.
+        Next::Act { step, action, .. }
+            if tidied(incident, &action).is_none()
+                && incident.run_has_acted()
+                && is_calm(incident, facts, config.incident.self_resolve_s) =>
         {
             let (end, outputs) = (StepEnd::Skipped, BTreeMap::new());
             let detail = "the service is well again, so nothing more is done".to_owned();
@@ -158,33 +163,10 @@ pub(super) fn go_on(
 }
 
 /// The effect of the run that an action would take back: closing what it opened.
-fn tidied<'a>(incident: &'a Incident, action: &Action) -> Option<&'a EffectRecord> {
+pub(super) fn tidied<'a>(incident: &'a Incident, action: &Action) -> Option<&'a EffectRecord> {
+    incident.run_under_way()?;
     let undone_by = |effect: &&EffectRecord| effect.intent.undo.as_ref() == Some(action);
     incident.attempts().filter(|effect| incident.is_of_run(effect)).filter(undone_by).last()
-}
-
-/// A step that takes back what an earlier one did goes the way of every undo: it needs no trouble that still lasts.
-fn tidy_up(
-    journal: &VerifiedJournal,
-    incident: &Incident,
-    facts: &Facts,
-    config: &EngineConfig,
-    (record, step): (&RunRecord, &WorkflowStep),
-    action: &Action,
-) -> Step {
-    let Some(effect) = tidied(incident, action) else { return Step::Wait };
-    let ends = |end, detail: String| {
-        let outputs = BTreeMap::new();
-        Step::Record(vec![event(record, RunEvent::StepEnded { step: step.id.clone(), end, detail, outputs })])
-    };
-    match incident.undo_of(&effect.intent.key).map(|undo| &undo.outcome) {
-        None => take_back(journal, incident, facts, config, &effect.intent.key),
-        Some(Some(EffectOutcome::Applied { detail, .. })) => ends(StepEnd::Done, detail.clone()),
-        Some(Some(EffectOutcome::NotApplied { reason } | EffectOutcome::Failed { reason })) => {
-            ends(StepEnd::Failed, reason.clone())
-        }
-        Some(_) => Step::Wait,
-    }
 }
 
 /// Silence is no consent: nothing else is tried without a person either. What was done is taken back.

@@ -220,6 +220,7 @@ fn passes(
         level: &Level { mode: Mode::Auto, why: String::new() },
         severity: midwatch_model::Severity::Warning,
         approvals: &[],
+        takes_back: false,
     };
     decide(&input).1.is_some()
 }

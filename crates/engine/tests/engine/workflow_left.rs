@@ -2,6 +2,7 @@
 
 use crate::harness::{Rig, restart, scale};
 use crate::workflow::{CURE, failing, rig};
+use crate::world::Answer;
 use midwatch_engine::{ActRequest, EngineConfig};
 use midwatch_incident::{Incident, State};
 use midwatch_model::decision::Mode;
@@ -108,6 +109,36 @@ async fn what_a_run_opened_it_closes_although_the_service_is_well_again() {
     rig.until_state(State::Resolved).await;
     assert_eq!(rig.world.applied(), [circuit(true), restart(), circuit(false)], "{}", rig.story().await);
     rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn what_a_run_opened_is_closed_after_a_yes_where_its_author_asks() {
+    let yaml = "name: a\ntrigger: { causes: [latency_spike] }\nsteps:\n  - { id: open, act: { action: circuit_break } }\n  \
+                - { id: one, act: { action: restart } }\n  - { id: pause, wait_s: 60 }\n  \
+                - { id: close, act: { action: circuit_break, open: false }, approval: \"Is it well?\" }\n";
+    let rig = rig(yaml, |config: &mut EngineConfig| config.incident.self_resolve_s = 20.0).await;
+    rig.break_payment();
+    let asked = rig.until("asked", |incident| incident.waiting.is_some()).await;
+    let waiting = asked.waiting.expect("it waits");
+    assert_eq!(waiting.why, "Is it well?");
+    rig.engine.approve(&asked.id, &waiting.plan, "ann").await.expect("a yes");
+    rig.until_state(State::Resolved).await;
+    assert_eq!(rig.world.applied(), [circuit(true), restart(), circuit(false)], "{}", rig.story().await);
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_person_whose_action_the_target_does_not_take_leaves_the_run_where_it_was() {
+    let (rig, incident) = half_way().await;
+    rig.world.answer(&[Answer::Refuse]);
+    let act = ActRequest { action: circuit(true), by: "bob".into(), reason: "to shed load".into() };
+    rig.engine.act(act).await.expect("an answer");
+    let asked = rig.until("asked again", |i| i.waiting.as_ref().is_some_and(|w| w.step == 1)).await;
+    assert_eq!(outcome(&asked), None, "{}", rig.story().await);
+    let plan = asked.waiting.expect("it waits").plan;
+    rig.engine.approve(&incident.id, &plan, "ann").await.expect("a yes");
+    rig.until_state(State::Resolved).await;
+    assert_eq!(rig.world.applied(), [scale(3), restart()], "{}", rig.story().await);
 }
 
 #[tokio::test]

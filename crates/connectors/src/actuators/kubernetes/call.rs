@@ -133,6 +133,9 @@ impl Cluster {
         if let Some(refusal) = refusal {
             return Err(unusable(format!("its server is refused: {refusal}")));
         }
+        leads_nowhere_else(&config.cluster_url)
+            .await
+            .map_err(|why| unusable(format!("its server is refused: {why}")))?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.read_timeout = Some(self.timeout);
         config.reset_reader_on_write = true;
@@ -285,4 +288,13 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// A name of a server that leads to a cloud's metadata gets no token. One that cannot be looked up is left to the call.
+async fn leads_nowhere_else(server: &http::Uri) -> Result<(), String> {
+    let Some(host) = server.host().map(|host| host.trim_matches(['[', ']'])) else { return Ok(()) };
+    match tokio::net::lookup_host((host, server.port_u16().unwrap_or(443))).await {
+        Ok(found) => Egress { private: true }.allowed(host, found).map(drop),
+        Err(_) => Ok(()),
+    }
 }
