@@ -1,4 +1,4 @@
-//! Where messages to people may go: an address that a person wrote into the configuration, or that a name in it leads to,
+//! Where requests and messages may go: an address that a person wrote into the configuration, or that a name in it leads to,
 //! must not lead to what only this machine can ask, such as a cloud's metadata, which gives out credentials.
 //!
 //! It is the address that is connected to that counts: names are looked up here, once for each connection, and what is
@@ -23,7 +23,7 @@ const METADATA_V6: [Ipv6Addr; 2] = [
     Ipv6Addr::new(0xfd20, 0x00ce, 0, 0, 0, 0, 0, 0x0254),
 ];
 
-/// Where messages may go.
+/// Where a client may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Egress {
     /// Whether addresses of private networks and of this machine are allowed.
