@@ -76,9 +76,17 @@ impl Engine {
     /// A person says that there is nothing wrong. The series that signalled learn anew what is normal.
     ///
     /// # Errors
-    /// When there is no such incident, or it is over.
-    pub async fn false_alarm(&self, id: &IncidentId, by: &str, reason: &str) -> Result<(), EngineError> {
+    /// When there is no such incident, it is over, or the person may not decide on it.
+    pub async fn false_alarm(
+        &self,
+        id: &IncidentId,
+        by: impl Into<Caller>,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let caller = by.into();
         self.tell(id, |incident| {
+            let person = self.config.decision.person(&caller, incident.severity, incident.component().as_str());
+            let by = person.map_err(EngineError::NotApprover)?;
             let busy = matches!(incident.state, State::Remediating | State::Verifying | State::Soaking);
             if incident.run_under_way().is_some() && incident.run_has_acted() {
                 let text = format!(
@@ -94,7 +102,7 @@ impl Engine {
                 );
                 return Err(EngineError::Refused(text));
             }
-            Ok(vec![Entry::FalseAlarm { by: by.to_owned(), reason: reason.to_owned() }])
+            Ok(vec![Entry::FalseAlarm { by, reason: reason.to_owned() }])
         })
         .await?;
         // What the person calls normal is learnt as normal.
@@ -138,9 +146,8 @@ impl Engine {
                 request.action.sentence()
             )));
         }
-        let journal = self.incident_on(&target).await?;
+        let (journal, severity) = self.incident_on(&target).await?;
         let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
-        let severity = incident.as_ref().map_or(Severity::Info, |incident| incident.severity);
         // Whoever is nobody's approver is named as they came, and the gate says no.
         let by = self.config.decision.person(&request.by, severity, target.as_str());
         let by = by.unwrap_or_else(|_| request.by.to_string());
@@ -234,19 +241,26 @@ impl Engine {
         Err(EngineError::UnknownService(service.to_string(), known))
     }
 
-    /// The open incident that the target is a part of, if there is one.
-    async fn incident_on(&self, target: &ServiceName) -> Result<Option<VerifiedJournal>, EngineError> {
-        for row in self.store.incidents(true, 100).await? {
+    /// The open incident whose component the target is, if there is one, and how bad the worst is in which it shows anything.
+    async fn incident_on(
+        &self,
+        target: &ServiceName,
+    ) -> Result<(Option<VerifiedJournal>, Severity), EngineError> {
+        let (mut own, mut worst) = (None, Severity::Info);
+        for row in self.store.incidents(true, u32::MAX).await? {
             let stream = StreamId::Incident(IncidentId::new(row.id));
             let Some(journal) = self.store.read_intact(&stream).await? else { continue };
-            if let Some(incident) = Incident::fold(journal.lines())
-                && incident.state.is_open()
-                && incident.component() == target
-            {
-                return Ok(Some(journal));
+            let Some(incident) = Incident::fold(journal.lines()) else { continue };
+            let is_own = incident.component() == target;
+            if !incident.state.is_open() || !(is_own || incident.services().contains(target)) {
+                continue;
+            }
+            worst = worst.max(incident.severity);
+            if is_own && own.is_none() {
+                own = Some(journal);
             }
         }
-        Ok(None)
+        Ok((own, worst))
     }
 
     /// What is witnessed of the target's state now; every mutation needs two independent sources.
