@@ -237,3 +237,29 @@ async fn how_bad_it_is_where_a_person_acts_is_that_of_the_worst_incident_that_sh
     assert_eq!(done.gate.decision, Decision::NeedsApproval, "{}", done.gate.because);
     assert!(rig.world.applied().is_empty());
 }
+
+#[tokio::test]
+async fn what_two_people_must_want_is_done_when_a_second_one_asks_for_the_same() {
+    let rig = Rig::with(
+        |config| {
+            config.mode = Mode::Propose;
+            config.decision.approvers = ["ann", "bob"].map(|name| approver(name, &[])).to_vec();
+            config.decision.two_person = vec![Severity::Warning, Severity::High, Severity::Critical];
+        },
+        "",
+    )
+    .await;
+    rig.break_payment();
+    rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    let ask = async |by: &str, action: Action| {
+        let request = ActRequest { action, by: by.into(), reason: "looks right".into() };
+        rig.engine.act(request).await.expect("an answer").gate.decision
+    };
+    assert_eq!(ask("ann", restart()).await, Decision::NeedsApproval);
+    assert_eq!(ask("ann", restart()).await, Decision::NeedsApproval, "one person is not two");
+    assert_eq!(ask("bob", scale(3)).await, Decision::NeedsApproval, "another action is another question");
+    assert!(rig.world.applied().is_empty());
+    assert_eq!(ask("bob", restart()).await, Decision::Auto);
+    assert_eq!(rig.world.applied(), [restart()]);
+    rig.assert_sound().await;
+}
