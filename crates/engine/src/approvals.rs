@@ -145,7 +145,7 @@ fn weigh(
     now: Timestamp,
 ) -> (Vec<Entry>, Result<Heard, EngineError>) {
     let caller = answer.caller.to_string();
-    let person = config.person(&answer.caller, incident.severity, incident.component().as_str());
+    let person = config.person(&answer.caller, incident.severity, incident.decided_on().as_str());
     let by = match person {
         Ok(by) => by,
         Err(reason) => {
@@ -174,7 +174,7 @@ fn weigh_of(
     let waiting = waiting_for(incident, answer, now)?;
     let plan = waiting.plan.clone();
     // Whoever was taken off the configuration since has no voice any more.
-    let people = config.people(&incident.approvals, incident.severity, incident.component().as_str());
+    let people = config.people(&incident.approvals, incident.severity, incident.decided_on().as_str());
     let (have, needed) = (people.len(), waiting.needed);
     if !answer.yes {
         let heard = Heard { by: by.clone(), again: false, have, needed };

@@ -7,12 +7,12 @@ use midwatch_action::{Effect, intend};
 use midwatch_decision::{Authorized, GateInput, Level, ServiceHistory, decide};
 use midwatch_incident::{Incident, State};
 use midwatch_model::action::TargetState;
-use midwatch_model::decision::{Caller, GateRecord, Mode, Principal};
-use midwatch_model::journal::{EffectOutcome, Entry, StreamId, VerifiedJournal};
+use midwatch_model::decision::{Approval, Caller, Decision, GateRecord, Mode, Principal};
+use midwatch_model::journal::{EffectOutcome, Entry, Line, StreamId, VerifiedJournal};
 use midwatch_model::plan::Priority;
 use midwatch_model::{
-    Action, ActionKey, ActionKind, Evidence, EvidenceSource, IncidentId, Plan, PlanStep, ServiceName,
-    Severity, Verdict, after,
+    Action, ActionKey, ActionKind, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep,
+    ServiceName, Severity, Timestamp, Verdict, after,
 };
 use midwatch_store::{Commit, StoreError};
 
@@ -76,9 +76,17 @@ impl Engine {
     /// A person says that there is nothing wrong. The series that signalled learn anew what is normal.
     ///
     /// # Errors
-    /// When there is no such incident, or it is over.
-    pub async fn false_alarm(&self, id: &IncidentId, by: &str, reason: &str) -> Result<(), EngineError> {
+    /// When there is no such incident, it is over, or the person may not decide on it.
+    pub async fn false_alarm(
+        &self,
+        id: &IncidentId,
+        by: impl Into<Caller>,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let caller = by.into();
         self.tell(id, |incident| {
+            let person = self.config.decision.person(&caller, incident.severity, incident.component().as_str());
+            let by = person.map_err(EngineError::NotApprover)?;
             let busy = matches!(incident.state, State::Remediating | State::Verifying | State::Soaking);
             if incident.run_under_way().is_some() && incident.run_has_acted() {
                 let text = format!(
@@ -94,7 +102,7 @@ impl Engine {
                 );
                 return Err(EngineError::Refused(text));
             }
-            Ok(vec![Entry::FalseAlarm { by: by.to_owned(), reason: reason.to_owned() }])
+            Ok(vec![Entry::FalseAlarm { by, reason: reason.to_owned() }])
         })
         .await?;
         // What the person calls normal is learnt as normal.
@@ -138,14 +146,18 @@ impl Engine {
                 request.action.sentence()
             )));
         }
-        let journal = self.incident_on(&target).await?;
+        let (journal, severity) = self.incident_on(&target).await?;
         let incident = journal.as_ref().and_then(|j| Incident::fold(j.lines()));
-        let severity = incident.as_ref().map_or(Severity::Info, |incident| incident.severity);
         // Whoever is nobody's approver is named as they came, and the gate says no.
         let by = self.config.decision.person(&request.by, severity, target.as_str());
         let by = by.unwrap_or_else(|_| request.by.to_string());
         let plan = one_step(request, &by, incident.as_ref(), &before);
         let hash = plan.hash();
+        let step = incident.as_ref().map_or(0, |incident| incident.step);
+        let lines = journal.iter().flat_map(|journal| journal.lines()).chain(service.lines());
+        let ttl_s = self.config.decision.approval_ttl_s;
+        let others = who_asked(lines, &request.action, &by, after(self.now(), -ttl_s));
+        let approvals = yeses(others, &by, (&hash, step), self.now(), ttl_s);
         let evidence = self.witnesses(&target, &before).await;
         let (namespace, maintenance) = self.whereabouts(&target).await;
         let root = incident.as_ref().and_then(|i| i.verdict.as_ref()).and_then(Verdict::root);
@@ -158,7 +170,7 @@ impl Engine {
             principal: &Principal::Human(by),
             incident: incident.as_ref().map(|i| &i.id),
             plan: &hash,
-            step: incident.as_ref().map_or(0, |i| i.step),
+            step,
             action: &request.action,
             before: &before,
             namespace: namespace.as_deref(),
@@ -174,7 +186,7 @@ impl Engine {
             // It is for what nobody asks for.
             level: &Level { mode: Mode::Auto, why: String::new() },
             severity,
-            approvals: &[],
+            approvals: &approvals,
             takes_back: false,
         });
         let mut result = ActResult {
@@ -234,19 +246,26 @@ impl Engine {
         Err(EngineError::UnknownService(service.to_string(), known))
     }
 
-    /// The open incident that the target is a part of, if there is one.
-    async fn incident_on(&self, target: &ServiceName) -> Result<Option<VerifiedJournal>, EngineError> {
-        for row in self.store.incidents(true, 100).await? {
+    /// The open incident whose component the target is, if there is one, and how bad the worst is in which it shows anything.
+    async fn incident_on(
+        &self,
+        target: &ServiceName,
+    ) -> Result<(Option<VerifiedJournal>, Severity), EngineError> {
+        let (mut own, mut worst) = (None, Severity::Info);
+        for row in self.store.incidents(true, u32::MAX).await? {
             let stream = StreamId::Incident(IncidentId::new(row.id));
             let Some(journal) = self.store.read_intact(&stream).await? else { continue };
-            if let Some(incident) = Incident::fold(journal.lines())
-                && incident.state.is_open()
-                && incident.component() == target
-            {
-                return Ok(Some(journal));
+            let Some(incident) = Incident::fold(journal.lines()) else { continue };
+            let is_own = incident.component() == target;
+            if !incident.state.is_open() || !(is_own || incident.services().contains(target)) {
+                continue;
+            }
+            worst = worst.max(incident.severity);
+            if is_own && own.is_none() {
+                own = Some(journal);
             }
         }
-        Ok(None)
+        Ok((own, worst))
     }
 
     /// What is witnessed of the target's state now; every mutation needs two independent sources.
@@ -311,6 +330,51 @@ impl Engine {
             None => Ok(self.store.commit(reservation(self, service, entry, Commit::default())).await?),
         }
     }
+}
+
+/// Others who have asked for the same action since, and whom the gate told that somebody else must want it, too; each once.
+fn who_asked<'a>(
+    lines: impl Iterator<Item = &'a Line>,
+    action: &Action,
+    by: &str,
+    since: Timestamp,
+) -> Vec<(String, Timestamp)> {
+    let mut asked: Vec<(String, Timestamp)> = Vec::new();
+    let mut lines: Vec<&Line> = lines.filter(|line| line.at >= since).collect();
+    lines.sort_by_key(|line| line.at);
+    for line in lines {
+        match &line.entry {
+            // What was done is not asked for any more.
+            Entry::Intended { intent } if intent.action == *action => asked.clear(),
+            Entry::Gated { record } if record.decision == Decision::NeedsApproval => {
+                let same = record.asked.as_ref().is_some_and(|asked| asked.action == *action);
+                let Principal::Human(name) = &record.principal else { continue };
+                if same && name != by && asked.iter().all(|(known, _)| known != name) {
+                    asked.push((name.clone(), line.at));
+                }
+            }
+            _ => {}
+        }
+    }
+    asked
+}
+
+/// The yes of each who wants an action that more than one person must want; none where only one has asked.
+fn yeses(
+    others: Vec<(String, Timestamp)>,
+    by: &str,
+    (plan, step): (&PlanHash, usize),
+    now: Timestamp,
+    ttl_s: f64,
+) -> Vec<Approval> {
+    if others.is_empty() {
+        return Vec::new();
+    }
+    let yes = |(by, at): (String, Timestamp)| {
+        let (plan, via, expires_at) = (plan.clone(), String::new(), after(at, ttl_s));
+        Approval { plan, step, by, via, at, expires_at }
+    };
+    others.into_iter().chain([(by.to_owned(), now)]).map(yes).collect()
 }
 
 /// The plan of a person's action: that one step.

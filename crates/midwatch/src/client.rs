@@ -353,6 +353,11 @@ pub async fn act(args: &ClientArgs, act: ActArgs) -> Result<Exit> {
         output::json(&result)?;
     } else {
         out!("gate: {decision}: {}", text(&result["gate"], "because"));
+        if decision == "needs_approval" {
+            out!(
+                "it is done once another person who may decide asks for the same, within the time of an approval"
+            );
+        }
         if let Some(outcome) = outcome {
             let detail = result["outcome"]["detail"].as_str().or(result["outcome"]["reason"].as_str());
             out!("{outcome}: {}", detail.unwrap_or_default());

@@ -177,8 +177,8 @@ pub(crate) async fn false_alarm(
     body: Result<Json<FalseAlarmBody>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
-    let by = named(key, &body.by);
-    api.engine.false_alarm(&IncidentId::new(&id), &by, &body.reason).await?;
+    let by = caller(&api, key, &body.by);
+    api.engine.false_alarm(&IncidentId::new(&id), by, &body.reason).await?;
     Ok(Json(json!({ "incident": id, "state": "false_alarm" })))
 }
 

@@ -8,11 +8,13 @@ use crate::ConnectorError;
 use crate::egress::Egress;
 use crate::error::excerpt;
 use crate::secret::{Secret, SecretConfig};
+use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::response::Response;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use midwatch_model::bulletin::Bulletin;
 use midwatch_model::{Moment, Severity, Telling};
@@ -271,6 +273,7 @@ impl Email {
         let mail = self.mail(bulletin, templates);
         let to = mail.to.join(", ");
         let message = self.message(mail, tell, bulletin).map_err(failed)?;
+        let (envelope, text) = (message.envelope().clone(), message.formatted());
         let timeout = Duration::from_secs_f64(self.config.timeout_s);
         let whole = async {
             let found =
@@ -278,14 +281,12 @@ impl Email {
             let addresses = egress.allowed(host, found)?;
             let mut last = String::new();
             for address in addresses {
-                match self.transport(address, timeout)?.send(message.clone()).await {
-                    Ok(response) => {
-                        let said: Vec<&str> = response.message().collect();
-                        return Ok(format!(
-                            "{host}:{port} answered {} {}",
-                            response.code(),
-                            excerpt(&said.join(" "))
-                        ));
+                let transport = self.transport(address, timeout)?;
+                match transport.send_raw(&envelope, &text).await {
+                    Ok(response) => return Ok(format!("{host}:{port} answered {}", said(&response))),
+                    // One address that is gone keeps it from nobody else.
+                    Err(error) if error.is_permanent() && envelope.to().len() > 1 => {
+                        return one_by_one(&transport, &envelope, &text).await;
                     }
                     // Somebody was there and said no: another address would say the same.
                     Err(error) if error.status().is_some() => return Err(root(&error)),
@@ -342,4 +343,33 @@ fn root(error: &dyn std::error::Error) -> String {
         source = inner.source();
     }
     words
+}
+
+/// Sends a mail to each of its addresses alone, and says whom it did not reach.
+async fn one_by_one(
+    transport: &AsyncSmtpTransport<Tokio1Executor>,
+    envelope: &Envelope,
+    text: &[u8],
+) -> Result<String, String> {
+    let (mut last, mut lost) = (None, Vec::new());
+    for address in envelope.to() {
+        let alone = Envelope::new(envelope.from().cloned(), vec![address.clone()]);
+        let sent = match alone {
+            Ok(alone) => transport.send_raw(&alone, text).await.map_err(|error| root(&error)),
+            Err(error) => Err(error.to_string()),
+        };
+        match sent {
+            Ok(response) => last = Some(said(&response)),
+            Err(why) => lost.push(format!("{address}: {}", excerpt(&why))),
+        }
+    }
+    match last {
+        Some(answer) => Ok(format!("the server answered {answer}; not delivered to {}", lost.join("; "))),
+        None => Err(lost.join("; ")),
+    }
+}
+
+fn said(response: &Response) -> String {
+    let lines: Vec<&str> = response.message().collect();
+    format!("{} {}", response.code(), excerpt(&lines.join(" ")))
 }

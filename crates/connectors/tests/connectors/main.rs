@@ -13,6 +13,7 @@ mod kubernetes;
 mod llm;
 mod logs_and_health;
 mod mail;
+mod mail_refused;
 mod notifiers;
 mod npm;
 mod payloads;

@@ -344,9 +344,13 @@ fn held_back(
             {
                 entries.extend(request(incident, facts, config, &gate));
             }
-            (_, Decision::DryRun) if !incident.would_have_acted => {
+            // A run that waited for what is never done would wait for ever.
+            (_, Decision::DryRun) => {
                 let how_to_arm = super::decide::HOW_TO_ARM.to_owned();
-                entries.push(Entry::WouldHaveActed { action: action.clone(), how_to_arm });
+                if !incident.would_have_acted {
+                    entries.push(Entry::WouldHaveActed { action: action.clone(), how_to_arm });
+                }
+                entries.push(fails("dry_run is on, so that it is only told".to_owned()));
             }
             _ => {}
         }

@@ -7,7 +7,7 @@ use midwatch_engine::{ActRequest, ActResult, EngineError};
 use midwatch_incident::State;
 use midwatch_model::decision::{Decision, Mode};
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId};
-use midwatch_model::{Action, ServiceName};
+use midwatch_model::{Action, ServiceName, Severity};
 use midwatch_store::{Append, Commit};
 
 async fn act(rig: &Rig, action: Action) -> Result<ActResult, EngineError> {
@@ -189,4 +189,77 @@ async fn a_registration_that_cannot_be_used_is_refused_and_not_kept() {
     let (services, _) = rig.engine.services().await;
     assert_eq!(services.len(), 3);
     assert!(rig.engine.store.read(&StreamId::Config).await.expect("a stream").is_empty());
+}
+
+fn approver(name: &str, services: &[&str]) -> midwatch_decision::Approver {
+    let (name, users) = (name.to_owned(), vec![name.to_owned()]);
+    let services = services.iter().map(|service| (*service).to_owned()).collect();
+    midwatch_decision::Approver { name, users, services, ..Default::default() }
+}
+
+#[tokio::test]
+async fn who_may_not_decide_on_an_incident_cannot_end_it_as_a_false_alarm() {
+    let rig = Rig::with(
+        |config| {
+            config.mode = Mode::Propose;
+            config.decision.approvers = vec![approver("ann", &[]), approver("bob", &["order"])];
+        },
+        "",
+    )
+    .await;
+    rig.break_payment();
+    let incident = rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    for stranger in ["eve", "bob"] {
+        let refused =
+            rig.engine.false_alarm(&incident.id, stranger, "nothing").await.expect_err("not theirs");
+        assert!(matches!(refused, EngineError::NotApprover(_)), "{stranger}: {refused}");
+    }
+    rig.engine.false_alarm(&incident.id, "ann", "a load test").await.expect("hers");
+}
+
+#[tokio::test]
+async fn how_bad_it_is_where_a_person_acts_is_that_of_the_worst_incident_that_shows_there() {
+    let rig = Rig::with(
+        |config| {
+            config.mode = Mode::Propose;
+            config.decision.approvers = vec![approver("ann", &[]), approver("bob", &[])];
+            config.decision.two_person = vec![Severity::Warning, Severity::High, Severity::Critical];
+        },
+        "",
+    )
+    .await;
+    rig.break_payment();
+    let incident =
+        rig.until("felt elsewhere", |i| i.services().contains(&"order".into()) && i.waiting.is_some()).await;
+    assert_eq!(incident.component().as_str(), "payment");
+    let order = Action::Restart { target: "order".into() };
+    let done = act(&rig, order).await.expect("an answer");
+    assert_eq!(done.gate.decision, Decision::NeedsApproval, "{}", done.gate.because);
+    assert!(rig.world.applied().is_empty());
+}
+
+#[tokio::test]
+async fn what_two_people_must_want_is_done_when_a_second_one_asks_for_the_same() {
+    let rig = Rig::with(
+        |config| {
+            config.mode = Mode::Propose;
+            config.decision.approvers = ["ann", "bob"].map(|name| approver(name, &[])).to_vec();
+            config.decision.two_person = vec![Severity::Warning, Severity::High, Severity::Critical];
+        },
+        "",
+    )
+    .await;
+    rig.break_payment();
+    rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    let ask = async |by: &str, action: Action| {
+        let request = ActRequest { action, by: by.into(), reason: "looks right".into() };
+        rig.engine.act(request).await.expect("an answer").gate.decision
+    };
+    assert_eq!(ask("ann", restart()).await, Decision::NeedsApproval);
+    assert_eq!(ask("ann", restart()).await, Decision::NeedsApproval, "one person is not two");
+    assert_eq!(ask("bob", scale(3)).await, Decision::NeedsApproval, "another action is another question");
+    assert!(rig.world.applied().is_empty());
+    assert_eq!(ask("bob", restart()).await, Decision::Auto);
+    assert_eq!(rig.world.applied(), [restart()]);
+    rig.assert_sound().await;
 }

@@ -79,6 +79,16 @@ impl Incident {
             .map_or_else(|| &self.signals[0].service, |root| &root.component)
     }
 
+    /// What whoever answers the request for approval decides on: the target of the step that waits, else the component.
+    #[must_use]
+    pub fn decided_on(&self) -> &ServiceName {
+        let waiting = self.waiting.as_ref().zip(self.plan.as_ref());
+        let step = waiting.and_then(|(waiting, (plan, hash))| {
+            plan.steps.get(waiting.step).filter(|_| waiting.plan == *hash)
+        });
+        step.map_or_else(|| self.component(), |step| step.action.target())
+    }
+
     /// The target of the last effect as the control plane showed it before.
     #[must_use]
     pub fn before_last_effect(&self) -> Option<&TargetState> {
