@@ -178,7 +178,10 @@ fn weigh_of(
     let (have, needed) = (people.len(), waiting.needed);
     if !answer.yes {
         let heard = Heard { by: by.clone(), again: false, have, needed };
-        return Ok((Some(Entry::ApprovalRefused { plan, by, reason: answer.reason.clone() }), heard));
+        return Ok((
+            Some(Entry::ApprovalRefused { plan, by, reason: answer.reason.clone(), by_policy: false }),
+            heard,
+        ));
     }
     if incident.approvals.iter().any(|earlier| earlier.by == by) {
         return Ok((None, Heard { by, again: true, have, needed }));
@@ -203,8 +206,7 @@ fn waiting_for<'a>(
     let not_waiting =
         || EngineError::NotWaiting { incident: incident.id.to_string(), state: incident.state.to_string() };
     // Between a no and what follows from it, nothing waits any more.
-    let waiting =
-        incident.waiting.as_ref().filter(|_| incident.refused.as_ref().is_none_or(|(by, _)| by == "policy"));
+    let waiting = incident.waiting.as_ref().filter(|_| incident.refused.is_none());
     let waiting = waiting.ok_or_else(not_waiting)?;
     if waiting.plan != answer.plan {
         return Err(EngineError::StalePlan { given: answer.plan.clone(), current: waiting.plan.clone() });

@@ -5,7 +5,7 @@ mod proposal;
 mod target;
 
 pub use catalogue::{BlastRadius, SafetyClass};
-pub use proposal::{FileChange, Proposal};
+pub use proposal::{FileChange, PROPOSAL_TITLE, Proposal};
 pub use target::{Autoscaler, Container, Node, Pod, Resources, TargetState};
 
 use crate::{IncidentId, ServiceName};
@@ -217,8 +217,8 @@ impl Action {
             }
             Action::SetResources { container, resources, exact, .. } => {
                 before.container(container.as_deref()).is_some_and(|known| match exact {
-                    true => known.resources == *resources,
-                    false => known.resources.with(resources) == known.resources,
+                    true => known.resources.is_same(resources),
+                    false => known.resources.with(resources).is_same(&known.resources),
                 })
             }
             Action::Rollback { to_version: None, .. }
@@ -235,14 +235,16 @@ impl Action {
     #[must_use]
     pub fn is_overwritten(&self, undo: &Action, now: &TargetState) -> bool {
         let is_seen = match self {
-            Action::ResizeDbPool { .. } | Action::CircuitBreak { .. } | Action::SetImage { .. } => true,
+            Action::ResizeDbPool { .. }
+            | Action::CircuitBreak { .. }
+            | Action::SetImage { .. }
+            | Action::SetResources { .. } => true,
             // An autoscaler goes on from what was set.
             Action::Scale { .. } => now.autoscaler.is_none(),
             // A node is seen by the service's pods on it.
             Action::Cordon { node, .. } => now.node(node).is_some(),
-            // Platforms number versions and write quantities in their own way.
-            Action::SetResources { .. }
-            | Action::Rollback { .. }
+            // Platforms number versions in their own way.
+            Action::Rollback { .. }
             | Action::Restart { .. }
             | Action::RestartDbPool { .. }
             | Action::DeletePod { .. }

@@ -190,6 +190,9 @@ pub enum Entry {
         plan: PlanHash,
         by: String,
         reason: String,
+        /// Whether the policy refused what a person had approved: that is nobody's answer.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        by_policy: bool,
     },
     /// Somebody answered who may not, or not so: the answer counts for nothing.
     ApprovalNotCounted {

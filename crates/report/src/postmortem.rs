@@ -360,7 +360,9 @@ fn action_items(input: &PostmortemInput<'_>) -> String {
     let component = incident.component();
     let team = input.owner.map_or_else(|| format!("owner of {component}"), str::to_owned);
     let root = incident.verdict.as_ref().and_then(Verdict::root);
-    let mut items: Vec<(String, f64)> = Vec::new();
+    let close = |service| format!("close the circuit breaker in front of {service}, which is still open");
+    let mut items: Vec<(String, f64)> =
+        incident.open_breakers().into_iter().map(|service| (close(service), 0.0)).collect();
     if let Some(root) = root {
         items.extend(lasting_fix(root).into_iter().map(|item| (item, DUE_SOON_DAYS)));
     } else {

@@ -4,7 +4,7 @@
 use crate::bulletin::word;
 use crate::incident_alert::{cause_of, severity_of, words};
 use midwatch_incident::Incident;
-use midwatch_model::action::{FileChange, Proposal};
+use midwatch_model::action::{FileChange, PROPOSAL_TITLE, Proposal};
 use midwatch_model::journal::{EffectOutcome, VerificationOutcome};
 use midwatch_model::redact::redact;
 use midwatch_model::{Action, Evidence, Verdict};
@@ -20,7 +20,7 @@ pub fn remediation(incident: &Incident, url: &str) -> Option<Proposal> {
     let component = incident.component();
     let severity = word(severity_of(Some(verdict)));
     let change = lasting_change(incident);
-    let title = format!("[midwatch] {severity}: {component} {}", cause.name());
+    let title = format!("{PROPOSAL_TITLE} {severity}: {component} {}", cause.name());
     let mut text = format!("# {component}: {}\n\n{}\n", cause.phrase(), plain(&words::verdict(incident)));
     text.push_str(&evidence(verdict));
     text.push_str(&done(incident));

@@ -3,6 +3,7 @@
 
 use super::{Configured, Notifier, NotifyError, Secrets};
 use crate::http::{Ask, parse_url, shown};
+use crate::secret::SecretConfig;
 use crate::{ConnectorError, Http};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,6 @@ use midwatch_model::{Moment, Telling, Timestamp};
 use reqwest::{Method, Url};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a secret begins with.
@@ -26,11 +26,9 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 pub struct WebhookConfig {
     /// Where to send it.
     pub url: String,
-    /// File whose first line is the signing secret, `whsec_` and 24 to 64 bytes in base64. Without one nothing is signed.
-    pub secret_file: Option<PathBuf>,
-    /// The secret itself; never written to a dump.
-    #[serde(skip_serializing)]
-    pub secret: Option<String>,
+    /// Where the signing secret is, `whsec_` and 24 to 64 bytes in base64. Without one nothing is signed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<SecretConfig>,
     /// Whether it wants to hear that alerts are over.
     pub send_resolved: bool,
     /// Most alerts of one message; 0 for all. The message says how many were left out.
@@ -41,14 +39,7 @@ pub struct WebhookConfig {
 
 impl Default for WebhookConfig {
     fn default() -> Self {
-        Self {
-            url: String::new(),
-            secret_file: None,
-            secret: None,
-            send_resolved: true,
-            max_alerts: 0,
-            timeout_s: 10.0,
-        }
+        Self { url: String::new(), secret: None, send_resolved: true, max_alerts: 0, timeout_s: 10.0 }
     }
 }
 
@@ -100,22 +91,16 @@ fn problems(config: &WebhookConfig, field: &str) -> Vec<ConnectorError> {
     let timeout = (!in_range).then(|| {
         wrong(field, "timeout_s", format!("is {}; it must be 0.1 to 120 seconds", config.timeout_s))
     });
-    let secret = config.secret.as_deref().and_then(|secret| key_of(secret).err());
-    let secret = secret.map(|problem| wrong(field, "secret", problem));
+    let secret = config.secret.as_ref().and_then(|secret| secret.problem(&format!("{field} secret")));
     let url = parse_url(&format!("{field} url"), &config.url).err();
     [url, timeout, secret].into_iter().flatten().collect()
 }
 
-/// What messages are signed with, if they are. A file is read for it.
+/// What messages are signed with, if they are.
 fn key(config: &WebhookConfig, field: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
-    let secret = match (&config.secret, &config.secret_file) {
-        (Some(secret), _) => Some(secret.clone()),
-        (None, Some(path)) => Some(std::fs::read_to_string(path).map_err(|error| {
-            wrong(field, "secret_file", format!("{} cannot be read: {error}", path.display()))
-        })?),
-        (None, None) => None,
-    };
-    secret.as_deref().map(key_of).transpose().map_err(|problem| wrong(field, "secret", problem))
+    let Some(place) = &config.secret else { return Ok(None) };
+    let secret = place.read(&format!("{field} secret"))?;
+    key_of(secret.expose()).map(Some).map_err(|problem| wrong(field, "secret", problem))
 }
 
 impl Webhook {

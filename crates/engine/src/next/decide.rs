@@ -42,7 +42,7 @@ pub(super) fn decide(
     if let Some((_, reason)) = incident.recurred.as_ref().filter(|_| !untouched) {
         return Step::escalate(format!("{reason}; the same dose is not repeated, since it treats a symptom"));
     }
-    if let Some((by, reason)) = incident.refused.as_ref().filter(|(by, _)| by != "policy") {
+    if let Some((by, reason)) = &incident.refused {
         return Step::escalate(format!("{by} refused the plan: {reason}"));
     }
     if let Some(reason) = incident.abandoned_run() {
@@ -424,7 +424,7 @@ fn answered(
             Some(Entry::StepSkipped { step: incident.step, reason: because })
         }
         (PolicyResult::Denied { .. }, _) if incident.approval.is_some() => {
-            Some(Entry::ApprovalRefused { plan, by: "policy".into(), reason: because })
+            Some(Entry::ApprovalRefused { plan, by: "the policy".into(), reason: because, by_policy: true })
         }
         (PolicyResult::Denied { .. }, _) | (_, Decision::NeedsApproval) => {
             let asked =

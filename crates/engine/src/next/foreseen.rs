@@ -16,7 +16,7 @@ use midwatch_model::{Action, ActionKind, Plan, PlanHash, ServiceName, Verdict, s
 const BY: &str = "midwatch";
 
 pub(super) fn decide(incident: &Incident, facts: &Facts, config: &EngineConfig, policy: &Policy) -> Step {
-    if let Some((by, reason)) = incident.refused.as_ref().filter(|(by, _)| by != "policy") {
+    if let Some((by, reason)) = &incident.refused {
         return close(format!("{by} refused to act early: {reason}"));
     }
     let Some((service, foreseen)) = standing(incident, facts) else {

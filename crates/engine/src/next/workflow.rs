@@ -235,7 +235,7 @@ fn effects(incident: &Incident) -> Vec<EffectSeen> {
 }
 
 fn asking(incident: &Incident, facts: &Facts) -> Asking {
-    if let Some((by, reason)) = incident.refused.as_ref().filter(|(by, _)| by != "policy") {
+    if let Some((by, reason)) = &incident.refused {
         return Asking::No(format!("{by} refused it: {reason}"));
     }
     match &incident.waiting {

@@ -62,9 +62,11 @@ impl Incident {
                 }
                 self.count_approvals();
             }
-            Entry::ApprovalRefused { by, reason, .. } => {
+            Entry::ApprovalRefused { by, reason, by_policy, .. } => {
                 self.forget_approvals();
-                self.refused = Some((by.clone(), reason.clone()));
+                if !by_policy {
+                    self.refused = Some((by.clone(), reason.clone()));
+                }
             }
             Entry::ApprovalExpired { .. } => {
                 self.forget_approvals();

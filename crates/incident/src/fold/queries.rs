@@ -4,7 +4,7 @@ use super::{EffectRecord, Incident};
 use crate::Members;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, VerificationOutcome};
-use midwatch_model::{ActionKey, Metric, ServiceName, Signal, SignalKind, Timestamp, Verdict};
+use midwatch_model::{Action, ActionKey, Metric, ServiceName, Signal, SignalKind, Timestamp, Verdict};
 use std::collections::BTreeSet;
 
 impl Incident {
@@ -41,6 +41,24 @@ impl Incident {
         self.effects.iter().filter(|e| {
             e.intent.undoes.is_none() && e.outcome.as_ref().is_none_or(EffectOutcome::may_have_changed_target)
         })
+    }
+
+    /// Services whose circuit breaker midwatch has opened and nobody here has closed: their callers do without them.
+    #[must_use]
+    pub fn open_breakers(&self) -> BTreeSet<&ServiceName> {
+        let mut open = BTreeSet::new();
+        for effect in &self.effects {
+            match (&effect.intent.action, &effect.outcome) {
+                (Action::CircuitBreak { target, open: true }, Some(EffectOutcome::Applied { .. })) => {
+                    open.insert(target);
+                }
+                (Action::CircuitBreak { target, open: false }, Some(EffectOutcome::Applied { .. })) => {
+                    open.remove(target);
+                }
+                _ => {}
+            }
+        }
+        open
     }
 
     /// When the recovery was verified, if it was and still holds.

@@ -211,7 +211,7 @@ fn webhook_left_out(receiver: &str, webhook: &Value, notes: &mut Vec<String>) {
     for name in webhook.as_object().into_iter().flatten().map(|(name, _)| name.as_str()) {
         let what = match name {
             "http_config" => {
-                "http_config has no equivalent; midwatch signs what it sends, see secret_file".to_owned()
+                "http_config has no equivalent; midwatch signs what it sends, see `secret`".to_owned()
             }
             "url_file" => "url_file has no equivalent; write the address as `url`".to_owned(),
             name if WEBHOOK.contains(&name) => continue,

@@ -3,6 +3,9 @@
 use super::Resources;
 use serde::{Deserialize, Serialize};
 
+/// What the title of a proposal begins with, and the message of every commit for it.
+pub const PROPOSAL_TITLE: &str = "[midwatch]";
+
 /// A lasting change, for people to look at and merge.
 #[derive(
     Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema, utoipa::ToSchema,

@@ -129,6 +129,19 @@ impl TargetState {
 }
 
 impl Resources {
+    /// Whether both say the same amounts.
+    #[must_use]
+    pub fn is_same(&self, other: &Resources) -> bool {
+        [
+            (&self.cpu_request, &other.cpu_request),
+            (&self.cpu_limit, &other.cpu_limit),
+            (&self.memory_request, &other.memory_request),
+            (&self.memory_limit, &other.memory_limit),
+        ]
+        .into_iter()
+        .all(|(one, other)| is_same_amount(one.as_deref(), other.as_deref()))
+    }
+
     /// These, with what `other` names in place of it.
     #[must_use]
     pub fn with(&self, other: &Resources) -> Resources {
@@ -139,6 +152,42 @@ impl Resources {
             memory_request: pick(&other.memory_request, &self.memory_request),
             memory_limit: pick(&other.memory_limit, &self.memory_limit),
         }
+    }
+}
+
+/// Whether two quantities are one amount, however they are written: a server answers `1` where `1000m` was asked for
+/// (Kubernetes API conventions, "resource quantities").
+fn is_same_amount(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one == other || amount(one).is_some_and(|a| Some(a) == amount(other)),
+        (one, other) => one == other,
+    }
+}
+
+fn amount(quantity: &str) -> Option<f64> {
+    const SUFFIXES: [(&str, f64); 14] = [
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("Pi", 1_125_899_906_842_624.0),
+        ("Ei", 1_152_921_504_606_846_976.0),
+        ("n", 1e-9),
+        ("u", 1e-6),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+    ];
+    let quantity = quantity.trim();
+    let known = SUFFIXES.iter().find_map(|(suffix, times)| Some((quantity.strip_suffix(suffix)?, times)));
+    match known {
+        Some((number, times)) => Some(number.parse::<f64>().ok()? * times),
+        None => quantity
+            .strip_suffix('E')
+            .map_or_else(|| quantity.parse().ok(), |n| Some(n.parse::<f64>().ok()? * 1e18)),
     }
 }
 
@@ -155,5 +204,30 @@ impl std::fmt::Display for Resources {
             .filter_map(|(name, value)| value.as_ref().map(|value| format!("{name} {value}")))
             .collect();
         if told.is_empty() { f.write_str("no requests and limits") } else { f.write_str(&told.join(", ")) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_compared_by_their_amount() {
+        for (one, other, same) in [
+            ("1", "1000m", true),
+            ("0.5", "500m", true),
+            ("1Gi", "1024Mi", true),
+            ("1G", "1e9", true),
+            ("2E", "2000P", true),
+            ("1G", "1Gi", false),
+            ("100m", "100", false),
+            ("much", "much", true),
+            ("much", "more", false),
+            ("", "0", false),
+        ] {
+            let of = |text: &str| Resources { cpu_limit: Some(text.to_owned()), ..Resources::default() };
+            assert_eq!(of(one).is_same(&of(other)), same, "{one} and {other}");
+            assert!(!of(one).is_same(&Resources::default()), "{one} and nothing");
+        }
     }
 }

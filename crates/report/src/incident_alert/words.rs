@@ -5,7 +5,7 @@ use super::Needs;
 use midwatch_incident::{Incident, State};
 use midwatch_model::journal::EffectOutcome;
 use midwatch_model::redact::redact;
-use midwatch_model::{EvidenceId, Labels, Verdict};
+use midwatch_model::{Action, EvidenceId, Labels, ServiceName, Verdict};
 
 /// Reasons that are named at most: the strongest come first, and a phone shows no more.
 const REASONS_MAX: usize = 3;
@@ -29,6 +29,16 @@ pub(crate) fn verdict(incident: &Incident) -> String {
     incident.verdict.as_ref().map_or_else(first, Verdict::sentence)
 }
 
+/// What keeps callers from a service although it is over, and how to end that: a breaker that midwatch opened stays open until
+/// somebody knows that what it protects from is gone.
+fn still_open(incident: &Incident) -> String {
+    let close = |service: &ServiceName| {
+        let action = Action::CircuitBreak { target: service.clone(), open: false };
+        format!(". Left to do: {} (midwatch act circuit_break {service} --close)", action.sentence())
+    };
+    incident.open_breakers().into_iter().map(close).collect()
+}
+
 /// Without a full stop at its end.
 fn unstopped(text: &str) -> &str {
     text.trim_end_matches('.')
@@ -40,7 +50,7 @@ pub(crate) fn summary(incident: &Incident, needs: Option<Needs>) -> String {
     match (incident.state, &incident.merged_into) {
         (_, Some(into)) => format!("Merged into {into}, which goes on for it. It was: {verdict}"),
         (State::Resolved | State::Closed, _) => {
-            format!("Recovered: {}. It was: {verdict}", recovered(incident))
+            format!("Recovered: {}. It was: {verdict}{}", recovered(incident), still_open(incident))
         }
         (State::FalseAlarm, _) if incident.is_predicted() => {
             format!("It did not happen. What was foreseen: {verdict}")

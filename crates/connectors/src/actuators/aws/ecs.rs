@@ -158,8 +158,12 @@ impl Ecs<'_> {
                 let wanted = to_version.as_ref().or(intent.before.previous_version.as_ref());
                 wanted.is_some_and(|wanted| seen.definition() == wanted)
             }
-            // A deployment of what was there before is what was asked for, whoever began it.
-            Action::Restart { .. } => seen.definition() == intent.before.version,
+            // A new deployment of what was there before is what was asked for, whoever began it; another number of tasks is none.
+            Action::Restart { .. } => {
+                let is_same =
+                    intent.before.revision.as_ref().is_some_and(|r| r.ends_with(&seen.deployment()));
+                seen.definition() == intent.before.version && !is_same
+            }
             _ => false,
         };
         if there {
@@ -224,10 +228,14 @@ impl Seen {
 
     /// ECS has no revision of its own: what would be different if anybody had changed the service.
     fn revision(&self) -> String {
+        format!("{} × {} {}", self.count("desiredCount"), self.definition(), self.deployment())
+    }
+
+    /// The deployment that serves, as a revision ends with it.
+    fn deployment(&self) -> String {
         let deployments = self.described["deployments"].as_array();
         let primary = deployments.into_iter().flatten().find(|one| one["status"] == "PRIMARY");
-        let id = primary.and_then(|one| one["id"].as_str()).unwrap_or("none");
-        format!("{} × {} ({id})", self.count("desiredCount"), self.definition())
+        format!("({})", primary.and_then(|one| one["id"].as_str()).unwrap_or("none"))
     }
 }
 

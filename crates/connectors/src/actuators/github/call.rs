@@ -8,6 +8,7 @@ use crate::secret::Secret;
 use crate::{ConnectorError, Http};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use midwatch_model::action::PROPOSAL_TITLE;
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -223,6 +224,16 @@ impl Repository<'_> {
         let ask = json!({ "title": title, "head": branch.name(), "base": base, "body": body, "maintainer_can_modify": true });
         let answer = self.ask(Method::POST, &["pulls"], &[], Some(ask)).await?;
         read(&answer).ok_or_else(|| Refusal::Unknown("its answer is no pull request".to_owned()))
+    }
+
+    /// Whether anybody else has written to its branch.
+    pub async fn has_others_work(&self, pull: &Pull) -> Result<bool, Refusal> {
+        let number = pull.number.to_string();
+        let commits =
+            self.ask(Method::GET, &["pulls", &number, "commits"], &[("per_page", "100")], None).await?;
+        let is_ours =
+            |one: &Value| one["commit"]["message"].as_str().is_some_and(|m| m.starts_with(PROPOSAL_TITLE));
+        Ok(!commits.as_array().into_iter().flatten().all(is_ours))
     }
 
     pub async fn close(&self, pull: &Pull) -> Result<(), Refusal> {

@@ -252,12 +252,23 @@ impl Job<'_> {
             Ok(Some(pull)) if pull.is_merged => {
                 return not_applied(format!("{} was merged; revert it there", pull.url));
             }
-            Ok(Some(pull)) if pull.is_open => match self.repository.close(&pull).await {
-                Ok(()) => {}
-                Err(Refusal::Unknown(reason)) => return EffectOutcome::Unknown { reason },
+            // What people wrote there is not thrown away with the branch.
+            Ok(Some(pull)) => match self.repository.has_others_work(&pull).await {
+                Ok(true) => {
+                    return not_applied(format!(
+                        "somebody has written to the branch of {}; close it there",
+                        pull.url
+                    ));
+                }
+                Ok(false) if pull.is_open => match self.repository.close(&pull).await {
+                    Ok(()) => {}
+                    Err(Refusal::Unknown(reason)) => return EffectOutcome::Unknown { reason },
+                    Err(refusal) => return not_applied(refusal.to_string()),
+                },
+                Ok(false) => {}
                 Err(refusal) => return not_applied(refusal.to_string()),
             },
-            Ok(_) => {}
+            Ok(None) => {}
             Err(refusal) => return not_applied(refusal.to_string()),
         }
         match self.repository.delete(&self.branch).await {

@@ -19,6 +19,9 @@ use serde_json::{Map, Value, json};
 /// Largest pod template that is kept as an annotation; all annotations of a thing may have 256 KiB.
 const TEMPLATE_BYTES_MAX: usize = 64 << 10;
 
+/// Actions on one autoscaler whose least number from before is remembered.
+const MINIMA_MAX: usize = 8;
+
 /// A change that is ready to be asked for, and what it does in a sentence.
 #[derive(Debug)]
 pub(super) struct Prepared {
@@ -122,8 +125,10 @@ fn scale_through(ask: &Ask<'_>, autoscaler: &Value, replicas: u32) -> Result<Pre
         (number(&autoscaler["spec"]["minReplicas"], 1), number(&autoscaler["spec"]["maxReplicas"], 1));
     let mut wanted = autoscaler.clone();
     let to = if ask.intent.undoes.is_some() {
-        let before = annotation(autoscaler, MIN_BEFORE).and_then(|text| text.parse().ok());
-        unannotate(&mut wanted, MIN_BEFORE);
+        let mut minima = minima_before(autoscaler);
+        let undone = ask.intent.undoes.as_ref().and_then(|undone| minima.remove(undone.as_str()));
+        keep_minima(&mut wanted, minima);
+        let before = undone.and_then(|min| u32::try_from(min.as_u64()?).ok());
         before.ok_or_else(|| format!("{title} does not say what its minimum was; it is {least} now"))?
     } else if replicas > most {
         return Err(format!("{title} allows {most} replicas at most; raise its maxReplicas first"));
@@ -133,7 +138,9 @@ fn scale_through(ask: &Ask<'_>, autoscaler: &Value, replicas: u32) -> Result<Pre
              minReplicas"
         ));
     } else {
-        annotate(&mut wanted, MIN_BEFORE, &least.to_string());
+        let mut minima = minima_before(autoscaler);
+        minima.insert(ask.intent.key.to_string(), json!(least));
+        keep_minima(&mut wanted, minima);
         replicas
     };
     wanted["spec"]["minReplicas"] = json!(to);
@@ -143,6 +150,21 @@ fn scale_through(ask: &Ask<'_>, autoscaler: &Value, replicas: u32) -> Result<Pre
     );
     let change = locked(ask.place.autoscalers(), name(autoscaler).to_owned(), autoscaler, &wanted);
     Ok(Prepared { change, says })
+}
+
+/// The least numbers of instances before midwatch raised them, by the key of the action that did; keys begin with their time.
+fn minima_before(autoscaler: &Value) -> Map<String, Value> {
+    annotation(autoscaler, MIN_BEFORE).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+/// Keeps the newest of them.
+fn keep_minima(wanted: &mut Value, minima: Map<String, Value>) {
+    let too_many = minima.len().saturating_sub(MINIMA_MAX);
+    let kept: Map<String, Value> = minima.into_iter().skip(too_many).collect();
+    match kept.is_empty() {
+        true => unannotate(wanted, MIN_BEFORE),
+        false => annotate(wanted, MIN_BEFORE, &Value::Object(kept).to_string()),
+    }
 }
 
 fn restart(ask: &Ask<'_>) -> Prepared {
@@ -274,11 +296,14 @@ async fn delete_pod(ask: &Ask<'_>, pod: &str) -> Result<Prepared, String> {
 }
 
 async fn cordon(ask: &Ask<'_>, node: &str, unschedulable: bool) -> Result<Prepared, String> {
-    if ask.intent.before.node(node).is_none() {
-        return Err(format!("no instance of {} runs on the node {node}", ask.place.title()));
-    }
     let found = ask.cluster.get(NODES, node).await.map_err(|refusal| refusal.to_string())?;
     let read = found.ok_or_else(|| format!("there is no node {node}"))?;
+    // The pods that showed the node may be elsewhere when it is to be taken back.
+    let undone = ask.intent.undoes.as_ref().map(midwatch_model::ActionKey::as_str);
+    let is_ours = undone.is_some() && annotation(&read, KEY) == undone;
+    if ask.intent.before.node(node).is_none() && !is_ours {
+        return Err(format!("no instance of {} runs on the node {node}", ask.place.title()));
+    }
     let mut wanted = read.clone();
     wanted["spec"]["unschedulable"] = json!(unschedulable);
     annotate(&mut wanted, KEY, ask.intent.key.as_str());

@@ -178,6 +178,12 @@ async fn against_moto_and_ministack_an_ecs_service_is_scaled_deployed_anew_and_s
         let restart = rig.intent(Action::Restart { target: pay() }).await;
         assert!(is_applied(&rig.apply(&restart).await), "{kind:?}");
 
+        // Another number of tasks is no new deployment.
+        let cut_short = rig.intent(Action::Restart { target: pay() }).await;
+        let scale = rig.intent(Action::Scale { target: pay(), replicas: 3 }).await;
+        assert!(is_applied(&rig.apply(&scale).await), "{kind:?}");
+        refused(rig.look(&cut_short).await, "is not as it was asked to be");
+
         let back = rig.intent(rollback(Some("pay:1"))).await;
         assert!(is_applied(&rig.apply(&back).await), "{kind:?}");
         let serving =

@@ -36,6 +36,8 @@ struct Book {
     /// Files by branch and path.
     branches: BTreeMap<String, BTreeMap<String, String>>,
     pulls: Vec<Value>,
+    /// Messages of the commits of pull requests.
+    commits: Vec<String>,
     asked: Vec<Asked>,
     /// The number of the writing request that is broken, counted from 0.
     broken: Option<(usize, Break)>,
@@ -90,6 +92,11 @@ impl Repository {
         let mut book = self.book.lock().expect("no panic");
         book.pulls[0]["state"] = "closed".into();
         book.pulls[0]["merged_at"] = "2026-11-21T03:00:00Z".into();
+    }
+
+    /// Somebody writes to the branch of the pull request, too.
+    pub fn push(&self, message: &str) {
+        self.book.lock().expect("no panic").commits.push(message.to_owned());
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -187,6 +194,7 @@ impl Book {
                 }
                 let content = STANDARD.decode(text("content")).expect("base64");
                 files.insert(path, String::from_utf8(content).expect("text"));
+                self.commits.push(text("message"));
                 (201, json!({}))
             }
             ("GET", "/pulls") => {
@@ -198,6 +206,10 @@ impl Book {
                     })
                     .collect();
                 (200, json!(found))
+            }
+            ("GET", rest) if rest.starts_with("/pulls/") && rest.ends_with("/commits") => {
+                let commit = |message: &String| json!({ "commit": { "message": message } });
+                (200, self.commits.iter().map(commit).collect())
             }
             ("POST", "/pulls") => {
                 let number = self.pulls.len() + 1;

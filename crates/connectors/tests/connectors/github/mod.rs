@@ -141,6 +141,22 @@ async fn what_was_merged_is_not_closed() {
 }
 
 #[tokio::test]
+async fn what_people_wrote_to_the_branch_is_not_thrown_away() {
+    let scene = scene().await;
+    assert!(is_applied(&scene.open().await));
+    scene.repository.push("Raise the limit as well");
+    let found = scene.world.apply(&authorised(intent(false)), at(1.0)).await;
+    assert!(
+        matches!(&found, EffectOutcome::NotApplied { reason } if reason.contains("somebody has written to the branch")),
+        "{found:?}"
+    );
+    assert_eq!(
+        (scene.repository.branches().len(), &scene.repository.pulls()[0]["state"]),
+        (2, &json!("open"))
+    );
+}
+
+#[tokio::test]
 async fn nothing_is_pushed_to_a_branch_that_people_work_on() {
     let scene = scene().await;
     scene.repository.set_default(BRANCH);
@@ -256,6 +272,7 @@ async fn a_published_schema_of_github_takes_every_request_of_a_pull_request() {
         "/contents/{path}",
         "/pulls",
         "/pulls/{pull_number}",
+        "/pulls/{pull_number}/commits",
     ];
     let paths: Vec<String> = ends.iter().map(|end| format!("/repos/{{owner}}/{{repo}}{end}")).collect();
     let paths: Vec<&str> = paths.iter().map(String::as_str).collect();

@@ -258,6 +258,50 @@ async fn an_autoscaler_is_asked_for_more_instead_of_being_worked_against() {
 }
 
 #[tokio::test]
+async fn what_an_autoscaler_had_before_each_of_two_actions_is_put_back_one_after_the_other() {
+    let rig = Rig::new(shop().await);
+    let autoscaler = json!({
+        "metadata": { "name": "pay" },
+        "spec": { "scaleTargetRef": { "kind": "Deployment", "name": "pay" }, "minReplicas": 2, "maxReplicas": 8 },
+    });
+    rig.cluster.put(AUTOSCALER, autoscaler);
+    let least = || found(&rig.cluster, AUTOSCALER, "/spec/minReplicas");
+    let mut done = Vec::new();
+    for (key, replicas) in [("inc-1-7", 4), ("inc-2-7", 6)] {
+        let intent = rig.intent(Action::Scale { target: pay(), replicas }, key).await;
+        assert!(matches!(rig.apply(&intent).await, EffectOutcome::Applied { .. }));
+        assert_eq!(least(), replicas);
+        done.push(intent);
+    }
+    for (intent, before) in done.iter().rev().zip([4, 2]) {
+        assert!(matches!(rig.undo(intent).await, EffectOutcome::Applied { .. }));
+        assert_eq!(least(), before);
+    }
+    let annotations = found(&rig.cluster, AUTOSCALER, "/metadata/annotations");
+    assert!(annotations["midwatch/min-replicas-before"].is_null(), "{annotations}");
+}
+
+#[tokio::test]
+async fn a_node_is_uncordoned_when_no_pod_of_the_service_runs_there_any_more() {
+    let rig = Rig::new(shop().await);
+    let cordon = Action::Cordon { target: pay(), node: "n1".into(), unschedulable: true };
+    let intent = rig.intent(cordon, "inc-1-7").await;
+    assert!(matches!(rig.apply(&intent).await, EffectOutcome::Applied { .. }));
+    let now = TargetState { nodes: Vec::new(), pods: Vec::new(), ..rig.target().await };
+    let undone = rig.world.apply(&undoing(&intent, now), at(0.0)).await;
+    assert!(matches!(undone, EffectOutcome::Applied { .. }), "{undone:?}");
+    assert_eq!(found(&rig.cluster, NODE, "/spec/unschedulable"), false);
+
+    // A node that somebody else has taken out of service since is theirs.
+    let again = rig.intent(intent.action.clone(), "inc-2-7").await;
+    assert!(matches!(rig.apply(&again).await, EffectOutcome::Applied { .. }));
+    let theirs = Intent { key: "inc-0-1".into(), ..again };
+    let now = TargetState { nodes: Vec::new(), pods: Vec::new(), ..rig.target().await };
+    let refused = rig.world.apply(&undoing(&theirs, now), at(0.0)).await;
+    assert!(matches!(refused, EffectOutcome::NotApplied { .. }), "{refused:?}");
+}
+
+#[tokio::test]
 async fn with_istio_the_breaker_is_a_destination_rule() {
     const RULE: &str = "/apis/networking.istio.io/v1/namespaces/shop/destinationrules/midwatch-pay";
     let rig = Rig::new(shop().await);
