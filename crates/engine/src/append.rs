@@ -3,10 +3,37 @@
 use crate::{Engine, EngineError, artifacts, next, views};
 use midwatch_incident::Incident;
 use midwatch_model::journal::{Entry, Line, StreamId, VerifiedJournal};
-use midwatch_store::{Append, Commit, Timer};
+use midwatch_store::{Append, Commit, StoreError, Timer};
 
 /// Name of an incident's wake-up.
 const WAKE: &str = "wake";
+
+/// Times that something is tried anew when somebody else wrote to the stream meanwhile.
+const ATTEMPTS: usize = 8;
+
+/// Does something anew, on what is there by then, as long as somebody else wrote to its stream meanwhile. What has called a
+/// target must not be done so.
+pub(crate) async fn unless_overtaken<T>(
+    mut once: impl AsyncFnMut() -> Result<T, EngineError>,
+) -> Result<T, EngineError> {
+    let mut attempt = 0;
+    loop {
+        match once().await {
+            Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
+            result => return result,
+        }
+    }
+}
+
+/// Appends an entry to a stream that is no incident's, after whatever is there by then.
+pub(crate) async fn append_last(engine: &Engine, stream: StreamId, entry: Entry) -> Result<(), EngineError> {
+    unless_overtaken(async || {
+        let expected = engine.store.read(&stream).await?.len();
+        let append = Append { stream: stream.clone(), expected, lines: written(engine, vec![entry.clone()]) };
+        Ok(engine.store.commit(Commit { appends: vec![append], ..Commit::default() }).await?)
+    })
+    .await
+}
 
 /// Appends entries to an incident's stream and gives the stream as it is then. `extra` is committed with them.
 pub(crate) async fn append(

@@ -2,15 +2,14 @@
 //!
 //! What is said here is only put on record; the gate asks again who said yes before anything is done.
 
-use crate::append::append;
-use crate::commands::ATTEMPTS;
+use crate::append::{append, unless_overtaken};
 use crate::{Engine, EngineError};
 use midwatch_decision::DecisionConfig;
 use midwatch_incident::{Incident, Waiting};
 use midwatch_model::decision::{Approval, Caller, Way};
 use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::{IncidentId, PlanHash, Timestamp};
-use midwatch_store::{Commit, StoreError};
+use midwatch_store::Commit;
 
 /// Answers that count for nothing and are put on record for one incident: whoever presses a thousand times shall not fill
 /// its journal.
@@ -58,23 +57,17 @@ impl Engine {
     /// When the incident waits for nothing, its plan is another one by now, the request has expired, or the person may not
     /// decide on it; that one is on record.
     pub async fn answer(&self, answer: &Reply) -> Result<Heard, EngineError> {
-        let mut attempt = 0;
-        loop {
+        unless_overtaken(async || {
             let (journal, incident) = self.incident(&answer.incident).await?;
             let known = recorded(&journal);
             let (entries, heard) = weigh(&incident, &known, answer, &self.config.decision, self.now());
-            if entries.is_empty() {
-                return heard;
+            if !entries.is_empty() {
+                append(self, &journal, entries, Commit::default()).await?;
+                self.wake.notify_one();
             }
-            match append(self, &journal, entries, Commit::default()).await {
-                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
-                Err(error) => return Err(error),
-                Ok(_) => {
-                    self.wake.notify_one();
-                    return heard;
-                }
-            }
-        }
+            heard
+        })
+        .await
     }
 
     /// The yes of somebody at this machine.

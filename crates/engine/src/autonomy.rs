@@ -1,14 +1,13 @@
 //! Earned autonomy: the levels as they are set, the record that incidents' journals hold, and what follows from it by itself.
 
-use crate::append::{append, written};
-use crate::commands::ATTEMPTS;
+use crate::append::{append, append_last, written};
 use crate::{Engine, EngineError};
 use midwatch_decision::{Level, Levels, MIDWATCH, Set, TrackRecord, Trial, trials};
 use midwatch_incident::Incident;
 use midwatch_model::decision::{Caller, Combination, Mode};
 use midwatch_model::journal::{Entry, Line, StreamId, VerifiedJournal};
 use midwatch_model::{IncidentId, Severity, Timestamp, after};
-use midwatch_store::{Append, Commit, Store, StoreError};
+use midwatch_store::{Append, Commit, Store};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -173,19 +172,8 @@ impl Engine {
     }
 
     async fn note(&self, entry: Entry) -> Result<(), EngineError> {
-        let mut attempt = 0;
-        loop {
-            let journal = self.store.read(&StreamId::Autonomy).await?;
-            let lines = written(self, vec![entry.clone()]);
-            let append = Append { stream: StreamId::Autonomy, expected: journal.len(), lines };
-            match self.store.commit(Commit { appends: vec![append], ..Commit::default() }).await {
-                Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-                result => {
-                    result?;
-                    return self.autonomy.reload(&self.store).await;
-                }
-            }
-        }
+        append_last(self, StreamId::Autonomy, entry).await?;
+        self.autonomy.reload(&self.store).await
     }
 
     /// Looks at the record now and then: what has earned more is suggested, or promoted where the configuration says so.

@@ -1,6 +1,6 @@
 //! What people tell the watch: act, mark a false alarm. How they approve is in `approvals.rs`.
 
-use crate::append::{append, with_derived, written};
+use crate::append::{append, unless_overtaken, with_derived, written};
 use crate::perform::{record, reservation};
 use crate::{Engine, EngineError};
 use midwatch_action::{Effect, intend};
@@ -14,13 +14,10 @@ use midwatch_model::{
     Action, ActionKey, ActionKind, Evidence, EvidenceSource, IncidentId, Plan, PlanHash, PlanStep,
     ServiceName, Severity, Timestamp, Verdict, after,
 };
-use midwatch_store::{Commit, StoreError};
+use midwatch_store::Commit;
 
 /// Seconds of a target's log that witness its state.
 const LOGS_S: f64 = 300.0;
-
-/// Times that a command is tried anew when somebody else wrote to the stream meanwhile.
-pub(crate) const ATTEMPTS: usize = 8;
 
 /// A person's action.
 #[derive(Clone, Debug)]
@@ -28,6 +25,17 @@ pub struct ActRequest {
     pub action: Action,
     pub by: Caller,
     pub reason: String,
+    /// What tells this request from another one for the same: whoever repeats it does not do it twice.
+    pub once: Option<String>,
+}
+
+impl ActRequest {
+    /// The key of its effect: the same for the same person and request.
+    fn key(&self) -> Option<ActionKey> {
+        let once = self.once.as_ref()?;
+        let digest = Evidence::digest_of(format!("{}\0{once}", self.by).as_bytes());
+        Some(ActionKey::new(format!("act-{}", &digest[..32])))
+    }
 }
 
 /// What the gate and the target said to a person's action.
@@ -55,22 +63,16 @@ impl Engine {
         id: &IncidentId,
         entries: impl Fn(&Incident) -> Result<Vec<Entry>, EngineError>,
     ) -> Result<(), EngineError> {
-        let mut attempt = 0;
-        loop {
+        unless_overtaken(async || {
             let (journal, incident) = self.incident(id).await?;
             let entries = entries(&incident)?;
-            if entries.is_empty() {
-                return Ok(());
+            if !entries.is_empty() {
+                append(self, &journal, entries, Commit::default()).await?;
+                self.wake.notify_one();
             }
-            match append(self, &journal, entries, Commit::default()).await {
-                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
-                result => {
-                    result?;
-                    self.wake.notify_one();
-                    return Ok(());
-                }
-            }
-        }
+            Ok(())
+        })
+        .await
     }
 
     /// A person says that there is nothing wrong. The series that signalled learn anew what is normal.
@@ -121,14 +123,8 @@ impl Engine {
     /// # Errors
     /// When the target is not watched or cannot be read, or the store takes nothing now.
     pub async fn act(&self, request: ActRequest) -> Result<ActResult, EngineError> {
-        let mut attempt = 0;
-        loop {
-            // Nothing was asked of the target when an append conflicts: the gate is asked anew on what is there now.
-            match self.act_once(&request).await {
-                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
-                result => return result,
-            }
-        }
+        // Nothing was asked of the target when an append conflicts: the gate is asked anew on what is there now.
+        unless_overtaken(async || self.act_once(&request).await).await
     }
 
     async fn act_once(&self, request: &ActRequest) -> Result<ActResult, EngineError> {
@@ -139,6 +135,10 @@ impl Engine {
         }
         // The reservations before the target: whatever is done to it after this conflicts with our own reservation.
         let service = self.store.read(&StreamId::Service(target.clone())).await?;
+        let key = request.key();
+        if let Some(known) = key.as_ref().and_then(|key| asked_before(&service, key)) {
+            return Err(EngineError::Refused(known));
+        }
         let before = self.outside.target(&target).await.map_err(|e| EngineError::Target(e.to_string()))?;
         if request.action.changes_nothing(&before) {
             return Err(EngineError::Refused(format!(
@@ -200,7 +200,8 @@ impl Engine {
             self.record_refusal(&service, journal.as_ref(), gate).await?;
             return Ok(result);
         };
-        let (key, outcome) = self.carry_out(authorized, gate, &service, journal.as_ref()).await?;
+        let key = key.unwrap_or_else(|| self.new_key());
+        let outcome = self.carry_out(authorized, gate, &service, journal.as_ref(), key.clone()).await?;
         (result.key, result.outcome) = (Some(key), Some(outcome));
         self.wake.notify_one();
         Ok(result)
@@ -220,9 +221,9 @@ impl Engine {
         gate: GateRecord,
         service: &VerifiedJournal,
         journal: Option<&VerifiedJournal>,
-    ) -> Result<(ActionKey, EffectOutcome), EngineError> {
-        let key = ActionKey::new(format!("act-{}", self.ids.next(self.now())));
-        let intent = intend(&authorized, key.clone());
+        key: ActionKey,
+    ) -> Result<EffectOutcome, EngineError> {
+        let intent = intend(&authorized, key);
         let intended = || Entry::Intended { intent: intent.clone() };
         let mut commit = reservation(self, service, intended(), Commit::default());
         if let Some(journal) = journal {
@@ -234,7 +235,12 @@ impl Engine {
         let effect = Effect::new(authorized, intent.clone())?;
         let outcome = self.outside.apply(&effect, self.now()).await;
         record(self, &intent, outcome.clone(), false).await?;
-        Ok((key, outcome))
+        Ok(outcome)
+    }
+
+    /// The key of a person's action that brings none.
+    pub(crate) fn new_key(&self) -> ActionKey {
+        ActionKey::new(format!("act-{}", self.ids.next(self.now())))
     }
 
     pub(crate) async fn check_watched(&self, service: &ServiceName) -> Result<(), EngineError> {
@@ -330,6 +336,28 @@ impl Engine {
             None => Ok(self.store.commit(reservation(self, service, entry, Commit::default())).await?),
         }
     }
+}
+
+/// What became of a request that was made before, if it was.
+fn asked_before(service: &VerifiedJournal, key: &ActionKey) -> Option<String> {
+    let lines = || service.lines().iter();
+    let action = lines().find_map(|line| match &line.entry {
+        Entry::Intended { intent } if intent.key == *key => Some(intent.action.sentence()),
+        _ => None,
+    })?;
+    let end = lines().rev().find_map(|line| match &line.entry {
+        Entry::Performed { key: of, outcome, .. } if of == key => Some(match outcome {
+            EffectOutcome::Applied { detail, .. } => format!("it was done: {detail}"),
+            EffectOutcome::NotApplied { reason } => format!("it was not done: {reason}"),
+            EffectOutcome::Failed { reason } => format!("it failed: {reason}"),
+            EffectOutcome::Unknown { reason } => format!("nobody knows yet how it ended: {reason}"),
+        }),
+        _ => None,
+    });
+    let end = end.unwrap_or_else(|| "it is under way".to_owned());
+    Some(format!(
+        "\"{action}\" was asked for with this key before; {end}. To do it again, ask with another key"
+    ))
 }
 
 /// Others who have asked for the same action since, and whom the gate told that somebody else must want it, too; each once.

@@ -3,8 +3,7 @@
 //!
 //! Each is an entry of the journal, and the fold says what follows. Said twice, each counts once.
 
-use crate::append::{with_derived, written};
-use crate::commands::ATTEMPTS;
+use crate::append::{unless_overtaken, with_derived, written};
 use crate::observe::step;
 use crate::{Engine, EngineError};
 use midwatch_incident::{Incident, State, WantedSilence};
@@ -12,7 +11,7 @@ use midwatch_model::journal::{Entry, StreamId, VerifiedJournal};
 use midwatch_model::label::{MatchOp, Matcher};
 use midwatch_model::silence::{Silence, SilenceKind, SilenceState};
 use midwatch_model::{Evidence, HandlingStep, IncidentId, Signal, SignalId, Timestamp, seconds_between};
-use midwatch_store::{Commit, StoreError};
+use midwatch_store::Commit;
 use std::collections::BTreeSet;
 
 /// Longest snooze, seconds: a week. What shall be quiet for longer is a silence, which says why on its own page.
@@ -117,13 +116,7 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<(), EngineError> {
-        let mut attempt = 0;
-        loop {
-            match self.merge_once(id, into, by, reason).await {
-                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
-                result => return result,
-            }
-        }
+        unless_overtaken(async || self.merge_once(id, into, by, reason).await).await
     }
 
     async fn merge_once(
@@ -172,13 +165,7 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<IncidentId, EngineError> {
-        let mut attempt = 0;
-        loop {
-            match self.split_once(id, signals, by, reason).await {
-                Err(EngineError::Store(StoreError::Conflict { .. })) if attempt < ATTEMPTS => attempt += 1,
-                result => return result,
-            }
-        }
+        unless_overtaken(async || self.split_once(id, signals, by, reason).await).await
     }
 
     async fn split_once(

@@ -158,7 +158,8 @@ impl Engine {
             tracing::debug!(incident.id = %incident.id, because = gate.because, "no pull request is opened");
             return Ok(result);
         };
-        let (key, outcome) = self.carry_out(authorized, gate, &service, Some(journal)).await?;
+        let key = self.new_key();
+        let outcome = self.carry_out(authorized, gate, &service, Some(journal), key.clone()).await?;
         (result.key, result.outcome) = (Some(key), Some(outcome));
         Ok(result)
     }

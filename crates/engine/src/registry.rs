@@ -1,10 +1,9 @@
 //! What is watched, as far as people say so while the server runs: registered and taken off again, through restarts.
 
-use crate::commands::ATTEMPTS;
+use crate::append::append_last;
 use crate::{Engine, EngineConfig, EngineError};
 use midwatch_model::ServiceName;
-use midwatch_model::journal::{Entry, Line, Registration, StreamId};
-use midwatch_store::{Append, Commit, StoreError};
+use midwatch_model::journal::{Entry, Registration, StreamId};
 
 impl EngineConfig {
     /// Whether the configuration file names the service.
@@ -76,15 +75,6 @@ impl Engine {
 
     /// Appends an entry to the stream of what is configured at run time.
     pub(crate) async fn configure(&self, entry: Entry) -> Result<(), EngineError> {
-        let mut attempt = 0;
-        loop {
-            let journal = self.store.read(&StreamId::Config).await?;
-            let lines = vec![Line::new(self.now(), entry.clone())];
-            let append = Append { stream: StreamId::Config, expected: journal.len(), lines };
-            match self.store.commit(Commit { appends: vec![append], ..Commit::default() }).await {
-                Err(StoreError::Conflict { .. }) if attempt < ATTEMPTS => attempt += 1,
-                result => return Ok(result?),
-            }
-        }
+        append_last(self, StreamId::Config, entry).await
     }
 }

@@ -123,6 +123,7 @@ fn news(incident: &Incident, line: &Line, moment: Moment) -> String {
             let count = incident.count_of_yeses().unwrap_or_default();
             format!("{}; {count}: somebody else must, too", sentence(&line.entry))
         }
+        Moment::Resolved => format!("{}{}", sentence(&line.entry), words::still_open(incident)),
         Moment::Postmortem => "The postmortem is written".to_owned(),
         _ => sentence(&line.entry),
     }

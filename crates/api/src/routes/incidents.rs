@@ -12,6 +12,7 @@ use axum::Json;
 use axum::extract::Extension;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use midwatch_engine::{ActRequest, Engine, Reply};
@@ -27,6 +28,9 @@ use std::collections::BTreeMap;
 
 /// Rows of a list at most.
 const LIST_MAX: u32 = 1000;
+
+/// Characters of an `Idempotency-Key` at most.
+const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// Alerts of an incident of which it is asked who was told of them, the oldest first: the first page is among them.
 const ALERTS_ASKED_MAX: usize = 32;
@@ -293,12 +297,25 @@ pub(crate) async fn actions(State(api): State<Api>) -> Result<Json<ActionList>, 
     Ok(Json(ActionList { actions }))
 }
 
-/// A person's action, through the same gate as midwatch's own.
+fn idempotency_key(key: &[u8]) -> Result<String, ApiError> {
+    let is_plain = (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+    let text = std::str::from_utf8(key).ok().filter(|_| is_plain);
+    text.map(str::to_owned).ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "Idempotency-Key must be 1 to {IDEMPOTENCY_KEY_MAX} visible ASCII characters, such as a UUID"
+        ))
+    })
+}
+
+/// A person's action, through the same gate as midwatch's own. What comes twice with the same `Idempotency-Key` from the same
+/// person is done once; the second answer (409) tells what became of the first.
 #[utoipa::path(post, path = "/api/v1/actions", tag = "actions", request_body = ActBody,
-    responses((status = 200, description = "the gate's answer and, if it let the action pass, the outcome", body = Object), (status = 404), (status = 502)))]
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters")),
+    responses((status = 409), (status = 200, description = "the gate's answer and, if it let the action pass, the outcome", body = Object), (status = 404), (status = 502)))]
 pub(crate) async fn act(
     State(api): State<Api>,
     key: Option<Extension<KeyName>>,
+    headers: HeaderMap,
     body: Result<Json<ActBody>, JsonRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Json(body) = body?;
@@ -311,7 +328,8 @@ pub(crate) async fn act(
         ));
     }
     let by = caller(&api, key, &body.by);
-    let request = ActRequest { action: body.action, by, reason: body.reason };
+    let once = headers.get("idempotency-key").map(|key| idempotency_key(key.as_bytes())).transpose()?;
+    let request = ActRequest { action: body.action, by, reason: body.reason, once };
     let engine = api.engine.clone();
     // On its own task: a client that hangs up must not leave an effect without its record.
     let result = tokio::spawn(async move { engine.act(request).await }).await.map_err(|e| {

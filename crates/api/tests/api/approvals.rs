@@ -485,7 +485,8 @@ async fn whoever_is_taken_off_the_configuration_has_no_voice_any_more() {
 #[tokio::test]
 async fn nobody_gets_around_the_second_person_by_acting_alone() {
     let (rig, _) = waiting_with(everything_needs_two).await;
-    let act = |by: Caller| rig.engine.act(ActRequest { action: restart(), by, reason: "now".into() });
+    let act =
+        |by: Caller| rig.engine.act(ActRequest { action: restart(), by, reason: "now".into(), once: None });
     let alone = act(Caller::new(Way::ApiKey, "ann-laptop")).await.expect("an answer").gate;
     assert_eq!(alone.decision, Decision::NeedsApproval, "{}", alone.because);
     assert!(alone.because.contains("need 2 people"), "{}", alone.because);

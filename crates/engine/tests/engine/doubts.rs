@@ -70,7 +70,8 @@ async fn what_a_person_tries_is_no_step_of_the_plan_and_is_not_tried_again() {
     let mut acted = false;
     watch(&rig, async |rig, incident| {
         if !acted && incident.waiting.is_some() {
-            let more = ActRequest { action: scale(4), by: "ann".into(), reason: "more hands".into() };
+            let more =
+                ActRequest { action: scale(4), by: "ann".into(), reason: "more hands".into(), once: None };
             rig.engine.act(more).await.expect("done");
             acted = true;
         } else if let (Some(waiting), None) = (&incident.waiting, &incident.approval) {
@@ -86,7 +87,7 @@ async fn what_a_person_tries_is_no_step_of_the_plan_and_is_not_tried_again() {
 async fn an_action_that_changes_nothing_is_refused() {
     let rig = Rig::start().await;
     rig.ticks(3).await;
-    let nothing = ActRequest { action: scale(2), by: "ann".into(), reason: "a hunch".into() };
+    let nothing = ActRequest { action: scale(2), by: "ann".into(), reason: "a hunch".into(), once: None };
     let error = rig.engine.act(nothing).await.expect_err("refused");
     assert!(error.to_string().contains("changes nothing"), "{error}");
 }

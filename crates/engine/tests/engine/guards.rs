@@ -40,7 +40,7 @@ async fn the_rate_limit_counts_what_people_did_and_passes_with_time() {
         Rig::with(|config| (config.decision.rate_max, config.decision.rate_window_s) = (1, 90.0), "").await;
     rig.break_payment();
     rig.ticks(20).await;
-    let request = ActRequest { action: scale(3), by: "ann".into(), reason: "more room".into() };
+    let request = ActRequest { action: scale(3), by: "ann".into(), reason: "more room".into(), once: None };
     let done = rig.engine.act(request).await.expect("a person's action");
     assert!(matches!(done.outcome, Some(EffectOutcome::Applied { .. })), "{done:?}");
     let acted_at = rig.now();
@@ -162,7 +162,9 @@ async fn a_person_and_the_watch_never_act_on_one_service_at_once() {
                 rig.engine.store.due(rig.now()).await.expect("readable");
             }
             let action = Action::RestartDbPool { target: "payment".into() };
-            rig.engine.act(ActRequest { action, by: "ann".into(), reason: "a hunch".into() }).await
+            rig.engine
+                .act(ActRequest { action, by: "ann".into(), reason: "a hunch".into(), once: None })
+                .await
         };
         let (_, ticked) = tokio::join!(person, rig.try_tick());
         ticked.expect("a tick");

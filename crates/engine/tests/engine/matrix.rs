@@ -3,12 +3,14 @@
 //!
 //! The test command runs a slice of it; `cargo xtask soak actions` sets [`WHOLE`] and reads the table.
 
+mod elsewhere;
 mod proposals;
 mod subjects;
 
 use crate::harness::{Rig, TICKS_MAX};
 use crate::world::Answer;
 use midwatch_incident::{EffectRecord, Incident, State};
+use midwatch_model::decision::Mode;
 use midwatch_store::CrashPoint;
 use std::fmt::Write as _;
 use subjects::{SUBJECTS, Subject, Target};
@@ -101,7 +103,7 @@ impl Point {
 
 /// One field of the matrix: a run that acts and fails, in which the call or its undo goes wrong.
 async fn field(subject: &Subject, point: Point, answers: &[Answer]) -> Result<(), String> {
-    let (mut rig, target) = subject.rig().await;
+    let (mut rig, target) = subject.rig(Mode::Auto, false).await;
     let before = target.state(&rig);
     rig.break_payment_until(None);
     rig.world.answer(answers);
@@ -172,10 +174,10 @@ fn is_of_slice(row: usize, column: usize) -> bool {
 async fn the_matrix_of_actions_and_failures_ends_as_before_or_with_a_person() {
     let whole = is_whole();
     let heads: Vec<String> = POINTS.iter().map(|(_, head, _)| format!("{head:>9}")).collect();
-    println!("{:<34}{}", "action", heads.join(" "));
+    println!("{:<36}{}", "action", heads.join(" "));
     let (mut held, mut broken) = (0, Vec::new());
     for (row, subject) in SUBJECTS.iter().enumerate() {
-        let mut line = format!("{:<34}", subject.name);
+        let mut line = format!("{:<36}", subject.name);
         for (column, (point, head, answers)) in POINTS.iter().enumerate() {
             let applies = (subject.has_undo || !point.is_of_undo()) && (whole || is_of_slice(row, column));
             let shown = if !applies {
@@ -195,7 +197,7 @@ async fn the_matrix_of_actions_and_failures_ends_as_before_or_with_a_person() {
         }
         println!("{}", line.trim_end());
     }
-    let mut line = format!("{:<34}", "GitHub: pull_request");
+    let mut line = format!("{:<36}", "GitHub: pull_request");
     for (point, head, answers) in POINTS {
         let applies = proposals::POINTS.contains(&point) && (whole || point == Point::CrashDuring);
         let shown = if !applies {
@@ -216,5 +218,21 @@ async fn the_matrix_of_actions_and_failures_ends_as_before_or_with_a_person() {
     println!("{}", line.trim_end());
     println!("{held} fields hold, {} do not", broken.len());
     assert!(broken.is_empty(), "{}", broken.join("\n\n"));
-    assert!(held >= if whole { 201 } else { 30 }, "{held} fields are too few");
+    assert!(held >= if whole { 385 } else { 43 }, "{held} fields are too few");
+}
+
+#[tokio::test]
+async fn in_shadow_and_in_a_dry_run_nothing_is_changed_on_any_platform() {
+    let one_of_each = SUBJECTS.chunk_by(|one, next| one.place == next.place).map(|of_place| &of_place[0]);
+    for subject in one_of_each {
+        for (mode, dry_run) in [(Mode::Shadow, false), (Mode::Auto, true)] {
+            let (mut rig, target) = subject.rig(mode, dry_run).await;
+            let before = target.state(&rig);
+            rig.break_payment_until(None);
+            rig.ticks(40).await;
+            let story = rig.story().await;
+            assert!(story.contains("Plan ") && story.contains("Gate: "), "{}: {story}", subject.name);
+            assert_eq!((target.changes(&rig), target.state(&rig)), (0, before), "{}, {mode}", subject.name);
+        }
+    }
 }

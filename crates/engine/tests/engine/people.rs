@@ -8,10 +8,11 @@ use midwatch_incident::State;
 use midwatch_model::decision::{Decision, Mode};
 use midwatch_model::journal::{EffectOutcome, Entry, Line, Registration, StreamId};
 use midwatch_model::{Action, ServiceName, Severity};
+use midwatch_report::{BulletinInput, bulletins};
 use midwatch_store::{Append, Commit};
 
 async fn act(rig: &Rig, action: Action) -> Result<ActResult, EngineError> {
-    rig.engine.act(ActRequest { action, by: "ann".into(), reason: "looks right".into() }).await
+    rig.engine.act(ActRequest { action, by: "ann".into(), reason: "looks right".into(), once: None }).await
 }
 
 async fn history(rig: &Rig) -> ServiceHistory {
@@ -252,7 +253,7 @@ async fn what_two_people_must_want_is_done_when_a_second_one_asks_for_the_same()
     rig.break_payment();
     rig.until("waiting", |incident| incident.waiting.is_some()).await;
     let ask = async |by: &str, action: Action| {
-        let request = ActRequest { action, by: by.into(), reason: "looks right".into() };
+        let request = ActRequest { action, by: by.into(), reason: "looks right".into(), once: None };
         rig.engine.act(request).await.expect("an answer").gate.decision
     };
     assert_eq!(ask("ann", restart()).await, Decision::NeedsApproval);
@@ -262,4 +263,48 @@ async fn what_two_people_must_want_is_done_when_a_second_one_asks_for_the_same()
     assert_eq!(ask("bob", restart()).await, Decision::Auto);
     assert_eq!(rig.world.applied(), [restart()]);
     rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_request_that_comes_twice_is_done_once_and_its_second_answer_tells_how_it_ended() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.ticks(3).await;
+    let ask = async |by: &str, once: &str| {
+        let (by, once) = (by.into(), Some(once.to_owned()));
+        rig.engine.act(ActRequest { action: restart(), by, reason: "looks right".into(), once }).await
+    };
+    let first = ask("ann", "0b7f").await.expect("an answer");
+    assert!(matches!(first.outcome, Some(EffectOutcome::Applied { .. })), "{first:?}");
+    let again = ask("ann", "0b7f").await.expect_err("the same request").to_string();
+    assert!(again.contains("was asked for with this key before; it was done: restart done"), "{again}");
+    assert_eq!(rig.world.applied(), [restart()]);
+    // Another key, or another person's, is another request; whether it may be is for the gate.
+    for (by, once) in [("ann", "0b80"), ("bob", "0b7f")] {
+        let other = ask(by, once).await.expect("the gate answers");
+        assert_ne!(other.key, first.key, "{by}, {once}");
+    }
+    rig.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_breaker_that_stays_open_is_told_of_when_the_incident_is_over() {
+    let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
+    rig.break_payment();
+    rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    let circuit = |open| Action::CircuitBreak { target: "payment".into(), open };
+    act(&rig, circuit(true)).await.expect("an answer");
+    rig.world.heal(rig.engine.now());
+    let incident = rig.until_state(State::Resolved).await;
+    let lines = rig.lines(&incident.id).await;
+    let told = bulletins(BulletinInput { lines: &lines, url: "http://midwatch", owner: None }, 0);
+    let text = format!("{told:?}");
+    assert!(
+        text.contains("Left to do: Close the circuit breaker in front of payment (midwatch act circuit_break payment --close)"),
+        "{text}"
+    );
+    let postmortem = std::fs::read_to_string(incident.report.as_ref().expect("a report")).expect("a file");
+    assert!(
+        postmortem.contains("| Close the circuit breaker in front of payment, which is still open |"),
+        "{postmortem}"
+    );
 }

@@ -32,7 +32,8 @@ async fn half_way() -> (Rig, Incident) {
 #[tokio::test]
 async fn a_person_who_acts_beside_a_run_ends_it_where_it_is() {
     let (rig, incident) = half_way().await;
-    let act = ActRequest { action: restart(), by: "bob".into(), reason: "I know this one".into() };
+    let act =
+        ActRequest { action: restart(), by: "bob".into(), reason: "I know this one".into(), once: None };
     rig.engine.act(act).await.expect("an answer");
     let incident = rig.until(&incident.id.to_string(), |i| i.state == State::Resolved).await;
     assert_eq!(outcome(&incident), Some(RunOutcome::Abandoned), "{}", rig.story().await);
@@ -48,7 +49,8 @@ async fn a_person_who_acts_beside_a_run_ends_it_where_it_is() {
 #[tokio::test]
 async fn what_a_person_did_in_vain_beside_a_run_is_followed_by_a_person() {
     let (rig, _) = half_way().await;
-    let act = ActRequest { action: circuit(true), by: "bob".into(), reason: "to shed load".into() };
+    let act =
+        ActRequest { action: circuit(true), by: "bob".into(), reason: "to shed load".into(), once: None };
     rig.engine.act(act).await.expect("an answer");
     let incident = rig.until_state(State::Escalated).await;
     let why = rig.escalations(&incident.id).await.join("; ");
@@ -79,7 +81,7 @@ async fn midwatchs_own_remedy_is_not_taken_back_over_what_a_person_did_either() 
     let rig = Rig::with(|config| config.mode = Mode::Propose, "").await;
     rig.break_payment_until(None);
     rig.until("waiting", |incident| incident.waiting.is_some()).await;
-    let act = ActRequest { action: scale(3), by: "ann".into(), reason: "more of them".into() };
+    let act = ActRequest { action: scale(3), by: "ann".into(), reason: "more of them".into(), once: None };
     rig.engine.act(act).await.expect("an answer");
     rig.world.rescale("payment", 4);
     let incident = rig.until_state(State::Escalated).await;
@@ -131,7 +133,8 @@ async fn what_a_run_opened_is_closed_after_a_yes_where_its_author_asks() {
 async fn a_person_whose_action_the_target_does_not_take_leaves_the_run_where_it_was() {
     let (rig, incident) = half_way().await;
     rig.world.answer(&[Answer::Refuse]);
-    let act = ActRequest { action: circuit(true), by: "bob".into(), reason: "to shed load".into() };
+    let act =
+        ActRequest { action: circuit(true), by: "bob".into(), reason: "to shed load".into(), once: None };
     rig.engine.act(act).await.expect("an answer");
     let asked = rig.until("asked again", |i| i.waiting.as_ref().is_some_and(|w| w.step == 1)).await;
     assert_eq!(outcome(&asked), None, "{}", rig.story().await);

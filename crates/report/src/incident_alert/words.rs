@@ -31,7 +31,7 @@ pub(crate) fn verdict(incident: &Incident) -> String {
 
 /// What keeps callers from a service although it is over, and how to end that: a breaker that midwatch opened stays open until
 /// somebody knows that what it protects from is gone.
-fn still_open(incident: &Incident) -> String {
+pub(crate) fn still_open(incident: &Incident) -> String {
     let close = |service: &ServiceName| {
         let action = Action::CircuitBreak { target: service.clone(), open: false };
         format!(". Left to do: {} (midwatch act circuit_break {service} --close)", action.sentence())

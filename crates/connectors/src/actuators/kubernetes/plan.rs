@@ -296,13 +296,17 @@ async fn delete_pod(ask: &Ask<'_>, pod: &str) -> Result<Prepared, String> {
 }
 
 async fn cordon(ask: &Ask<'_>, node: &str, unschedulable: bool) -> Result<Prepared, String> {
-    let found = ask.cluster.get(NODES, node).await.map_err(|refusal| refusal.to_string())?;
-    let read = found.ok_or_else(|| format!("there is no node {node}"))?;
+    let is_seen = ask.intent.before.node(node).is_some();
+    let unseen = || format!("no instance of {} runs on the node {node}", ask.place.title());
     // The pods that showed the node may be elsewhere when it is to be taken back.
     let undone = ask.intent.undoes.as_ref().map(midwatch_model::ActionKey::as_str);
-    let is_ours = undone.is_some() && annotation(&read, KEY) == undone;
-    if ask.intent.before.node(node).is_none() && !is_ours {
-        return Err(format!("no instance of {} runs on the node {node}", ask.place.title()));
+    if !is_seen && undone.is_none() {
+        return Err(unseen());
+    }
+    let found = ask.cluster.get(NODES, node).await.map_err(|refusal| refusal.to_string())?;
+    let read = found.ok_or_else(|| format!("there is no node {node}"))?;
+    if !is_seen && annotation(&read, KEY) != undone {
+        return Err(unseen());
     }
     let mut wanted = read.clone();
     wanted["spec"]["unschedulable"] = json!(unschedulable);

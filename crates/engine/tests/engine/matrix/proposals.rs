@@ -69,7 +69,7 @@ pub async fn field(point: Point, answers: &[Answer]) -> Result<(), String> {
     let (target, incident) = (incident.component().clone(), incident.id);
     let action = Action::PullRequest { target, incident, proposal: None, open: false };
     let by = Caller::new(Way::ApiKey, "ann");
-    let told = rig.engine.act(ActRequest { action, by, reason: "not now".into() }).await;
+    let told = rig.engine.act(ActRequest { action, by, reason: "not now".into(), once: None }).await;
     let told = told.map_err(|error| error.to_string())?.outcome;
     for _ in 0..20 {
         rig = tick(rig).await;
