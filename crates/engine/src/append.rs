@@ -13,9 +13,10 @@ const ATTEMPTS: usize = 8;
 
 /// Does something anew, on what is there by then, as long as somebody else wrote to its stream meanwhile. What has called a
 /// target must not be done so.
-pub(crate) async fn unless_overtaken<T>(
-    mut once: impl AsyncFnMut() -> Result<T, EngineError>,
-) -> Result<T, EngineError> {
+pub(crate) async fn unless_overtaken<T, F>(mut once: impl FnMut() -> F) -> Result<T, EngineError>
+where
+    F: Future<Output = Result<T, EngineError>>,
+{
     let mut attempt = 0;
     loop {
         match once().await {
@@ -27,7 +28,7 @@ pub(crate) async fn unless_overtaken<T>(
 
 /// Appends an entry to a stream that is no incident's, after whatever is there by then.
 pub(crate) async fn append_last(engine: &Engine, stream: StreamId, entry: Entry) -> Result<(), EngineError> {
-    unless_overtaken(async || {
+    unless_overtaken(|| async {
         let expected = engine.store.read(&stream).await?.len();
         let append = Append { stream: stream.clone(), expected, lines: written(engine, vec![entry.clone()]) };
         Ok(engine.store.commit(Commit { appends: vec![append], ..Commit::default() }).await?)

@@ -57,7 +57,7 @@ impl Engine {
     /// When the incident waits for nothing, its plan is another one by now, the request has expired, or the person may not
     /// decide on it; that one is on record.
     pub async fn answer(&self, answer: &Reply) -> Result<Heard, EngineError> {
-        unless_overtaken(async || {
+        unless_overtaken(|| async {
             let (journal, incident) = self.incident(&answer.incident).await?;
             let known = recorded(&journal);
             let (entries, heard) = weigh(&incident, &known, answer, &self.config.decision, self.now());

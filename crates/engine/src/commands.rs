@@ -63,7 +63,7 @@ impl Engine {
         id: &IncidentId,
         entries: impl Fn(&Incident) -> Result<Vec<Entry>, EngineError>,
     ) -> Result<(), EngineError> {
-        unless_overtaken(async || {
+        unless_overtaken(|| async {
             let (journal, incident) = self.incident(id).await?;
             let entries = entries(&incident)?;
             if !entries.is_empty() {
@@ -124,7 +124,7 @@ impl Engine {
     /// When the target is not watched or cannot be read, or the store takes nothing now.
     pub async fn act(&self, request: ActRequest) -> Result<ActResult, EngineError> {
         // Nothing was asked of the target when an append conflicts: the gate is asked anew on what is there now.
-        unless_overtaken(async || self.act_once(&request).await).await
+        unless_overtaken(|| self.act_once(&request)).await
     }
 
     async fn act_once(&self, request: &ActRequest) -> Result<ActResult, EngineError> {

@@ -116,7 +116,7 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<(), EngineError> {
-        unless_overtaken(async || self.merge_once(id, into, by, reason).await).await
+        unless_overtaken(|| self.merge_once(id, into, by, reason)).await
     }
 
     async fn merge_once(
@@ -165,7 +165,7 @@ impl Engine {
         by: &str,
         reason: &str,
     ) -> Result<IncidentId, EngineError> {
-        unless_overtaken(async || self.split_once(id, signals, by, reason).await).await
+        unless_overtaken(|| self.split_once(id, signals, by, reason)).await
     }
 
     async fn split_once(

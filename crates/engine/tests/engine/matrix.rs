@@ -226,7 +226,7 @@ async fn in_shadow_and_in_a_dry_run_nothing_is_changed_on_any_platform() {
     let one_of_each = SUBJECTS.chunk_by(|one, next| one.place == next.place).map(|of_place| &of_place[0]);
     for subject in one_of_each {
         for (mode, dry_run) in [(Mode::Shadow, false), (Mode::Auto, true)] {
-            let (mut rig, target) = subject.rig(mode, dry_run).await;
+            let (rig, target) = subject.rig(mode, dry_run).await;
             let before = target.state(&rig);
             rig.break_payment_until(None);
             rig.ticks(40).await;
