@@ -1,7 +1,7 @@
 // One night: a fault, its incident, the decision, the recovery, the postmortem; then every page in every dress.
 import { expect, test, type WebSocketRoute } from '@playwright/test'
 import { readFile } from 'node:fs/promises'
-import { accessible, fits, picture, serious, settled, watched } from './page'
+import { accessible, fits, picture, serious, settled, transferred, watched } from './page'
 
 const FAULT = { service: 'payment-service', type: 'db_connections' }
 const PAGES = ['incidents', 'alerts', 'services', 'actions', 'silences', 'knowledge', 'routing', 'settings', 'lab']
@@ -17,6 +17,8 @@ test('a fault becomes an incident, is decided with the keyboard, recovers and is
   await page.goto('/')
   await expect(page.getByRole('group', { name: 'Services' })).toBeVisible({ timeout: PATIENCE_MS })
   await expect(page.getByRole('status').first()).toHaveText('Live')
+  expect(await transferred(page)).toBeGreaterThan(50_000)
+  expect(await transferred(page)).toBeLessThanOrEqual(400_000)
   await accessible(page)
   await picture(page, 'watch-calm')
 

@@ -31,6 +31,14 @@ export async function picture(page: Page, name: string) {
   await page.screenshot({ path: `${output}/${name}.png`, fullPage: true })
 }
 
+// Bytes that came over the wire for the page, packed as they came.
+export async function transferred(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')] as PerformanceResourceTiming[]
+    return all.filter((one) => !new URL(one.name).pathname.startsWith('/api/')).reduce((sum, one) => sum + one.encodedBodySize, 0)
+  })
+}
+
 // Nothing is wider than the window; what is, is named.
 export async function fits(page: Page) {
   const over = await page.evaluate(() => {

@@ -35,6 +35,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
 use door::Certificates;
+use futures::future::BoxFuture;
 use midwatch_engine::Engine;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -44,6 +45,9 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Largest body that is read, bytes: a storm of alerts at once. A hundred megabytes are an attack or a mistake.
 const BODY_MAX: usize = midwatch_signal::source::BODY_BYTES_MAX;
+
+/// Starts the demo world, or finds it running, and says where its dashboard is; else why not.
+pub type StartDemo = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
 
 /// What the API needs to know besides the engine.
 #[derive(Clone)]
@@ -65,6 +69,8 @@ pub struct ApiConfig {
     pub shown: serde_json::Value,
     /// The lab's supervisor, if one is configured.
     pub lab: Option<String>,
+    /// What starts the demo world beside this server, where that is built in.
+    pub demo: Option<StartDemo>,
     pub version: &'static str,
 }
 

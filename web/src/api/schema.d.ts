@@ -590,7 +590,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        get: operations["knowledge_show"];
         put?: never;
         post?: never;
         /** Takes a document away. What ships with midwatch stays. */
@@ -975,6 +975,22 @@ export interface paths {
         put?: never;
         /** The same for senders that cannot be told a path of their own. */
         post: operations["post_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post: operations["start"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1833,6 +1849,8 @@ export interface components {
             /** @description `read`, `ingest`, `act`, `admin`. */
             scopes: string[];
             version: string;
+            /** @description Whether `POST /api/v1/demo` starts one. */
+            demo: boolean;
         };
         /**
          * @description How bad the sender thinks it is.
@@ -2060,6 +2078,9 @@ export interface components {
             wait_s?: number | null;
             /** @description An expression; the step is skipped where it is false. */
             when?: string | null;
+        };
+        DemoDto: {
+            url: string;
         };
     };
     responses: never;
@@ -3405,6 +3426,28 @@ export interface operations {
             };
         };
     };
+    knowledge_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                collection: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
     delete_api_v1_knowledge_collection_id: {
         parameters: {
             query?: never;
@@ -4224,6 +4267,25 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    start: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoDto"];
+                };
             };
         };
     };
