@@ -24,15 +24,17 @@ pub(crate) fn is_offered(api: &Api) -> bool {
 /// Starts six small services with traffic and a midwatch that watches them; where they run already, says where.
 #[utoipa::path(post, path = "/api/v1/demo", tag = "watch",
     responses((status = 200, body = DemoDto), (status = 403, description = "it is not started from here; why, and how it is"),
-        (status = 503)))]
+        (status = 404, description = "the lab is not built in"), (status = 503)))]
 pub(crate) async fn start(
     State(api): State<Api>,
     Extension(Client(address)): Extension<Client>,
 ) -> Result<Json<DemoDto>, ApiError> {
-    let elsewhere = |why: &str| ApiError::forbidden(format!("{why}; on your own machine: `midwatch demo`"));
     let Some(start) = api.config.demo.as_ref() else {
-        return Err(elsewhere("this midwatch was built without the lab"));
+        return Err(ApiError::not_found(
+            "this midwatch was built without the lab; build it with `--features lab`",
+        ));
     };
+    let elsewhere = |why: &str| ApiError::forbidden(format!("{why}; on your own machine: `midwatch demo`"));
     if !is_offered(&api) {
         return Err(elsewhere(
             "this server listens for other machines, too, and starts no processes for them",
