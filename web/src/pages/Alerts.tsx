@@ -22,7 +22,7 @@ interface AlertPage {
 export function Alerts() {
   const { t, name } = useWords()
   const { why, ...filters } = route.useSearch()
-  const { data, error, fetchNextPage, hasNextPage } = useInfiniteQuery({
+  const { data, error, fetchNextPage, hasNextPage, isPlaceholderData } = useInfiniteQuery({
     queryKey: ['alerts', filters],
     queryFn: ({ pageParam }) => {
       const query = { ...filters, match: filters.match ? [filters.match] : undefined, limit: 50, cursor: pageParam ?? undefined }
@@ -44,6 +44,7 @@ export function Alerts() {
         rows={rows}
         id={(row) => row.id}
         empty={data ? t('alerts.none') : ''}
+        busy={isPlaceholderData}
         columns={[
           { head: t('col.status'), cell: (row) => <span className={`badge tone-${row.status === 'firing' ? 'bad' : 'quiet'}`}>{row.status ? name('alert', row.status) : (row.signal?.kind ?? '–')}</span> },
           { head: t('col.severity'), cell: (row) => (row.signal?.severity ? name('severity', row.signal.severity) : '–'), wide: true },

@@ -130,10 +130,10 @@ export interface Column<T> {
   wide?: boolean
 }
 
-export function Table<T>(props: { label: string; columns: Column<T>[]; rows: T[]; id: (row: T) => string; empty: string }) {
+export function Table<T>(props: { label: string; columns: Column<T>[]; rows: T[]; id: (row: T) => string; empty: string; busy?: boolean }) {
   if (props.rows.length === 0) return <Nothing>{props.empty}</Nothing>
   return (
-    <div className="table-frame" tabIndex={0} role="region" aria-label={props.label}>
+    <div className="table-frame" tabIndex={0} role="region" aria-label={props.label} aria-busy={props.busy}>
       <table>
         <thead>
           <tr>

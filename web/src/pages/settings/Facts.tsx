@@ -33,7 +33,7 @@ export function Sources({ view, config }: { view: View; config: Config }) {
     refetchInterval: LOOK_EVERY_MS,
   })
   const since = status?.health.staleness_s
-  const read = since == null ? t('settings.neverRead') : t('settings.read', { n: status?.health.samples ?? 0, ago: duration(since * 1000) })
+  const read = !status ? '' : since == null ? t('settings.neverRead') : t('settings.read', { n: status?.health.samples ?? 0, ago: duration(since * 1000) })
   const sources: Source[] = [
     { name: t('settings.telemetry'), where: [text(telemetry.kind), text(telemetry.url ?? telemetry.service_discovery)].filter(Boolean).join(' · '), health: telemetry.kind === 'none' ? 'unknown' : health.stale ? 'stale' : 'normal', says: telemetry.kind === 'none' ? t('settings.noTelemetry') : read },
     ...(['kubernetes', 'aws'] as const).filter((name) => config[name]).map((name) => ({ name, where: text(fields(config[name]).context ?? fields(config[name]).region), health: 'unknown', says: '' })),
