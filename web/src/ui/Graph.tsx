@@ -55,6 +55,7 @@ export function ServiceGraph({ graph, marks = UNMARKED, label }: Props) {
   const turn = (factor: number) => setZoom((now) => Math.min(ZOOM.max, Math.max(ZOOM.min, now * factor)))
   return (
     <div className="graph">
+      {shown.nodes.length === 0 && <p className="legend">{t('graph.calm')}</p>}
       <div className="graph-frame" ref={frame} {...drag.handlers}>
         <svg viewBox={`${-MARGIN} ${-MARGIN} ${base.width + 2 * MARGIN} ${base.height + 2 * MARGIN}`} role="group" aria-label={label} style={size}>
           <defs>
