@@ -35,9 +35,9 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
 use door::Certificates;
-use futures::future::BoxFuture;
 use midwatch_engine::Engine;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
@@ -47,7 +47,10 @@ use utoipa_axum::router::OpenApiRouter;
 const BODY_MAX: usize = midwatch_signal::source::BODY_BYTES_MAX;
 
 /// Starts the demo world, or finds it running, and says where its dashboard is; else why not.
-pub type StartDemo = Arc<dyn Fn() -> BoxFuture<'static, Result<String, String>> + Send + Sync>;
+pub type StartDemo = Arc<dyn Fn() -> Starting + Send + Sync>;
+
+/// The demo world while it starts: the address of its dashboard, or why there is none.
+pub type Starting = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 /// What the API needs to know besides the engine.
 #[derive(Clone)]
