@@ -2,7 +2,7 @@
 
 use crate::harness::{Door, KEY, Wanted};
 use axum::http::{Method, StatusCode};
-use midwatch_api::{ApiKey, KeyRing, NamedKey, Scope, StartDemo, mint};
+use midwatch_api::{ApiKey, KeyRing, NamedKey, Scope, StartDemo, Starting, mint};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ const URL: &str = "http://127.0.0.1:4711";
 /// A starter that counts how often it is asked.
 fn starter(asked: &Arc<AtomicUsize>) -> Option<StartDemo> {
     let asked = asked.clone();
-    Some(Arc::new(move || {
+    Some(Arc::new(move || -> Starting {
         asked.fetch_add(1, Ordering::SeqCst);
         Box::pin(async { Ok(URL.to_owned()) })
     }))

@@ -2,7 +2,7 @@
 
 use super::processes::{Environment, Processes};
 use anyhow::Result;
-use midwatch_api::StartDemo;
+use midwatch_api::{StartDemo, Starting};
 use midwatch_model::decision::Mode;
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ impl Beside {
             return None;
         }
         let beside = self.clone();
-        Some(Arc::new(move || {
+        Some(Arc::new(move || -> Starting {
             let beside = beside.clone();
             // A task of its own: whoever asked may close the page, and half a world would be left.
             let task = tokio::spawn(async move { beside.start().await });
@@ -32,10 +32,11 @@ impl Beside {
     /// The address of its dashboard. In propose and armed: people decide, and what they approve is done, to the lab only.
     async fn start(&self) -> Result<String> {
         let mut held = self.0.lock().await;
-        match held.as_mut() {
-            Some(running) if running.are_running() => return Ok(running.server_url.clone()),
-            Some(ended) => ended.stop().await,
-            None => {}
+        if let Some(known) = held.as_mut() {
+            if known.are_running() {
+                return Ok(known.server_url.clone());
+            }
+            known.stop().await;
         }
         *held = None;
         let dir = std::env::temp_dir().join(format!("midwatch-demo-{}", std::process::id()));
