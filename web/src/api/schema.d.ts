@@ -237,6 +237,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts six small services with traffic and a midwatch that watches them; where they run already, says where. */
+        post: operations["post_api_v1_demo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forecasts": {
         parameters: {
             query?: never;
@@ -590,7 +607,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get: operations["knowledge_show"];
+        /** One document as a whole, in Markdown; of a service also what was promised and who is on call. */
+        get: operations["get_api_v1_knowledge_collection_id"];
         put?: never;
         post?: never;
         /** Takes a document away. What ships with midwatch stays. */
@@ -730,7 +748,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Watched services with the present state of their series. */
+        /** Watched services with the present state of their series, and what their documents promise. */
         get: operations["get_api_v1_services"];
         put?: never;
         /** Registers a service and its edges; it is kept through restarts. */
@@ -975,22 +993,6 @@ export interface paths {
         put?: never;
         /** The same for senders that cannot be told a path of their own. */
         post: operations["post_webhook"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/demo": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post: operations["start"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1341,6 +1343,10 @@ export interface components {
          * @enum {string}
          */
         Decision: "auto" | "needs_approval" | "dry_run" | "deny";
+        /** @description Where the demo world's own dashboard is. */
+        DemoDto: {
+            url: string;
+        };
         /** @description How a call to a target ended, as far as is known. */
         EffectOutcome: {
             after?: components["schemas"]["TargetState"] | null;
@@ -1840,6 +1846,8 @@ export interface components {
         SessionDto: {
             /** @description What requests that change something say in the header X-CSRF-Token; absent where no cookie is in use. */
             csrf?: string | null;
+            /** @description Whether `POST /api/v1/demo` starts one. */
+            demo: boolean;
             /** @description Whether there is a lab to break things in. */
             lab: boolean;
             /** @description The name on record; absent where nobody is told apart: where no key is needed, and with the server's own key. */
@@ -1849,8 +1857,6 @@ export interface components {
             /** @description `read`, `ingest`, `act`, `admin`. */
             scopes: string[];
             version: string;
-            /** @description Whether `POST /api/v1/demo` starts one. */
-            demo: boolean;
         };
         /**
          * @description How bad the sender thinks it is.
@@ -2078,9 +2084,6 @@ export interface components {
             wait_s?: number | null;
             /** @description An expression; the step is skipped where it is false. */
             when?: string | null;
-        };
-        DemoDto: {
-            url: string;
         };
     };
     responses: never;
@@ -2646,6 +2649,45 @@ export interface operations {
             };
             /** @description it was tried again already */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    post_api_v1_demo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoDto"];
+                };
+            };
+            /** @description it is not started from here; why, and how it is */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the lab is not built in */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3426,7 +3468,7 @@ export interface operations {
             };
         };
     };
-    knowledge_show: {
+    get_api_v1_knowledge_collection_id: {
         parameters: {
             query?: never;
             header?: never;
@@ -3445,6 +3487,18 @@ export interface operations {
                 content: {
                     "application/json": Record<string, never>;
                 };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
         };
     };
@@ -4267,25 +4321,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
-            };
-        };
-    };
-    start: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["DemoDto"];
-                };
             };
         };
     };
