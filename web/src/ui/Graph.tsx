@@ -219,9 +219,12 @@ const Node = memo(function Node({ service, health, rate, foreseen, station, mark
   const { t } = useWords()
   const fits = Math.floor((width - 22) / LETTER)
   const name = service.length > fits ? `${service.slice(0, fits - 1)}…` : service
-  const parts = [t(`health.${health}` as MessageKey), foreseen != null && t('graph.foreseen', { percent: percent(foreseen) }), rate != null && metricValue('request_rate', rate)]
-  const said = parts.filter(Boolean).join(' · ')
-  const spoken = [said, station && t('graph.station', { n: station })].filter(Boolean).join(' · ')
+  const takes = rate != null && metricValue('request_rate', rate)
+  const fails = foreseen != null && t('graph.foreseen', { percent: percent(foreseen) })
+  const state = t(`health.${health}` as MessageKey)
+  // A service is narrow: what is foreseen comes before what it takes, which its title says all the same.
+  const said = [state, fails || takes].filter(Boolean).join(' · ')
+  const spoken = [state, fails, takes, station && t('graph.station', { n: station })].filter(Boolean).join(' · ')
   return (
     <g
       className={`node health-${health}${mark}${station ? ' station' : ''}${dim ? ' dim' : ''}`}
