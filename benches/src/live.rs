@@ -6,6 +6,8 @@ use crate::table::Row;
 use anyhow::{Context as _, Result, bail, ensure};
 use futures::StreamExt as _;
 use serde_json::json;
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,6 +24,8 @@ const STALLED: usize = 20;
 const EVENTS: usize = 30;
 /// Bytes of the view: what stalled clients leave lying fills their windows.
 const SERVICES: usize = 200;
+/// Those of each kind who may not listen.
+const STRANGERS: usize = 50;
 /// Longest wait for one change to reach everybody.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -29,7 +33,10 @@ pub fn run() -> Result<Vec<Row>> {
     let binary = built()?;
     let server = Server::midwatch(&binary, "")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(measure(&server))
+    let mut rows = runtime.block_on(measure(&server))?;
+    drop(server);
+    rows.push(runtime.block_on(strangers(&binary))?);
+    Ok(rows)
 }
 
 async fn measure(server: &Server) -> Result<Vec<Row>> {
@@ -118,17 +125,48 @@ async fn all(hears: &mut UnboundedReceiver<Heard>, what: &str) -> Result<Vec<Ins
     Ok(times)
 }
 
+/// Pages of other sites, and programs without a key: how many of them are let in.
+async fn strangers(binary: &Path) -> Result<Row> {
+    let minted = Command::new(binary).args(["key", "new", "--name", "ada", "--scopes", "read"]).output()?;
+    ensure!(minted.status.success(), "no key was made: {}", String::from_utf8_lossy(&minted.stderr));
+    let table = String::from_utf8(minted.stdout).context("the key's table is no text")?;
+    let begin = table.find("[[api_key]]").context("the key has no table")?;
+    let (open, keyed) = (Server::midwatch(binary, "")?, Server::midwatch(binary, &table[begin..])?);
+    let mut accepted = 0;
+    for number in 0..STRANGERS {
+        let origin = format!("Origin: http://page-{number}.example\r\n");
+        let ticket = format!("/ws?ticket={number:032x}");
+        for (server, path, more) in
+            [(&open, "/ws", origin.as_str()), (&keyed, "/ws", ""), (&keyed, ticket.as_str(), "")]
+        {
+            let (_, first) = knock(server, path, more).await?;
+            accepted += usize::from(first == *b"HTTP/1.1 101");
+        }
+    }
+    Ok(Row::new(
+        format!("/ws, {} connects of other origins, without a key, with a guessed ticket", 3 * STRANGERS),
+        format!("{accepted} accepted"),
+        "0 accepted",
+    ))
+}
+
 /// A client that takes the head of the answer and nothing else.
 async fn stall(server: &Server) -> Result<TcpStream> {
+    let (stream, first) = knock(server, "/ws", "").await?;
+    ensure!(first == *b"HTTP/1.1 101", "a stalled client was not let in");
+    Ok(stream)
+}
+
+/// Asks to listen, with more lines in the head of the request; gives the beginning of the answer.
+async fn knock(server: &Server, path: &str, more: &str) -> Result<(TcpStream, [u8; 12])> {
     let mut stream = TcpStream::connect(server.address).await.context("no connection")?;
     let head = format!(
-        "GET /ws HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n",
         server.address
     );
     stream.write_all(head.as_bytes()).await?;
     let mut first = [0; 12];
     stream.read_exact(&mut first).await?;
-    ensure!(first == *b"HTTP/1.1 101", "a stalled client was not let in");
-    Ok(stream)
+    Ok((stream, first))
 }

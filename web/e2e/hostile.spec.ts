@@ -113,7 +113,11 @@ test('none of two hundred hostile texts runs, and the policy has nothing to forb
     const more = page.getByRole('button', { name: 'More' })
     // The button goes with the last page.
     for (let n = 1; path === '/alerts' && n < 5 && (await more.isVisible()); n++) await more.click({ timeout: 30_000 }).catch(() => undefined)
-    if (path === '/alerts') await expect.poll(() => rows.count()).toBeGreaterThan(50)
+    if (path === '/alerts') {
+      await expect.poll(() => rows.count()).toBeGreaterThan(50)
+      await page.getByRole('link', { name: /^Why/ }).first().click()
+      await expect(page.getByRole('dialog').locator('.timeline li').first()).toBeVisible()
+    }
     const state = await page.evaluate(() => {
       const { __ran, __violation } = window as unknown as Record<string, unknown>
       return { ran: __ran ?? null, violation: __violation ?? null }

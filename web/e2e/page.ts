@@ -1,6 +1,6 @@
 // What every test of a page looks at: nothing that the policy forbids, nothing that fails, nobody shut out.
 import AxeBuilder from '@axe-core/playwright'
-import { expect, type Page } from '@playwright/test'
+import { expect, type Locator, type Page } from '@playwright/test'
 
 const output = process.env.MIDWATCH_E2E_OUTPUT ?? 'e2e-output'
 
@@ -29,6 +29,27 @@ export async function accessible(page: Page, rules?: string[]) {
 
 export async function picture(page: Page, name: string) {
   await page.screenshot({ path: `${output}/${name}.png`, fullPage: true })
+}
+
+// Bytes that came over the wire for the page, packed as they came.
+export async function transferred(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    const all = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')] as PerformanceResourceTiming[]
+    return all.filter((one) => !new URL(one.name).pathname.startsWith('/api/')).reduce((sum, one) => sum + one.encodedBodySize, 0)
+  })
+}
+
+// Things between which Tab goes on one page, at most; more is no page for a keyboard.
+const STOPS_MAX = 250
+
+// Goes there as somebody without a mouse does.
+export async function reach(page: Page, target: Locator) {
+  await expect(target).toBeEnabled()
+  for (let stops = 0; stops < STOPS_MAX; stops++) {
+    if (await target.evaluate((element) => element === document.activeElement)) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`Tab does not lead to ${target}`)
 }
 
 // Nothing is wider than the window; what is, is named.

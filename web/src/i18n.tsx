@@ -1,6 +1,7 @@
 // Words in the reader's language, and times in their zone.
 import { createContext, type ReactNode, useContext, useEffect, useMemo, useState } from 'react'
 import { en, type MessageKey, zh } from './messages'
+import type { Kind } from './names'
 
 export type Language = 'en' | 'zh'
 
@@ -13,8 +14,8 @@ export interface Words {
   language: Language
   setLanguage: (language: Language) => void
   t: (key: MessageKey, values?: Values) => string
-  // As `t`, for keys that are made of data; what has no message is shown as it is.
-  state: (name: string) => string
+  // As `t`, for words of a closed list that come as data; what has no message is shown as it is.
+  name: (kind: Kind, word: string) => string
 }
 
 const Context = createContext<Words | null>(null)
@@ -43,7 +44,7 @@ export function LanguageProvider({ children }: { children: ReactNode }) {
         set(next)
       },
       t: (key, values = {}) => filled(catalogue[key], values),
-      state: (name) => catalogue[`state.${name}` as MessageKey] ?? name.replaceAll('_', ' '),
+      name: (kind, word) => catalogue[`${kind}.${word}` as MessageKey] ?? word.replaceAll('_', ' '),
     }
   }, [language])
   return <Context.Provider value={words}>{children}</Context.Provider>

@@ -50,7 +50,8 @@ const tree = root.addChildren([
     getParentRoute: () => root,
     path: '/alerts',
     component: Alerts,
-    validateSearch: (search: Search): { status?: string; severity?: string; service?: string; match?: string } => ({
+    validateSearch: (search: Search): { status?: string; severity?: string; service?: string; match?: string; why?: string } => ({
+      why: text(search, 'why'),
       status: text(search, 'status'),
       severity: text(search, 'severity'),
       service: text(search, 'service'),
@@ -65,7 +66,7 @@ const tree = root.addChildren([
   }),
   createRoute({ getParentRoute: () => root, path: '/actions', component: Actions }),
   createRoute({ getParentRoute: () => root, path: '/silences', component: Silences }),
-  createRoute({ getParentRoute: () => root, path: '/knowledge', component: Knowledge, validateSearch: (search: Search): { q?: string } => ({ q: text(search, 'q') }) }),
+  createRoute({ getParentRoute: () => root, path: '/knowledge', component: Knowledge, validateSearch: (search: Search): { q?: string; collection?: string; doc?: string } => ({ q: text(search, 'q'), collection: text(search, 'collection'), doc: text(search, 'doc') }) }),
   createRoute({ getParentRoute: () => root, path: '/routing', component: Routing }),
   createRoute({ getParentRoute: () => root, path: '/settings', component: Settings }),
   createRoute({ getParentRoute: () => root, path: '/lab', component: Lab }),

@@ -37,6 +37,7 @@ use axum::http::{HeaderName, HeaderValue, Method};
 use door::Certificates;
 use midwatch_engine::Engine;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa::OpenApi;
@@ -44,6 +45,12 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Largest body that is read, bytes: a storm of alerts at once. A hundred megabytes are an attack or a mistake.
 const BODY_MAX: usize = midwatch_signal::source::BODY_BYTES_MAX;
+
+/// Starts the demo world, or finds it running, and says where its dashboard is; else why not.
+pub type StartDemo = Arc<dyn Fn() -> Starting + Send + Sync>;
+
+/// The demo world while it starts: the address of its dashboard, or why there is none.
+pub type Starting = Pin<Box<dyn Future<Output = Result<String, String>> + Send>>;
 
 /// What the API needs to know besides the engine.
 #[derive(Clone)]
@@ -65,6 +72,8 @@ pub struct ApiConfig {
     pub shown: serde_json::Value,
     /// The lab's supervisor, if one is configured.
     pub lab: Option<String>,
+    /// What starts the demo world beside this server, where that is built in.
+    pub demo: Option<StartDemo>,
     pub version: &'static str,
 }
 

@@ -52,6 +52,10 @@ const LIFE_MAX: Duration = Duration::from_secs(3600);
 /// Bytes that are read of what a client says; it has nothing to say.
 const SAID_BYTES_MAX: usize = 1024;
 
+/// Bytes that are taken at a time of what a client says. By default they would be 128 KiB, held for each who listens: a
+/// thousand dashboards would cost as much as the whole server twice.
+const TAKEN_BYTES: usize = 2 * 1024;
+
 /// Incidents in a view that need nobody yet, the last opened first; those that need somebody are all there.
 const OTHERS_MAX: usize = 100;
 
@@ -177,7 +181,7 @@ pub(crate) async fn upgrade(
     let listening = held.listens().ok_or_else(full)?;
     let signed = caller.and_then(|Extension(caller)| caller.signed);
     let resumes = parameter(&uri, "resume");
-    let ws = ws.max_message_size(SAID_BYTES_MAX);
+    let ws = ws.max_message_size(SAID_BYTES_MAX).read_buffer_size(TAKEN_BYTES);
     Ok(ws.on_upgrade(move |socket| attend(api, socket, resumes, signed, listening)))
 }
 

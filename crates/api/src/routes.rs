@@ -5,6 +5,7 @@ mod autonomy;
 mod backtest;
 mod changes;
 pub(crate) mod dead_letters;
+mod demo;
 mod forecasts;
 mod incidents;
 mod knowledge;
@@ -56,7 +57,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(knowledge::list, knowledge::add))
         .routes(routes!(knowledge::search))
         .routes(routes!(knowledge::reindex))
-        .routes(routes!(knowledge::remove))
+        .routes(routes!(knowledge::show, knowledge::remove))
         .routes(routes!(knowledge::candidates))
         .routes(routes!(knowledge::candidate, knowledge::review))
         .routes(routes!(maintenance::list, maintenance::add))
@@ -78,6 +79,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         .routes(routes!(series::show))
         .routes(routes!(session::show, session::open, session::close))
         .routes(routes!(session::ticket))
+        .routes(routes!(demo::start))
         .routes(routes!(watch::health))
         .routes(routes!(watch::status))
         .routes(routes!(watch::config, watch::change_config))

@@ -119,6 +119,12 @@ fn of_series(series: &SeriesView, source: EvidenceSource) -> Evidence {
         from: after(series.at, -WINDOW_S),
         to: series.at,
         digest: series.digest.clone(),
-        excerpt: format!("{} {} is {}{normal}", series.service, metric.title(), metric.show(series.value)),
+        excerpt: format!(
+            "{} {} {} {}{normal}",
+            series.service,
+            metric.title(),
+            metric.verb(),
+            metric.show(series.value)
+        ),
     }
 }

@@ -154,9 +154,10 @@ fn stirring_callee(
         a.sigma.total_cmp(&b.sigma).then_with(by_name)
     })?;
     Some(format!(
-        "but {}, which it calls, is stirring: {} is {}",
+        "but {}, which it calls, is stirring: {} {} {}",
         series.service,
         series.metric.title(),
+        series.metric.verb(),
         series.metric.show(series.value)
     ))
 }
@@ -257,12 +258,11 @@ fn describe(symptom: &Symptom) -> String {
     if symptom.metric == Metric::Restarts {
         return format!("it restarted {:.0} times within a short while, none of it planned", symptom.value);
     }
-    let value = symptom.metric.show(symptom.value);
+    let metric = symptom.metric;
+    let says = format!("its {} {} {}", metric.title(), metric.verb(), metric.show(symptom.value));
     match symptom.normal {
-        Some(normal) => {
-            format!("its {} is {value}, normal is {}", symptom.metric.title(), symptom.metric.show(normal))
-        }
-        None => format!("its {} is {value}", symptom.metric.title()),
+        Some(normal) => format!("{says}, normal is {}", metric.show(normal)),
+        None => says,
     }
 }
 

@@ -375,7 +375,13 @@ impl Engine {
     /// The document of a service, by its exact name.
     #[must_use]
     pub fn service_document(&self, service: &str) -> Option<Document> {
-        self.knowledge.shelf().library.document(Collection::Services, service).cloned()
+        self.document(Collection::Services, service)
+    }
+
+    /// One document as a whole, by its exact id.
+    #[must_use]
+    pub fn document(&self, collection: Collection, id: &str) -> Option<Document> {
+        self.knowledge.shelf().library.document(collection, id).cloned()
     }
 
     /// Whether the embedding model is in memory.

@@ -3,10 +3,13 @@
 //! The demo plays the saboteur and the audience. What it breaks it tells the lab, never the server; what it prints of
 //! midwatch's work it reads from the API like any client.
 
+mod beside;
 mod narrative;
 mod outcome;
 mod processes;
 mod scenario;
+
+pub use beside::Beside;
 
 use crate::cli::ClientArgs;
 use crate::client::{Client, export};
@@ -17,7 +20,7 @@ use clap::Args;
 use midwatch_model::decision::Mode;
 use narrative::Narrative;
 use outcome::{DemoResult, Follower};
-use processes::Processes;
+use processes::{Environment, Processes};
 use scenario::Scenario;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -99,7 +102,7 @@ pub async fn run(args: DemoArgs) -> Result<Exit> {
         None => std::env::temp_dir().join(format!("midwatch-demo-{}", std::process::id())),
     };
     say(narrative.intro());
-    let mut processes = Processes::start_lab(&dir, seed).await?;
+    let mut processes = Processes::start_lab(&dir, seed, Environment::Inherited).await?;
     let config = processes.configure(args.mode, args.policy.as_deref())?;
     processes.start_server(&config).await?;
     say(&format!(

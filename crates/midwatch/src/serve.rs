@@ -135,6 +135,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     let listener = listen(config.server.listen).await?;
     let address = listener.local_addr().context("the listener has an address")?;
     let (engine, world) = open(&config).await?;
+    let beside = crate::demo::Beside::default();
     let api = ApiConfig {
         limits: config.limits(&keys),
         trusted_proxies: config.trusted_proxies().map_err(Usage)?,
@@ -145,6 +146,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
         listen: address,
         shown: config.shown()?,
         lab: config.lab.url.clone(),
+        demo: beside.starter(),
         version: env!("CARGO_PKG_VERSION"),
     };
     let connections = crate::files::connections(config.server.connections_max);
@@ -180,6 +182,7 @@ pub async fn serve(path: &Path) -> Result<Exit> {
     if tokio::time::timeout(SHUTDOWN_MAX, all).await.is_err() {
         tracing::warn!("some work did not end in time; the journal knows how far it came");
     }
+    beside.stop().await;
     engine.store.close().await;
     told.map(|()| DONE)
 }

@@ -88,6 +88,15 @@ impl Metric {
         }
     }
 
+    /// What stands between the title and a value.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Metric::DbPool | Metric::CriticalLogs | Metric::Restarts | Metric::Up => "are at",
+            _ => "is",
+        }
+    }
+
     /// The range that a real reading lies in; what is outside is a measuring error and is clamped.
     #[must_use]
     pub fn bounds(self) -> (f64, f64) {

@@ -78,7 +78,8 @@ pub fn read(watched: &[Watched], healthy: Option<Option<bool>>, looks: &[Look], 
             let value = w.now.map_or(f64::NAN, |(_, v)| v);
             let (value, bound) = (w.metric.show(value), w.metric.show(w.baseline.bound));
             let limit = if w.metric == Metric::Up { "at least" } else { "up to" };
-            format!("{} {} is {value}, normal is {limit} {bound}", w.service, w.metric.title())
+            let (title, verb) = (w.metric.title(), w.metric.verb());
+            format!("{} {title} {verb} {value}, normal is {limit} {bound}", w.service)
         })
         .collect();
     let missing: Vec<String> = watched

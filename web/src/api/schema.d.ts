@@ -237,6 +237,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/demo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Starts six small services with traffic and a midwatch that watches them; where they run already, says where. */
+        post: operations["post_api_v1_demo"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/forecasts": {
         parameters: {
             query?: never;
@@ -590,7 +607,8 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** One document as a whole, in Markdown; of a service also what was promised and who is on call. */
+        get: operations["get_api_v1_knowledge_collection_id"];
         put?: never;
         post?: never;
         /** Takes a document away. What ships with midwatch stays. */
@@ -730,7 +748,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Watched services with the present state of their series. */
+        /** Watched services with the present state of their series, and what their documents promise. */
         get: operations["get_api_v1_services"];
         put?: never;
         /** Registers a service and its edges; it is kept through restarts. */
@@ -1325,6 +1343,10 @@ export interface components {
          * @enum {string}
          */
         Decision: "auto" | "needs_approval" | "dry_run" | "deny";
+        /** @description Where the demo world's own dashboard is. */
+        DemoDto: {
+            url: string;
+        };
         /** @description How a call to a target ended, as far as is known. */
         EffectOutcome: {
             after?: components["schemas"]["TargetState"] | null;
@@ -1824,6 +1846,8 @@ export interface components {
         SessionDto: {
             /** @description What requests that change something say in the header X-CSRF-Token; absent where no cookie is in use. */
             csrf?: string | null;
+            /** @description Whether `POST /api/v1/demo` starts one. */
+            demo: boolean;
             /** @description Whether there is a lab to break things in. */
             lab: boolean;
             /** @description The name on record; absent where nobody is told apart: where no key is needed, and with the server's own key. */
@@ -2638,6 +2662,45 @@ export interface operations {
             };
         };
     };
+    post_api_v1_demo: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DemoDto"];
+                };
+            };
+            /** @description it is not started from here; why, and how it is */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the lab is not built in */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
     get_api_v1_forecasts: {
         parameters: {
             query?: never;
@@ -3398,6 +3461,40 @@ export interface operations {
                 };
             };
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    get_api_v1_knowledge_collection_id: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                collection: string;
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -2,6 +2,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, type ReactNode, useContext } from 'react'
 import { ApiError, api, asked, setCsrf } from './client'
+import { useWords } from '../i18n'
 import type { Session } from './types'
 
 const NAME_KEY = 'midwatch.name'
@@ -31,15 +32,16 @@ export async function signIn(body: { key?: string; user?: string; password?: str
 }
 
 export function SessionGate({ children, signInPage }: { children: ReactNode; signInPage: ReactNode }) {
+  const { t } = useWords()
   const client = useQueryClient()
   const { data, error, refetch } = useQuery({ queryKey: ['session'], queryFn: load, staleTime: Infinity })
   if (error) {
     return (
       <main className="alone" role="alert">
-        <h1>midwatch does not answer</h1>
+        <h1>{t('error.noServer')}</h1>
         <p>{error.message}</p>
         <button type="button" className="primary" onClick={() => void refetch()}>
-          Try again
+          {t('error.again')}
         </button>
       </main>
     )

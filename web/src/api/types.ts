@@ -30,6 +30,8 @@ export interface GraphNode {
   service: string
   health: NodeHealth
   forecast: Forecast | null
+  // Requests per second that it takes; null where nobody counts them.
+  rate: number | null
 }
 
 export interface GraphEdge {
@@ -51,7 +53,8 @@ export interface View {
   approvals: Approval[]
   mode: string
   dry_run: boolean
-  prediction: { model: string; horizon_s: number; path: unknown[] } | null
+  // The path is the way that a failure will probably take, from where it begins.
+  prediction: { model: string; horizon_s: number; path: { service: string; probability: number; minutes: number }[] } | null
   health: {
     status: string
     warm_up_ticks_left: number
@@ -75,6 +78,21 @@ export interface AlertRow {
   alert: { labels?: Record<string, string> } | null
 }
 
+// How an alert or an incident was handled, step by step.
+export interface Way {
+  headline: string
+  incident?: string | null
+  steps: { at: string; step: string; detail: string; signal?: string | null }[]
+}
+
+export interface KnowledgeDocument {
+  title: string
+  // Markdown.
+  text: string
+  services?: string[]
+  anomaly_types?: string[]
+}
+
 export interface MetricState {
   value: number
   at: string
@@ -94,6 +112,8 @@ export interface ServiceRow {
     health?: string | null
   }
   metrics: Record<string, MetricState>
+  // What its document says, where there is one.
+  facts: { team: string; criticality: string; sla: string; on_call: string } | null
 }
 
 export interface Fault {

@@ -5,7 +5,7 @@ import { useMay } from '../api/session'
 import type { ActionRow } from '../api/types'
 import { useWords } from '../i18n'
 import { Ask, Field } from '../ui/Form'
-import { causeName, percent } from '../ui/format'
+import { percent } from '../ui/format'
 import { Ago, Failed, IncidentLink, Page, Section, Table } from '../ui/parts'
 import { actionText, outcomeText } from './incident/Plan'
 
@@ -26,7 +26,7 @@ const LEVELS = ['shadow', 'propose', 'auto'] as const
 type Fields = Record<string, unknown>
 
 export function Actions() {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const { data, error } = useQuery({
     queryKey: ['actions'],
     queryFn: () => asked<{ actions: ActionRow[] }>(api.GET('/api/v1/actions')),
@@ -44,10 +44,10 @@ export function Actions() {
         empty={data ? t('actions.none') : ''}
         columns={[
           { head: t('col.at'), cell: (row) => <Ago at={row.intended_at} /> },
-          { head: t('col.action'), cell: (row) => actionText(row.action as Fields) },
+          { head: t('col.action'), cell: (row) => actionText(row.action as Fields, name) },
           { head: t('col.by'), cell: (row) => row.by, wide: true },
           { head: t('col.incident'), cell: (row) => row.incident && <IncidentLink id={row.incident} />, wide: true },
-          { head: t('col.outcome'), cell: (row) => outcomeText(row.outcome, t('actions.unknown')) },
+          { head: t('col.outcome'), cell: (row) => outcomeText(row.outcome, name) },
           { head: t('col.undo'), cell: (row) => !undone.has(row.key) && row.undo && <Undo row={row} /> },
         ]}
       />
@@ -58,7 +58,7 @@ export function Actions() {
 
 // Goes through the same gate as everything else, and says what the gate said.
 function Undo({ row }: { row: ActionRow }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const may = useMay('act')
   const [said, setSaid] = useState<string | null>(null)
   if (!may) return null
@@ -73,11 +73,11 @@ function Undo({ row }: { row: ActionRow }) {
         }}
         done={(answer) => {
           const { gate, outcome } = answer as { gate?: { because?: string }; outcome?: unknown }
-          setSaid(outcome ? outcomeText(outcome as never, t('actions.unknown')) : (gate?.because ?? null))
+          setSaid(outcome ? outcomeText(outcome, name) : (gate?.because ?? null))
         }}
       >
-        <p className="lead">{actionText(row.undo as Fields)}</p>
-        <p className="muted">{t('actions.undoOf', { action: actionText(row.action as Fields) })}</p>
+        <p className="lead">{actionText(row.undo as Fields, name)}</p>
+        <p className="muted">{t('actions.undoOf', { action: actionText(row.action as Fields, name) })}</p>
       </Ask>
       {said && <p role="status">{said}</p>}
     </>
@@ -86,7 +86,7 @@ function Undo({ row }: { row: ActionRow }) {
 
 // What midwatch may do by itself, and what its record proves.
 function Autonomy() {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const may = useMay('act')
   const { data, error } = useQuery({
     queryKey: ['autonomy'],
@@ -103,10 +103,10 @@ function Autonomy() {
         id={(row) => `${row.action} ${row.service} ${row.cause}`}
         empty={data ? t('autonomy.none') : ''}
         columns={[
-          { head: t('col.action'), cell: (row) => row.action.replaceAll('_', ' ') },
+          { head: t('col.action'), cell: (row) => name('action', row.action) },
           { head: t('col.service'), cell: (row) => row.service },
-          { head: t('col.cause'), cell: (row) => causeName(row.cause), wide: true },
-          { head: t('autonomy.level'), cell: (row) => <span title={row.why}>{row.mode}</span> },
+          { head: t('col.cause'), cell: (row) => name('cause', row.cause), wide: true },
+          { head: t('autonomy.level'), cell: (row) => <span title={row.why}>{t(`mode.${row.mode}`)}</span> },
           { head: t('autonomy.proves'), cell: (row) => (row.share_low == null ? '–' : t('autonomy.share', { ...row.record, percent: percent(row.share_low) })), wide: true },
           { head: t('autonomy.suggestion'), cell: (row) => row.suggestion ?? '', wide: true },
           { head: t('autonomy.set'), cell: (row) => may && <SetLevel row={row} /> },
@@ -117,7 +117,7 @@ function Autonomy() {
 }
 
 function SetLevel({ row }: { row: Standing }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const { action, service, cause } = row
   return (
     <Ask
@@ -128,7 +128,7 @@ function SetLevel({ row }: { row: Standing }) {
         return asked(api.POST('/api/v1/autonomy', { body }))
       }}
     >
-      <p>{`${action.replaceAll('_', ' ')} ${service}: ${causeName(cause)}`}</p>
+      <p>{`${name('action', action)} ${service}: ${name('cause', cause)}`}</p>
       <label>
         {t('autonomy.level')}
         <select name="level" defaultValue={row.mode}>

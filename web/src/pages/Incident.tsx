@@ -5,7 +5,7 @@ import { api, asked } from '../api/client'
 import { useLive } from '../api/live'
 import type { IncidentDetail } from '../api/types'
 import { useWords } from '../i18n'
-import { causeName, duration, percent } from '../ui/format'
+import { duration, percent } from '../ui/format'
 import { ServiceGraph } from '../ui/Graph'
 import { Clock, Failed, Page, Section, StateBadge } from '../ui/parts'
 import { Decision } from './incident/Decision'
@@ -16,6 +16,7 @@ import { Actions, PlanSteps } from './incident/Plan'
 import { Postmortem } from './incident/Postmortem'
 import { Record } from './incident/Record'
 import { Timeline } from './incident/Timeline'
+import { WorkflowRun } from './incident/WorkflowRun'
 
 const route = getRouteApi('/incidents/$id')
 
@@ -56,6 +57,7 @@ export function Incident() {
       <Section title={t('incident.plan')}>
         <PlanSteps incident={incident} />
       </Section>
+      <WorkflowRun incident={incident} />
       {incident.actions.length > 0 && (
         <Section title={t('incident.actions')}>
           <Actions actions={incident.actions} />
@@ -74,7 +76,7 @@ export function Incident() {
 }
 
 function VerdictCard({ incident }: { incident: IncidentDetail }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const root = incident.verdict?.ranked[0]
   const conclusive = root && root.confidence >= 0.5
   return (
@@ -89,7 +91,7 @@ function VerdictCard({ incident }: { incident: IncidentDetail }) {
           <div>
             <dt>{t('incident.cause')}</dt>
             <dd>
-              {conclusive ? causeName(root.cause) : t('incident.inconclusive')}{' '}
+              {conclusive ? name('cause', root.cause) : t('incident.inconclusive')}{' '}
               <span className="muted">{t('incident.confidence', { percent: percent(root.confidence) })}</span>
             </dd>
           </div>
@@ -98,7 +100,7 @@ function VerdictCard({ incident }: { incident: IncidentDetail }) {
           <div>
             <dt>{t('incident.verification')}</dt>
             <dd>
-              {incident.verification}
+              {name('verification', incident.verification)}
               {incident.mttr_ms != null && <span className="muted"> · {t('incident.mttr', { time: duration(incident.mttr_ms) })}</span>}
             </dd>
           </div>

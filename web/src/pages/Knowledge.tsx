@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
-import { getRouteApi, useNavigate } from '@tanstack/react-router'
+import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { type FormEvent } from 'react'
 import { api, asked } from '../api/client'
+import type { KnowledgeDocument } from '../api/types'
 import { useWords } from '../i18n'
 import { Markdown } from '../ui/Markdown'
 import { Failed, Nothing, Page, Table } from '../ui/parts'
@@ -23,8 +24,12 @@ interface Doc {
 }
 
 export function Knowledge() {
-  const { t } = useWords()
-  const { q } = route.useSearch()
+  const { q, collection, doc } = route.useSearch()
+  return collection && doc ? <OneDocument collection={collection} id={doc} q={q} /> : <Search q={q} />
+}
+
+function Search({ q }: { q: string | undefined }) {
+  const { t, name } = useWords()
   const navigate = useNavigate()
   const found = useQuery({
     queryKey: ['knowledge', q],
@@ -55,8 +60,12 @@ export function Knowledge() {
         <ul className="cards">
           {(found.data?.hits ?? []).map((hit, i) => (
             <li className="card" key={`${hit.collection} ${hit.id} ${i}`}>
-              <p className="muted">{hit.collection}</p>
-              <p className="lead">{[hit.title, hit.heading].filter(Boolean).join(' · ')}</p>
+              <p className="muted">{name('collection', hit.collection)}</p>
+              <p className="lead">
+                <To doc={hit} q={q}>
+                  {[hit.title, hit.heading].filter(Boolean).join(' · ')}
+                </To>
+              </p>
               <Markdown text={hit.text} />
             </li>
           ))}
@@ -69,10 +78,47 @@ export function Knowledge() {
           id={(row) => `${row.collection} ${row.id}`}
           empty={all.data ? t('knowledge.none') : ''}
           columns={[
-            { head: t('col.what'), cell: (row) => row.title },
-            { head: t('col.source'), cell: (row) => row.collection },
+            { head: t('col.what'), cell: (row) => <To doc={row}>{row.title}</To> },
+            { head: t('col.source'), cell: (row) => name('collection', row.collection) },
           ]}
         />
+      )}
+    </Page>
+  )
+}
+
+function To({ doc, q, children }: { doc: Doc; q?: string; children: string }) {
+  return (
+    <Link to="/knowledge" search={{ q, collection: doc.collection, doc: doc.id }}>
+      {children}
+    </Link>
+  )
+}
+
+// One document as a whole, at its own address: what somebody reads at night is not a list of hits.
+function OneDocument({ collection, id, q }: { collection: string; id: string; q: string | undefined }) {
+  const { t, name } = useWords()
+  const { data, error } = useQuery({
+    queryKey: ['knowledge', collection, id],
+    queryFn: () => asked<{ document: KnowledgeDocument }>(api.GET('/api/v1/knowledge/{collection}/{id}', { params: { path: { collection, id } } })),
+  })
+  const document = data?.document
+  const about = [...(document?.services ?? []), ...(document?.anomaly_types ?? []).map((type) => name('cause', type))]
+  return (
+    <Page
+      title={document?.title ?? id}
+      actions={
+        <Link to="/knowledge" search={{ q }} className="button">
+          {t('knowledge.back')}
+        </Link>
+      }
+    >
+      <Failed error={error} />
+      {document && (
+        <article>
+          <p className="muted">{[name('collection', collection), ...about].join(' · ')}</p>
+          <Markdown text={document.text} />
+        </article>
       )}
     </Page>
   )

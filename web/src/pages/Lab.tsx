@@ -24,7 +24,7 @@ const FAULTS = [
 const path = (service: string) => `/api/v1/lab/faults/${encodeURIComponent(service)}`
 
 export function Lab() {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const { session } = useStanding()
   const { view } = useLive()
   const may = useMay('admin')
@@ -73,7 +73,9 @@ export function Lab() {
             {t('lab.type')}
             <select name="type">
               {FAULTS.map((type) => (
-                <option key={type}>{type}</option>
+                <option key={type} value={type}>
+                  {name('fault', type)}
+                </option>
               ))}
             </select>
           </label>
@@ -83,7 +85,7 @@ export function Lab() {
         </form>
       )}
       {may && <Deploy services={services} />}
-      {inject.isSuccess && <p role="status">{t('lab.injected', inject.variables)}</p>}
+      {inject.isSuccess && <p role="status">{t('lab.injected', { service: inject.variables.service, type: name('fault', inject.variables.type) })}</p>}
       <Failed error={inject.error ?? clear.error ?? faults.error} />
       <Section title={t('lab.faults')}>
         <Table
@@ -93,7 +95,7 @@ export function Lab() {
           empty={faults.data ? t('lab.noFaults') : ''}
           columns={[
             { head: t('col.service'), cell: (row) => row.service },
-            { head: t('lab.type'), cell: (row) => row.type },
+            { head: t('lab.type'), cell: (row) => name('fault', row.type) },
             { head: t('col.what'), cell: (row) => row.detail, wide: true },
             { head: t('col.at'), cell: (row) => <Ago at={row.injected_at} /> },
             {

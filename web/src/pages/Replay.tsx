@@ -12,7 +12,7 @@ const BEFORE_MS = 120_000
 
 export function Replay() {
   const { id } = route.useParams()
-  const { t } = useWords()
+  const { t, name } = useWords()
   const { data: incident, error } = useQuery(incidentQuery(id))
   const [at, setAt] = useState(0)
   const rows = incident?.timeline ?? []
@@ -45,7 +45,7 @@ export function Replay() {
             {rows.slice(0, at + 1).map((row, i) => (
               <li key={`${row.at} ${i}`}>
                 <Clock at={row.at} />
-                <span className="role">{row.role}</span>
+                <span className="role">{name('role', row.role)}</span>
                 <span>{row.what}</span>
               </li>
             ))}

@@ -1,52 +1,16 @@
-import { useMutation, useQuery } from '@tanstack/react-query'
-import { api, asked } from '../api/client'
-import { useMay } from '../api/session'
+import { useQuery } from '@tanstack/react-query'
 import { useWords } from '../i18n'
 import { Ago, Failed, Page, Section, Table } from '../ui/parts'
-
-interface Target {
-  target: string
-  delivered: number
-  failed: number
-  waiting: number
-  failing: string | null
-}
-
-interface Told {
-  id: string
-  target: string
-  topic: string
-  created_at: string
-  state: string
-  answer: string | null
-}
+import { Integrations, toldQuery } from './settings/Integrations'
 
 export function Routing() {
   const { t } = useWords()
-  const { data, error } = useQuery({
-    queryKey: ['notifications'],
-    queryFn: () => asked<{ targets: Target[]; notifications: Told[] }>(api.GET('/api/v1/notifications/status')),
-    meta: { live: true },
-  })
+  const { data, error } = useQuery(toldQuery)
   return (
     <Page title={t('routing.title')}>
-      <Failed error={error} />
-      <Section title={t('routing.targets')}>
-        <Table
-          label={t('routing.targets')}
-          rows={data?.targets ?? []}
-          id={(row) => row.target}
-          empty={data ? t('routing.none') : ''}
-          columns={[
-            { head: t('col.target'), cell: (row) => row.target },
-            { head: t('routing.delivered'), cell: (row) => row.delivered },
-            { head: t('routing.failed'), cell: (row) => <span className={row.failing ? 'bad' : ''}>{row.failing ?? row.failed}</span> },
-            { head: t('routing.waiting'), cell: (row) => row.waiting, wide: true },
-            { head: t('routing.test'), cell: (row) => <Test target={row.target} /> },
-          ]}
-        />
-      </Section>
+      <Integrations />
       <Section title={t('routing.recent')}>
+        <Failed error={error} />
         <Table
           label={t('routing.recent')}
           rows={data?.notifications ?? []}
@@ -61,24 +25,5 @@ export function Routing() {
         />
       </Section>
     </Page>
-  )
-}
-
-function Test({ target }: { target: string }) {
-  const { t } = useWords()
-  const may = useMay('act')
-  const test = useMutation({
-    mutationFn: () =>
-      asked<{ results: { delivered: boolean; answer: string }[] }>(api.POST('/api/v1/notifications/test', { body: { receiver: target } })),
-  })
-  if (!may) return null
-  return (
-    <>
-      <button type="button" disabled={test.isPending} onClick={() => test.mutate()}>
-        {t('routing.test')}
-      </button>
-      {test.data && <span role="status"> {test.data.results.map((one) => one.answer).join('; ')}</span>}
-      <Failed error={test.error} />
-    </>
   )
 }

@@ -3,10 +3,11 @@ import { useState } from 'react'
 import { api, asked } from '../api/client'
 import { useLive } from '../api/live'
 import { useMay } from '../api/session'
-import type { View } from '../api/types'
 import { type Language, useWords } from '../i18n'
 import { keptTheme, setTheme, type Theme } from '../theme'
 import { Ago, Failed, Page, Section, Table } from '../ui/parts'
+import { type Config, Sources, Thresholds } from './settings/Facts'
+import { Integrations } from './settings/Integrations'
 
 interface Letter {
   id: string
@@ -16,62 +17,19 @@ interface Letter {
 }
 
 export function Settings() {
-  const { t, language, setLanguage } = useWords()
+  const { t } = useWords()
   const { view } = useLive()
-  const [theme, choose] = useState<Theme>(keptTheme)
   const config = useQuery({
     queryKey: ['config'],
-    queryFn: () => asked<{ config: unknown }>(api.GET('/api/v1/config')),
-  })
-  const letters = useQuery({
-    queryKey: ['letters'],
-    queryFn: () => asked<{ dead_letters: Letter[] }>(api.GET('/api/v1/dead-letters')),
-    meta: { live: true },
+    queryFn: () => asked<{ config: Config }>(api.GET('/api/v1/config')),
   })
   return (
     <Page title={t('settings.title')}>
-      <form className="filters" onSubmit={(event) => event.preventDefault()}>
-        <label>
-          {t('settings.language')}
-          <select value={language} onChange={(event) => setLanguage(event.target.value as Language)}>
-            <option value="en">English</option>
-            <option value="zh">中文</option>
-          </select>
-        </label>
-        <label>
-          {t('settings.theme')}
-          <select
-            value={theme}
-            onChange={(event) => {
-              const next = event.target.value as Theme
-              setTheme(next)
-              choose(next)
-            }}
-          >
-            <option value="system">{t('settings.system')}</option>
-            <option value="light">{t('settings.light')}</option>
-            <option value="dark">{t('settings.dark')}</option>
-          </select>
-        </label>
-      </form>
-      <Section title={t('settings.health')}>
-        {view && <Health health={view.health} />}
-      </Section>
-      <Section title={t('settings.letters')}>
-        <Failed error={letters.error} />
-        <Table
-          label={t('settings.letters')}
-          rows={letters.data?.dead_letters ?? []}
-          id={(row) => row.id}
-          empty={letters.data ? t('settings.noLetters') : ''}
-          columns={[
-            { head: t('col.received'), cell: (row) => <Ago at={row.received_at} /> },
-            { head: t('col.source'), cell: (row) => row.source },
-            { head: t('col.reason'), cell: (row) => row.reason },
-            { head: t('settings.retry'), cell: (row) => <Retry id={row.id} /> },
-          ]}
-        />
-      </Section>
+      <Appearance />
+      {view && config.data && <Sources view={view} config={config.data.config} />}
+      <Integrations />
+      {config.data && <Thresholds config={config.data.config} />}
+      <Letters />
       <Section title={t('settings.config')}>
         <Failed error={config.error} />
         <pre tabIndex={0}>{JSON.stringify(config.data?.config ?? null, null, 2)}</pre>
@@ -80,26 +38,60 @@ export function Settings() {
   )
 }
 
-// What the watch itself lacks, in words; nothing where all is well.
-function Health({ health }: { health: View['health'] }) {
-  const { t } = useWords()
-  const facts: [string, string][] = [
-    [t('settings.status'), health.status],
-    [t('settings.warmup'), health.warm_up_ticks_left > 0 ? t('watch.warmup', { n: health.warm_up_ticks_left }) : t('settings.warm')],
-    [t('settings.telemetry'), health.stale ? t('health.stale') : t('settings.fresh')],
-    [t('settings.sources'), health.sources_failing.join('; ') || t('settings.well')],
-    [t('settings.receivers'), health.receivers_failing.join('; ') || t('settings.well')],
-    [t('settings.error'), health.last_error ?? t('settings.none')],
-  ]
+function Appearance() {
+  const { t, language, setLanguage } = useWords()
+  const [theme, choose] = useState<Theme>(keptTheme)
   return (
-    <dl className="facts card">
-      {facts.map(([name, text]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>{text}</dd>
-        </div>
-      ))}
-    </dl>
+    <form className="filters" onSubmit={(event) => event.preventDefault()}>
+      <label>
+        {t('settings.language')}
+        <select value={language} onChange={(event) => setLanguage(event.target.value as Language)}>
+          <option value="en">English</option>
+          <option value="zh">中文</option>
+        </select>
+      </label>
+      <label>
+        {t('settings.theme')}
+        <select
+          value={theme}
+          onChange={(event) => {
+            const next = event.target.value as Theme
+            setTheme(next)
+            choose(next)
+          }}
+        >
+          <option value="system">{t('settings.system')}</option>
+          <option value="light">{t('settings.light')}</option>
+          <option value="dark">{t('settings.dark')}</option>
+        </select>
+      </label>
+    </form>
+  )
+}
+
+function Letters() {
+  const { t } = useWords()
+  const { data, error } = useQuery({
+    queryKey: ['letters'],
+    queryFn: () => asked<{ dead_letters: Letter[] }>(api.GET('/api/v1/dead-letters')),
+    meta: { live: true },
+  })
+  return (
+    <Section title={t('settings.letters')}>
+      <Failed error={error} />
+      <Table
+        label={t('settings.letters')}
+        rows={data?.dead_letters ?? []}
+        id={(row) => row.id}
+        empty={data ? t('settings.noLetters') : ''}
+        columns={[
+          { head: t('col.received'), cell: (row) => <Ago at={row.received_at} /> },
+          { head: t('col.source'), cell: (row) => row.source },
+          { head: t('col.reason'), cell: (row) => row.reason },
+          { head: t('settings.retry'), cell: (row) => <Retry id={row.id} /> },
+        ]}
+      />
+    </Section>
   )
 }
 

@@ -1,12 +1,13 @@
 // Home: what needs me now, then what is open, then how everything is.
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { useMemo } from 'react'
 import { api, asked } from '../api/client'
 import { useLive } from '../api/live'
 import type { Change, GraphNode, IncidentSummary, View } from '../api/types'
 import { useWords } from '../i18n'
-import { causeName, percent } from '../ui/format'
-import { ServiceGraph } from '../ui/Graph'
+import { percent } from '../ui/format'
+import { type Marks, ServiceGraph } from '../ui/Graph'
 import { Ago, Nothing, Page, Section, StateBadge } from '../ui/parts'
 import { Decision } from './incident/Decision'
 import { Welcome } from './Welcome'
@@ -17,17 +18,18 @@ export const changesQuery = {
   meta: { live: true },
 }
 
+// Changes that the graph shows: the last ones.
+const MARKED_MAX = 6
 const OVER = new Set(['resolved', 'closed', 'false_alarm'])
 
 export function Watch() {
   const { t } = useWords()
   const { view } = useLive()
   const { data: changes } = useQuery(changesQuery)
+  const marks = useMemo(() => (view ? marksOf(view, changes?.changes ?? []) : undefined), [view, changes])
   if (!view) return <Page title={t('watch.title')}>{null}</Page>
   if (view.graph.nodes.length === 0 && view.incidents.length === 0) return <Welcome />
-  const open = view.incidents.filter((incident) => !OVER.has(incident.state))
-  const changed = new Set((changes?.changes ?? []).slice(0, 6).map((change) => change.service))
-  const affected = new Set(open.map((incident) => incident.component))
+  const open = openOf(view)
   return (
     <Page title={t('watch.title')}>
       <Troubles health={view.health} />
@@ -41,7 +43,7 @@ export function Watch() {
         )}
       </Section>
       <Section title={t('watch.graph')}>
-        <ServiceGraph graph={view.graph} marks={{ affected, changed }} label={t('watch.graph')} />
+        <ServiceGraph graph={view.graph} marks={marks} label={t('watch.graph')} />
       </Section>
       <div className="two">
         <Foreseen nodes={view.graph.nodes} />
@@ -66,6 +68,23 @@ function Troubles({ health }: { health: View['health'] }) {
       {line}
     </p>
   ))
+}
+
+const openOf = (view: View) => view.incidents.filter((incident) => !OVER.has(incident.state))
+
+function marksOf(view: View, changes: Change[]): Marks {
+  return {
+    affected: new Set(openOf(view).map((incident) => incident.component)),
+    changed: new Set(changes.slice(0, MARKED_MAX).map((change) => change.service)),
+    path: cascade(view),
+  }
+}
+
+// The way that a failure will probably take: only where one is foreseen, and only as far as it is.
+function cascade(view: View): string[] | undefined {
+  const isForeseen = view.graph.nodes.some((node) => node.forecast?.alarm)
+  const path = view.prediction?.path ?? []
+  return isForeseen && path.length > 1 ? path.map((step) => step.service) : undefined
 }
 
 // Green says that somebody looks: not while it is still learnt what is normal, and not blindly.
@@ -111,6 +130,7 @@ function ReviewLink({ incident }: { incident: string }) {
 }
 
 export function Rows({ incidents }: { incidents: IncidentSummary[] }) {
+  const { name } = useWords()
   return (
     <ul className="rows">
       {incidents.map((one) => (
@@ -119,7 +139,7 @@ export function Rows({ incidents }: { incidents: IncidentSummary[] }) {
             <StateBadge state={one.state} />
             <span className="what">
               <strong>{one.component}</strong>
-              {one.cause && <span className="muted"> {causeName(one.cause)}</span>}
+              {one.cause && <span className="muted"> {name('cause', one.cause)}</span>}
               <span className="summary">{one.summary}</span>
             </span>
             <Ago at={one.opened_at} />
@@ -152,14 +172,14 @@ function Foreseen({ nodes }: { nodes: GraphNode[] }) {
 }
 
 function Changes({ changes }: { changes: Change[] }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   if (changes.length === 0) return <Nothing>{t('watch.noChanges')}</Nothing>
   return (
     <ul className="plain-list">
       {changes.slice(0, 8).map((change) => (
         <li key={change.id} className="spread">
           <span>
-            <strong>{change.service}</strong> {change.kind} {change.title || `${change.from} → ${change.to}`}
+            <strong>{change.service}</strong> {name('change', change.kind)} {change.title || `${change.from} → ${change.to}`}
             <span className="muted"> {change.by}</span>
           </span>
           <Ago at={change.at} />

@@ -1,8 +1,13 @@
-// Nothing is watched yet: what to connect, in the order in which it helps.
-import { useMay } from '../api/session'
+// Nothing is watched yet: see it work in one press, or what to connect, in the order in which it helps.
+import { useMutation } from '@tanstack/react-query'
+import { api, asked } from '../api/client'
+import { useMay, useStanding } from '../api/session'
 import { useWords } from '../i18n'
-import { Page, Section } from '../ui/parts'
+import { Failed, Page, Section } from '../ui/parts'
 import { Register } from './Services'
+
+// The lab listens on the server's own machine only: for a browser elsewhere its address leads nowhere.
+const isHere = ['127.0.0.1', 'localhost', '[::1]'].includes(location.hostname)
 
 export function Welcome() {
   const { t } = useWords()
@@ -16,8 +21,7 @@ export function Welcome() {
   return (
     <Page title={t('welcome.title')} actions={may && <Register />}>
       <p className="lead-text">{t('welcome.text')}</p>
-      <pre>midwatch demo</pre>
-      <p>{t('welcome.then')}</p>
+      <StartLab />
       <Section title={t('welcome.own')}>
         <ol className="cards two-wide">
           {steps.map((step) => (
@@ -30,5 +34,44 @@ export function Welcome() {
         </ol>
       </Section>
     </Page>
+  )
+}
+
+// A world of its own with a midwatch of its own: this server's configuration and journal stay as they are.
+function StartLab() {
+  const { t } = useWords()
+  const { session } = useStanding()
+  const may = useMay('admin')
+  const start = useMutation({ mutationFn: () => asked<{ url: string }>(api.POST('/api/v1/demo')) })
+  if (!session.demo || !isHere || !may) {
+    return (
+      <>
+        <p>{t(!session.demo || !isHere ? 'welcome.notHere' : 'welcome.notYou')}</p>
+        <pre>midwatch demo</pre>
+        <p>{t('welcome.then')}</p>
+      </>
+    )
+  }
+  if (start.data) {
+    return (
+      <div className="card act" role="status">
+        <p className="lead">{t('welcome.runs')}</p>
+        <p>{t('welcome.next')}</p>
+        <a className="button primary" href={start.data.url}>
+          {t('welcome.open')}
+        </a>
+      </div>
+    )
+  }
+  return (
+    <>
+      <p>
+        <button type="button" className="primary big" disabled={start.isPending} onClick={() => start.mutate()}>
+          {t(start.isPending ? 'welcome.starting' : 'welcome.start')}
+        </button>
+      </p>
+      <p className="muted">{t('welcome.startHint')}</p>
+      <Failed error={start.error} />
+    </>
   )
 }

@@ -4,7 +4,7 @@ import { useId } from 'react'
 import { api, asked } from '../api/client'
 import type { SeriesPoints } from '../api/types'
 import { useWords } from '../i18n'
-import { clock, metricName, metricValue } from './format'
+import { clock, metricValue } from './format'
 import { Nothing } from './parts'
 
 // Units of the picture: what fits a phone with letters that can be read, and what fits a card.
@@ -25,7 +25,7 @@ export interface ChartOf {
 }
 
 export function SeriesChart(of: ChartOf) {
-  const { t, language } = useWords()
+  const { t, name, language } = useWords()
   const title = useId()
   const width = window.innerWidth < PHONE_PX ? NARROW : WIDE
   const query = { service: of.service, metric: of.metric, since: of.since, until: of.until }
@@ -49,7 +49,7 @@ export function SeriesChart(of: ChartOf) {
     <figure className="chart">
       <svg viewBox={`0 0 ${width} ${HEIGHT}`} role="img" aria-labelledby={title}>
         <title id={title}>
-          {`${of.service} ${metricName(of.metric)}${last ? `: ${metricValue(of.metric, last[1])}` : ''}${normal ? `, ${normal}` : ''}`}
+          {`${of.service} ${name('metric', of.metric)}${last ? `: ${metricValue(of.metric, last[1])}` : ''}${normal ? `, ${normal}` : ''}`}
         </title>
         {[0, top / 2, top].map((value) => (
           <g key={value}>
@@ -77,7 +77,7 @@ export function SeriesChart(of: ChartOf) {
         </text>
       </svg>
       <figcaption>
-        <strong>{metricName(of.metric)}</strong> {of.service}
+        <strong>{name('metric', of.metric)}</strong> {of.service}
         {normal && ` · ${normal}`}
       </figcaption>
     </figure>

@@ -1,11 +1,11 @@
 // The service graph: callers first, what they call after them. Drag or scroll to move, buttons to zoom, a press on a
 // service shows its neighbourhood. Of a big graph, what is in trouble and its neighbours are shown first.
-import { memo, type PointerEvent, type RefObject, useEffect, useMemo, useRef, useState } from 'react'
+import { memo, type PointerEvent, type RefObject, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import type { Graph as GraphData, GraphEdge, GraphNode } from '../api/types'
 import { useWords } from '../i18n'
 import type { MessageKey } from '../messages'
-import { percent } from './format'
-import { HEIGHT, type Layout, type Line, layout, path, type Placed, type Sizes } from './graph/layout'
+import { metricValue, percent } from './format'
+import { HEIGHT, type Layout, type Line, layout, path, type Sizes } from './graph/layout'
 
 const WIDTH = 190
 const WIDTH_MIN = 130
@@ -23,6 +23,8 @@ export interface Marks {
   affected?: Set<string>
   atRisk?: Set<string>
   changed?: Set<string>
+  // The way that a failure will probably take, from where it begins.
+  path?: string[]
 }
 
 interface Props {
@@ -31,7 +33,9 @@ interface Props {
   label: string
 }
 
-export function ServiceGraph({ graph, marks = {}, label }: Props) {
+const UNMARKED: Marks = {}
+
+export function ServiceGraph({ graph, marks = UNMARKED, label }: Props) {
   const { t } = useWords()
   const frame = useRef<HTMLDivElement>(null)
   const room = useRoom(frame)
@@ -45,24 +49,33 @@ export function ServiceGraph({ graph, marks = {}, label }: Props) {
   const drag = useDrag(frame)
   const { base, sizes, scale } = placing
   const size = { width: (base.width + 2 * MARGIN) * scale * zoom, height: (base.height + 2 * MARGIN) * scale * zoom }
-  const press = (service: string) => !drag.moved() && setFocus((old) => (old === service ? null : service))
+  const { moved } = drag
+  const press = useCallback((service: string) => !moved() && setFocus((old) => (old === service ? null : service)), [moved])
+  const { traffic, stations } = useMemo(() => ({ traffic: trafficOf(shown), stations: new Map((marks.path ?? []).map((service, i) => [service, i + 1])) }), [shown, marks.path])
   const turn = (factor: number) => setZoom((now) => Math.min(ZOOM.max, Math.max(ZOOM.min, now * factor)))
   return (
     <div className="graph">
+      {shown.nodes.length === 0 && <p className="legend">{t('graph.calm')}</p>}
       <div className="graph-frame" ref={frame} {...drag.handlers}>
         <svg viewBox={`${-MARGIN} ${-MARGIN} ${base.width + 2 * MARGIN} ${base.height + 2 * MARGIN}`} role="group" aria-label={label} style={size}>
           <defs>
-            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">
+            <marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="9" markerHeight="9" orient="auto">
               <path d="M0,0 L8,4 L0,8 z" className="arrow" />
             </marker>
           </defs>
-          <Edges lines={base.lines} near={near} down={sizes.down} />
+          <Edges lines={base.lines} near={near} down={sizes.down} traffic={traffic} stations={stations} />
           {shown.nodes.map((node) => {
             const at = base.placed.get(node.service)
-            return at && <Node key={node.service} node={node} at={at} width={sizes.width} marks={marks} dim={near !== null && !near.has(node.service)} focused={focus === node.service} press={press} />
+            const { service, health, forecast } = node
+            const look = { service, health, rate: node.rate, foreseen: forecast?.alarm ? forecast.probability : null, station: stations.get(service), mark: markOf(service, marks), changed: marks.changed?.has(service) ?? false }
+            return at && <Node key={service} {...look} x={at.x} y={at.y} width={sizes.width} dim={near !== null && !near.has(service)} focused={focus === service} press={press} />
           })}
         </svg>
       </div>
+      <p className="legend muted small">
+        {t('graph.legend')}
+        {stations.size > 0 && ` ${t('graph.legendPath')}`}
+      </p>
       <div className="graph-tools" role="toolbar" aria-label={t('graph.tools')}>
         {big && (
           <button type="button" onClick={() => setAll(!all)} aria-pressed={all}>
@@ -144,22 +157,56 @@ function useDrag(frame: RefObject<HTMLDivElement | null>) {
     element.scrollBy(-dx, -dy)
     from.current = { x: event.clientX, y: event.clientY }
   }
-  return { moved: () => moved.current, handlers: { onPointerDown: down, onPointerMove: move, onPointerUp: end, onPointerLeave: end } }
+  const isMoved = useCallback(() => moved.current, [])
+  return { moved: isMoved, handlers: { onPointerDown: down, onPointerMove: move, onPointerUp: end, onPointerLeave: end } }
 }
 
-const Edges = memo(function Edges({ lines, near, down }: { lines: Line[]; near: Set<string> | null; down: boolean }) {
+// How much goes over a line, in steps that one tells apart: of the calls that the graph's busiest service takes.
+function trafficOf(graph: GraphData): Map<string, number> {
+  const most = Math.max(0, ...graph.nodes.map((node) => node.rate ?? 0))
+  const steps = (rate: number) => Math.max(1, Math.ceil((STEPS * rate) / most))
+  return new Map(graph.nodes.flatMap((node) => (node.rate ? [[node.service, steps(node.rate)]] : [])))
+}
+
+const STEPS = 4
+
+interface EdgesProps {
+  lines: Line[]
+  near: Set<string> | null
+  down: boolean
+  // What each service takes, from 1 to 4: who is called a lot has broad lines to it.
+  traffic: Map<string, number>
+  stations: Map<string, number>
+}
+
+const Edges = memo(function Edges({ lines, near, down, traffic, stations }: EdgesProps) {
   return lines.map(({ edge, points }) => {
     const dim = near && !(near.has(edge.from) && near.has(edge.to)) ? ' dim' : ''
     const kind = edge.kind === 'consumes' ? ' events' : ''
-    return <path key={`${edge.from} ${edge.to}`} className={`edge${kind}${dim}`} d={path(points, down)} markerEnd="url(#arrow)" />
+    const [from, to] = [stations.get(edge.from), stations.get(edge.to)]
+    const cascade = from && to && Math.abs(from - to) === 1 ? ' cascade' : ''
+    const weight = traffic.get(edge.to) ?? 0
+    return <path key={`${edge.from} ${edge.to}`} className={`edge${kind}${cascade}${dim}${weight ? ` traffic-${weight}` : ''}`} d={path(points, down)} markerEnd="url(#arrow)" />
   })
 })
 
+function markOf(service: string, marks: Marks): string {
+  if (marks.affected?.has(service)) return ' affected'
+  return marks.atRisk?.has(service) ? ' at-risk' : ''
+}
+
+// Nothing but plain values, so that of five hundred services only those are drawn anew that changed.
 interface NodeProps {
-  node: GraphNode
-  at: Placed
+  service: string
+  health: string
+  rate: number | null
+  foreseen: number | null | undefined
+  station: number | undefined
+  mark: string
+  changed: boolean
+  x: number
+  y: number
   width: number
-  marks: Marks
   dim: boolean
   focused: boolean
   press: (service: string) => void
@@ -168,30 +215,32 @@ interface NodeProps {
 // Pixels that a letter of a name takes.
 const LETTER = 7
 
-function Node({ node, at, width, marks, dim, focused, press }: NodeProps) {
+const Node = memo(function Node({ service, health, rate, foreseen, station, mark, changed, x, y, width, dim, focused, press }: NodeProps) {
   const { t } = useWords()
   const fits = Math.floor((width - 22) / LETTER)
-  const name = node.service.length > fits ? `${node.service.slice(0, fits - 1)}…` : node.service
-  const marked = marks.affected?.has(node.service) ? ' affected' : marks.atRisk?.has(node.service) ? ' at-risk' : ''
-  const state = t(`health.${node.health}` as MessageKey)
-  const { forecast } = node
-  const said = forecast?.alarm && forecast.probability != null ? `${state} · ${t('graph.foreseen', { percent: percent(forecast.probability) })}` : state
+  const name = service.length > fits ? `${service.slice(0, fits - 1)}…` : service
+  const takes = rate != null && metricValue('request_rate', rate)
+  const fails = foreseen != null && t('graph.foreseen', { percent: percent(foreseen) })
+  const state = t(`health.${health}` as MessageKey)
+  // A service is narrow: what is foreseen comes before what it takes, which its title says all the same.
+  const said = [state, fails || takes].filter(Boolean).join(' · ')
+  const spoken = [state, fails, takes, station && t('graph.station', { n: station })].filter(Boolean).join(' · ')
   return (
     <g
-      className={`node health-${node.health}${marked}${dim ? ' dim' : ''}`}
-      transform={`translate(${at.x} ${at.y})`}
+      className={`node health-${health}${mark}${station ? ' station' : ''}${dim ? ' dim' : ''}`}
+      transform={`translate(${x} ${y})`}
       role="button"
       tabIndex={0}
       aria-pressed={focused}
-      aria-label={`${node.service}: ${said}`}
-      onClick={() => press(node.service)}
+      aria-label={`${service}: ${spoken}`}
+      onClick={() => press(service)}
       onKeyDown={(event) => {
         if (event.key !== 'Enter' && event.key !== ' ') return
         event.preventDefault()
-        press(node.service)
+        press(service)
       }}
     >
-      <title>{`${node.service}: ${said}`}</title>
+      <title>{`${service}: ${spoken}`}</title>
       <rect width={width} height={HEIGHT} rx="6" />
       <rect className="mark" width="4" height={HEIGHT} rx="2" />
       <text x="14" y="19" className="name">
@@ -200,14 +249,22 @@ function Node({ node, at, width, marks, dim, focused, press }: NodeProps) {
       <text x="14" y="35" className="said">
         {said}
       </text>
-      {marks.changed?.has(node.service) && (
+      {changed && (
         <path className="changed" d={`M${width - 16},26 l6,10 h-12 z`}>
           <title>{t('graph.changed')}</title>
         </path>
       )}
+      {station && (
+        <g className="number" transform={`translate(${width - 4} 4)`}>
+          <circle r="9" />
+          <text textAnchor="middle" y="4">
+            {station}
+          </text>
+        </g>
+      )}
     </g>
   )
-}
+})
 
 function neighbourhood(edges: GraphEdge[], focus: string | null): Set<string> | null {
   return focus ? around(edges, new Set([focus])) : null
@@ -224,7 +281,7 @@ function around(edges: GraphEdge[], of: Set<string>): Set<string> {
 
 function inTrouble(graph: GraphData, marks: Marks, focus: string | null): GraphData {
   const is = (node: GraphNode) => node.health === 'abnormal' || node.health === 'stale' || node.forecast?.alarm || node.service === focus
-  const marked = [...(marks.affected ?? []), ...(marks.atRisk ?? [])]
+  const marked = [...(marks.affected ?? []), ...(marks.atRisk ?? []), ...(marks.path ?? [])]
   const near = around(graph.edges, new Set([...graph.nodes.filter(is).map((node) => node.service), ...marked]))
   const nodes = graph.nodes.filter((node) => near.has(node.service)).slice(0, SHOWN_MAX)
   const kept = new Set(nodes.map((node) => node.service))

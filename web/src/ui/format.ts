@@ -14,14 +14,6 @@ export function metricValue(metric: string, value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toFixed(2)))
 }
 
-export function metricName(metric: string): string {
-  return metric.replaceAll('_', ' ')
-}
-
-export function causeName(cause: string): string {
-  return cause.replaceAll('_', ' ')
-}
-
 export function duration(ms: number): string {
   const seconds = Math.round(ms / 1000)
   if (seconds < 90) return `${seconds} s`

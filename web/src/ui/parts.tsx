@@ -52,7 +52,7 @@ const TONES: Record<string, string> = {
 
 export function StateBadge({ state }: { state: string }) {
   const words = useWords()
-  return <span className={`badge tone-${TONES[state] ?? 'quiet'}`}>{words.state(state)}</span>
+  return <span className={`badge tone-${TONES[state] ?? 'quiet'}`}>{words.name('state', state)}</span>
 }
 
 const HEALTH_TONES: Record<string, string> = { normal: 'good', abnormal: 'bad', stale: 'busy', unknown: 'quiet' }
@@ -130,10 +130,10 @@ export interface Column<T> {
   wide?: boolean
 }
 
-export function Table<T>(props: { label: string; columns: Column<T>[]; rows: T[]; id: (row: T) => string; empty: string }) {
+export function Table<T>(props: { label: string; columns: Column<T>[]; rows: T[]; id: (row: T) => string; empty: string; busy?: boolean }) {
   if (props.rows.length === 0) return <Nothing>{props.empty}</Nothing>
   return (
-    <div className="table-frame" tabIndex={0} role="region" aria-label={props.label}>
+    <div className="table-frame" tabIndex={0} role="region" aria-label={props.label} aria-busy={props.busy}>
       <table>
         <thead>
           <tr>
@@ -148,8 +148,8 @@ export function Table<T>(props: { label: string; columns: Column<T>[]; rows: T[]
           {props.rows.map((row) => (
             <tr key={props.id(row)}>
               {props.columns.map((column) => (
-                <td key={column.head} className={column.wide ? 'wide' : undefined}>
-                  {column.cell(row)}
+                <td key={column.head} data-head={column.head} className={column.wide ? 'wide' : undefined}>
+                  <div className="cell">{column.cell(row)}</div>
                 </td>
               ))}
             </tr>

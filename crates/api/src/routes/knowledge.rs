@@ -77,6 +77,24 @@ pub(crate) async fn add(
     Ok(Json(json!({ "added": added })))
 }
 
+/// One document as a whole, in Markdown; of a service also what was promised and who is on call.
+#[utoipa::path(get, path = "/api/v1/knowledge/{collection}/{id}", tag = "knowledge",
+    params(("collection" = String, Path), ("id" = String, Path)),
+    responses((status = 200, body = Object), (status = 400), (status = 404)))]
+pub(crate) async fn show(
+    State(api): State<Api>,
+    Path((collection, id)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    let parsed: Collection = collection.parse().map_err(|error: String| ApiError::bad_request(error))?;
+    let missing = || {
+        ApiError::not_found(format!(
+            "there is no document {collection}/{id}; `midwatch knowledge list` shows those there are"
+        ))
+    };
+    let document = api.engine.document(parsed, &id).ok_or_else(missing)?;
+    Ok(Json(json!({ "document": document })))
+}
+
 /// Takes a document away. What ships with midwatch stays.
 #[utoipa::path(delete, path = "/api/v1/knowledge/{collection}/{id}", tag = "knowledge",
     params(("collection" = String, Path), ("id" = String, Path)),

@@ -6,10 +6,11 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use midwatch_engine::Engine;
+use midwatch_model::Metric;
 use midwatch_model::journal::Registration;
 use serde_json::{Value, json};
 
-/// Watched services with the present state of their series.
+/// Watched services with the present state of their series, and what their documents promise.
 #[utoipa::path(get, path = "/api/v1/services", tag = "services", responses((status = 200, body = Object)))]
 pub(crate) async fn list(State(api): State<Api>) -> Json<Value> {
     let (services, _) = api.engine.services().await;
@@ -27,7 +28,8 @@ pub(crate) async fn list(State(api): State<Api>) -> Json<Value> {
                     (s.metric.name().to_owned(), value)
                 })
                 .collect();
-            json!({ "registration": service, "metrics": metrics })
+            let facts = api.engine.service_document(&service.name).and_then(|document| document.facts);
+            json!({ "registration": service, "metrics": metrics, "facts": facts })
         })
         .collect();
     Json(json!({ "services": rows }))
@@ -80,8 +82,41 @@ pub(crate) async fn graph_of(engine: &Engine) -> Value {
                 "normal"
             };
             let forecast = foreseen.as_ref().and_then(|shown| shown.of(service));
-            json!({ "service": service, "health": health, "forecast": forecast })
+            let rate =
+                series.iter().find(|s| s.service == *service && s.metric == Metric::RequestRate && !s.stale);
+            let rate = rate.map(|s| coarse(s.value));
+            json!({ "service": service, "health": health, "forecast": forecast, "rate": rate })
         })
         .collect();
     json!({ "nodes": nodes, "edges": graph.edges().collect::<Vec<_>>() })
+}
+
+/// Two digits: what a line's width can show, and no new view for everybody with every poll that differs in the third.
+fn coarse(rate: f64) -> f64 {
+    if !rate.is_finite() || rate <= 0.0 {
+        return 0.0;
+    }
+    let unit = 10f64.powi(rate.log10().floor() as i32 - 1);
+    let rounded = (rate / unit).round() * unit;
+    // Powers of ten below one are not exact.
+    (rounded * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_rate_keeps_two_digits() {
+        let cases = [
+            (0.0, 0.0),
+            (-1.0, 0.0),
+            (f64::NAN, 0.0),
+            (0.0123, 0.012),
+            (1.26, 1.3),
+            (99.6, 100.0),
+            (12_345.0, 12_000.0),
+        ];
+        for (rate, shown) in cases {
+            assert_eq!(super::coarse(rate), shown, "{rate}");
+        }
+    }
 }

@@ -40,6 +40,8 @@ pub(crate) struct SessionDto {
     needs_sign_in: bool,
     /// Whether there is a lab to break things in.
     lab: bool,
+    /// Whether `POST /api/v1/demo` starts one.
+    demo: bool,
     version: &'static str,
 }
 
@@ -58,6 +60,7 @@ fn shown(api: &Api, caller: Option<&Caller>, session: Option<&Session>) -> Sessi
         csrf: session.map(|session| session.csrf.clone()),
         needs_sign_in: !api.config.keys.is_empty(),
         lab: api.config.lab.is_some(),
+        demo: super::demo::is_offered(api),
         version: api.config.version,
     }
 }

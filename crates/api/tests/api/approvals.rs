@@ -65,6 +65,7 @@ fn router(rig: &Rig) -> Router {
         listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
         shown: Value::Null,
         lab: None,
+        demo: None,
         version: "test",
     };
     midwatch_api::router(rig.engine.clone(), config)

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Method, Request, StatusCode};
-use midwatch_api::{ApiConfig, ApiKey, IpNet, KeyRing, Limits, Senders, SlackDoor};
+use midwatch_api::{ApiConfig, ApiKey, IpNet, KeyRing, Limits, Senders, SlackDoor, StartDemo};
 use midwatch_decision::Policy;
 use midwatch_engine::{Clock as _, Engine, EngineConfig, Feed, ReportConfig, SequentialIds, VirtualClock};
 use midwatch_model::decision::Mode;
@@ -36,6 +36,8 @@ pub struct Wanted {
     pub keys: KeyRing,
     pub senders: Senders,
     pub slack: Option<SlackDoor>,
+    pub demo: Option<StartDemo>,
+    pub listen: SocketAddr,
     pub feeds: BTreeMap<String, Feed>,
     pub limits: Limits,
     pub cors_origins: Vec<String>,
@@ -50,6 +52,8 @@ impl Default for Wanted {
             keys: KeyRing::new(Some(ApiKey::new(KEY)), Vec::new()).expect("a ring"),
             senders: Senders::default(),
             slack: None,
+            demo: None,
+            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
             feeds: BTreeMap::new(),
             limits: Limits::default(),
             cors_origins: Vec::new(),
@@ -101,9 +105,10 @@ impl Door {
             limits: wanted.limits,
             cors_origins: wanted.cors_origins,
             trusted_proxies: wanted.trusted_proxies,
-            listen: SocketAddr::from(([127, 0, 0, 1], 7700)),
+            listen: wanted.listen,
             shown: serde_json::json!({ "foresight": {} }),
             lab: None,
+            demo: wanted.demo,
             version: "test",
         };
         Self { router: midwatch_api::router(engine.clone(), api), engine, outside, clock, _dir: dir }

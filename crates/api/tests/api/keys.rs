@@ -20,7 +20,7 @@ async fn door() -> (Door, Vec<(Scope, String)>) {
 }
 
 /// Every route with its method and the scope that it needs; `admin` may do everything.
-const ROUTES: [(&str, &str, Option<Scope>); 83] = [
+const ROUTES: [(&str, &str, Option<Scope>); 85] = [
     ("GET", "/health", None),
     ("GET", "/metrics", Some(Scope::Read)),
     ("GET", "/ws", Some(Scope::Read)),
@@ -28,6 +28,7 @@ const ROUTES: [(&str, &str, Option<Scope>); 83] = [
     // The dashboard's files are no secret: the page at which people sign in is one of them.
     ("GET", "/", None),
     ("GET", "/assets/index.js", None),
+    ("POST", "/api/v1/demo", Some(Scope::Admin)),
     ("GET", "/api/v1/session", None),
     ("POST", "/api/v1/session", None),
     ("DELETE", "/api/v1/session", None),
@@ -92,6 +93,7 @@ const ROUTES: [(&str, &str, Option<Scope>); 83] = [
     ("POST", "/api/v1/knowledge", Some(Scope::Act)),
     ("GET", "/api/v1/knowledge/search", Some(Scope::Read)),
     ("POST", "/api/v1/knowledge/reindex", Some(Scope::Act)),
+    ("GET", "/api/v1/knowledge/{collection}/{id}", Some(Scope::Read)),
     ("DELETE", "/api/v1/knowledge/{collection}/{id}", Some(Scope::Act)),
     ("GET", "/api/v1/knowledge/candidates", Some(Scope::Read)),
     ("GET", "/api/v1/knowledge/candidates/{id}", Some(Scope::Read)),

@@ -1,6 +1,7 @@
 //! The whole router on a real engine and store, with an outside that only has documents; approvals in the engine's world.
 
 mod approvals;
+mod demo;
 mod door;
 mod forecasts;
 #[path = "../../../signal/tests/source/good.rs"]

@@ -18,7 +18,31 @@ const SERVER_READY_MAX: Duration = Duration::from_secs(20);
 /// How long a child may take to end before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(8);
 
+/// Whose variables the children see.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Those of this process: whoever starts a demo by hand may configure it so.
+    Inherited,
+    /// Those of this process but for midwatch's own: they configure the server that stands beside it, and would have the
+    /// demo write into its store.
+    Own,
+}
+
+impl Environment {
+    fn apply(self, command: &mut Command) {
+        if self == Environment::Inherited {
+            return;
+        }
+        for (name, _) in std::env::vars_os() {
+            if name.as_encoded_bytes().starts_with(b"MIDWATCH_") && name != "MIDWATCH_LOG" {
+                command.env_remove(name);
+            }
+        }
+    }
+}
+
 pub struct Processes {
+    environment: Environment,
     lab: Child,
     server: Option<Child>,
     dir: PathBuf,
@@ -28,7 +52,7 @@ pub struct Processes {
 
 impl Processes {
     /// Starts the lab and waits until it has written its configuration, which it does when it is ready.
-    pub async fn start_lab(dir: &Path, seed: u64) -> Result<Self> {
+    pub async fn start_lab(dir: &Path, seed: u64, environment: Environment) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let dir = dir.canonicalize()?;
         let ready = dir.join("midwatch.toml");
@@ -41,7 +65,9 @@ impl Processes {
         }
         set_aside(&dir)?;
         let log = std::fs::File::create(dir.join("lab.log")).context("cannot write the lab's log")?;
-        let mut lab = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        environment.apply(&mut command);
+        let mut lab = command
             .args(["lab", "up", "--die-with-parent", "--dir"])
             .arg(&dir)
             .arg("--seed")
@@ -66,7 +92,7 @@ impl Processes {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        Ok(Self { lab, server: None, dir, lab_url: String::new(), server_url: String::new() })
+        Ok(Self { environment, lab, server: None, dir, lab_url: String::new(), server_url: String::new() })
     }
 
     /// Arms the lab's configuration as asked. Only the demo does so: `lab up` leaves it in propose and dry run.
@@ -97,7 +123,9 @@ impl Processes {
     pub async fn start_server(&mut self, config: &Path) -> Result<()> {
         let log =
             std::fs::File::create(self.dir.join("server.log")).context("cannot write the server's log")?;
-        let mut server = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        self.environment.apply(&mut command);
+        let mut server = command
             .args(["serve", "--die-with-parent", "-c"])
             .arg(config)
             .env_remove("MIDWATCH_URL")
@@ -127,6 +155,12 @@ impl Processes {
         }
         self.server = Some(server);
         Ok(())
+    }
+
+    /// Whether both children are there.
+    pub fn are_running(&mut self) -> bool {
+        let runs = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        runs(&mut self.lab) && self.server.as_mut().is_some_and(runs)
     }
 
     /// How to start the server again by hand, should it be gone.

@@ -43,7 +43,7 @@ pub(super) fn summary(said: &Said<'_>) -> String {
                     "{} {} {} {}; {normal} ({:.0} σ); {}",
                     said.service,
                     metric.title(),
-                    verb(metric),
+                    metric.verb(),
                     shown(metric, said.value),
                     said.sigma,
                     share(said)
@@ -57,14 +57,6 @@ pub(super) fn summary(said: &Said<'_>) -> String {
 pub(super) fn excerpt(metric: Metric, baseline: &FrozenBaseline, values: &[(Timestamp, f64)]) -> String {
     let shown: Vec<_> = values.iter().map(|(_, v)| shown(metric, *v)).collect();
     format!("{}: {} (normal: {})", metric.title(), shown.join(", "), normal(metric, baseline))
-}
-
-/// The verb that fits the metric's title.
-fn verb(metric: Metric) -> &'static str {
-    match metric {
-        Metric::DbPool | Metric::CriticalLogs => "are at",
-        _ => "is",
-    }
 }
 
 fn share(said: &Said<'_>) -> String {

@@ -5,6 +5,7 @@ import { api, asked } from '../../api/client'
 import { rememberedName, rememberName, useMay, useStanding } from '../../api/session'
 import type { Approval } from '../../api/types'
 import { useWords } from '../../i18n'
+import { clock } from '../../ui/format'
 import { Ago, Failed } from '../../ui/parts'
 
 interface Heard {
@@ -65,7 +66,7 @@ interface AnswerProps extends Props {
 
 // Exactly one plan: another one is another question, with nothing of this one's answer.
 function Answer({ incident, waiting, alone, replaced, heard }: AnswerProps) {
-  const { t } = useWords()
+  const { t, language } = useWords()
   const [read, setRead] = useState(!replaced)
   useEffect(() => {
     const timer = window.setTimeout(() => setRead(true), READ_MS)
@@ -113,7 +114,7 @@ function Answer({ incident, waiting, alone, replaced, heard }: AnswerProps) {
       <p className="muted">
         {waiting.why} ·{' '}
         {waiting.needed > 1 && `${t('approve.of', { have: waiting.approved_by.length, needed: waiting.needed })} · `}
-        <Ago at={waiting.since} />
+        <Ago at={waiting.since} /> · {t('approve.expires', { time: clock(new Date(waiting.expires_at), language) })}
       </p>
       {!may && <p className="trouble">{t('approve.noScope')}</p>}
       {may && (

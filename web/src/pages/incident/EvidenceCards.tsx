@@ -45,13 +45,13 @@ function Cards({ groups, incident }: { groups: Group[]; incident: string }) {
 }
 
 function Card({ group, incident }: { group: Group; incident: string }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const [newest] = group.pieces
   return (
     <article>
       <header className="spread">
         <span className="muted small">
-          {group.service} · {newest.source.replaceAll('_', ' ')}
+          {group.service} · {name('source', newest.source)}
         </span>
         {group.side && <span className={`badge tone-${group.side === 'for' ? 'good' : 'act'}`}>{t(`incident.${group.side}`)}</span>}
       </header>

@@ -1,7 +1,7 @@
 // What else could be the cause, and what speaks for and against each.
 import type { Evidence, Hypothesis, IncidentDetail } from '../../api/types'
 import { useWords } from '../../i18n'
-import { causeName, percent } from '../../ui/format'
+import { percent } from '../../ui/format'
 import { Fold, Section } from '../../ui/parts'
 
 const SHOWN_MAX = 2
@@ -29,14 +29,14 @@ export function Hypotheses({ incident }: { incident: IncidentDetail }) {
 type Pieces = Map<string, Evidence>
 
 function List({ ranked, pieces }: { ranked: Hypothesis[]; pieces: Pieces }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   return (
     <ol className="hypotheses">
       {ranked.map((one) => (
         <li key={`${one.cause} ${one.component}`}>
           <p>
             <strong>
-              {one.component}: {causeName(one.cause)}
+              {one.component}: {name('cause', one.cause)}
             </strong>{' '}
             <span className="muted">{percent(one.confidence)}</span>
           </p>

@@ -1,23 +1,23 @@
 // What would change, step by step, with what takes each step back; and what was done.
 import type { ActionRow, IncidentDetail, PlanStep } from '../../api/types'
-import { useWords } from '../../i18n'
+import { useWords, type Words } from '../../i18n'
 import { Clock, Fold, Nothing } from '../../ui/parts'
 
 type Fields = Record<string, unknown>
 
 // An action in one line: its kind and what it sets.
-export function actionText(action: Fields): string {
+export function actionText(action: Fields, word: Words['name']): string {
   const { kind, target, ...rest } = action
   const shown = Object.entries(rest).filter(([, value]) => value !== null && value !== undefined && value !== false)
   const set = shown.map(([name, value]) => `${name.replaceAll('_', ' ')} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
-  return `${String(kind).replaceAll('_', ' ')} ${String(target)}${set.length ? ` (${set.join(', ')})` : ''}`
+  return `${word('action', String(kind))} ${String(target)}${set.length ? ` (${set.join(', ')})` : ''}`
 }
 
 // Steps that one sees at once: the one that is due, and what comes if that does not help.
 const STEPS_MAX = 2
 
 export function PlanSteps({ incident }: { incident: IncidentDetail }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   if (!incident.plan) return <Nothing>{t('incident.noPlan')}</Nothing>
   const gate = incident.gate
   const now = incident.waiting?.step ?? gate?.step
@@ -43,7 +43,7 @@ export function PlanSteps({ incident }: { incident: IncidentDetail }) {
               .filter((guard) => !guard.passed)
               .map((guard) => (
                 <li key={guard.guard}>
-                  {guard.guard.replaceAll('_', ' ')}: {guard.reason}
+                  {name('guard', guard.guard)}: {guard.reason}
                 </li>
               ))}
           </ul>
@@ -59,20 +59,20 @@ export function PlanSteps({ incident }: { incident: IncidentDetail }) {
 }
 
 function Steps({ steps, from, now }: { steps: PlanStep[]; from: number; now?: number }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   return (
     <ol className="plan">
       {steps.map((step, i) => (
         <li key={from + i} className={from + i === now ? 'current' : undefined} aria-current={from + i === now ? 'step' : undefined}>
           <p className="diff do">
-            {from + i + 1}. {actionText(step.action as Fields)}
+            {from + i + 1}. {actionText(step.action as Fields, name)}
           </p>
-          <p className="diff undo">↺ {step.undo ? actionText(step.undo as Fields) : t('incident.noUndo')}</p>
+          <p className="diff undo">↺ {step.undo ? actionText(step.undo as Fields, name) : t('incident.noUndo')}</p>
           <p>
             {step.rationale} <span className="muted">{`${t('incident.expected')}: ${step.expected_outcome}`}</span>
           </p>
           <p className="muted small">
-            {step.priority.replaceAll('_', ' ')} · {step.safety_class.replaceAll('_', ' ')} · {step.owner}
+            {name('priority', step.priority)} · {name('class', step.safety_class)} · {step.owner}
           </p>
         </li>
       ))}
@@ -80,23 +80,23 @@ function Steps({ steps, from, now }: { steps: PlanStep[]; from: number; now?: nu
   )
 }
 
-export function outcomeText(outcome: unknown, unknown: string): string {
-  if (!outcome || typeof outcome !== 'object') return unknown
+export function outcomeText(outcome: unknown, word: Words['name']): string {
+  if (!outcome || typeof outcome !== 'object') return word('outcome', 'unknown')
   const fields = outcome as Fields
-  const name = 'outcome' in fields ? String(fields.outcome) : String(Object.keys(fields)[0] ?? '')
-  const inner = name in fields && typeof fields[name] === 'object' ? (fields[name] as Fields) : fields
+  const kind = 'outcome' in fields ? String(fields.outcome) : String(Object.keys(fields)[0] ?? '')
+  const inner = kind in fields && typeof fields[kind] === 'object' ? (fields[kind] as Fields) : fields
   const detail = inner.detail ?? inner.reason
-  return `${name.replaceAll('_', ' ')}${detail ? `: ${String(detail)}` : ''}`
+  return `${word('outcome', kind)}${detail ? `: ${String(detail)}` : ''}`
 }
 
 export function Actions({ actions }: { actions: ActionRow[] }) {
-  const { t } = useWords()
+  const { name } = useWords()
   return (
     <ul className="plain-list">
       {actions.map((one) => (
         <li key={one.key}>
-          <Clock at={one.intended_at} /> <strong>{actionText(one.action as Fields)}</strong>{' '}
-          <span className="muted">{one.by}</span> · {outcomeText(one.outcome, t('actions.unknown'))}
+          <Clock at={one.intended_at} /> <strong>{actionText(one.action as Fields, name)}</strong>{' '}
+          <span className="muted">{one.by}</span> · {outcomeText(one.outcome, name)}
         </li>
       ))}
     </ul>

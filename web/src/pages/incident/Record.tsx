@@ -3,16 +3,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { api, asked } from '../../api/client'
-import type { IncidentDetail } from '../../api/types'
+import type { IncidentDetail, Way } from '../../api/types'
 import { useWords } from '../../i18n'
-import { Clock, Failed, Section } from '../../ui/parts'
-
-interface Step {
-  at: string
-  signal: string | null
-  step: string
-  detail: string
-}
+import { Failed, Section } from '../../ui/parts'
+import { WaySteps } from '../../ui/Way'
 
 interface Artifact {
   id: string
@@ -49,25 +43,10 @@ function Later({ title, children }: { title: string; children: ReactNode }) {
 function Lineage({ id }: { id: string }) {
   const { data, error } = useQuery({
     queryKey: ['lineage', id],
-    queryFn: () => asked<{ headline: string; steps: Step[] }>(api.GET('/api/v1/incidents/{id}/lineage', { params: { path: { id } } })),
+    queryFn: () => asked<Way>(api.GET('/api/v1/incidents/{id}/lineage', { params: { path: { id } } })),
   })
   if (!data) return <Failed error={error} />
-  return (
-    <>
-      <p>{data.headline}</p>
-      <ol className="timeline">
-        {data.steps.map((step, i) => (
-          <li key={`${step.at} ${i}`}>
-            <Clock at={step.at} />
-            <span className="role">{step.step.replaceAll('_', ' ')}</span>
-            <span>
-              {step.detail} {step.signal && <code className="muted">{step.signal}</code>}
-            </span>
-          </li>
-        ))}
-      </ol>
-    </>
-  )
+  return <WaySteps way={data} />
 }
 
 function Artifacts({ id }: { id: string }) {

@@ -9,7 +9,7 @@ const SHOWN_MAX = 8
 type Row = IncidentDetail['timeline'][number]
 
 export function Timeline({ incident }: { incident: IncidentDetail }) {
-  const { t } = useWords()
+  const { t, name } = useWords()
   const [role, setRole] = useState('')
   const roles = [...new Set(incident.timeline.map((row) => row.role))]
   const rows = incident.timeline.filter((row) => !role || row.role === role)
@@ -20,8 +20,10 @@ export function Timeline({ incident }: { incident: IncidentDetail }) {
       aside={
         <select value={role} aria-label={t('incident.allRoles')} onChange={(event) => setRole(event.target.value)}>
           <option value="">{t('incident.allRoles')}</option>
-          {roles.map((name) => (
-            <option key={name}>{name}</option>
+          {roles.map((one) => (
+            <option key={one} value={one}>
+              {name('role', one)}
+            </option>
           ))}
         </select>
       }
@@ -37,12 +39,13 @@ export function Timeline({ incident }: { incident: IncidentDetail }) {
 }
 
 function Entries({ rows }: { rows: Row[] }) {
+  const { name } = useWords()
   return (
     <ol className="timeline">
       {rows.map((row, i) => (
         <li key={`${row.at} ${i}`}>
           <Clock at={row.at} />
-          <span className="role">{row.role}</span>
+          <span className="role">{name('role', row.role)}</span>
           <span>{row.what}</span>
         </li>
       ))}
