@@ -424,7 +424,7 @@ fn answered(
             Some(Entry::StepSkipped { step: incident.step, reason: because })
         }
         (PolicyResult::Denied { .. }, _) if incident.approval.is_some() => {
-            Some(Entry::ApprovalRefused { plan, by: "the policy".into(), reason: because, by_policy: true })
+            Some(Entry::ApprovalRefused { plan, by: "policy".into(), reason: because, by_policy: true })
         }
         (PolicyResult::Denied { .. }, _) | (_, Decision::NeedsApproval) => {
             let asked =
