@@ -14,7 +14,10 @@ export interface paths {
         /** Every action that was intended, newest first. */
         get: operations["get_api_v1_actions"];
         put?: never;
-        /** A person's action, through the same gate as midwatch's own. */
+        /**
+         * A person's action, through the same gate as midwatch's own. What comes twice with the same `Idempotency-Key` from the same
+         *     person is done once; the second answer (409) tells what became of the first.
+         */
         post: operations["post_api_v1_actions"];
         delete?: never;
         options?: never;
@@ -2116,7 +2119,10 @@ export interface operations {
     post_api_v1_actions: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description 1 to 255 visible ASCII characters */
+                "Idempotency-Key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2136,6 +2142,12 @@ export interface operations {
                 };
             };
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
