@@ -138,7 +138,9 @@ fn scale_through(ask: &Ask<'_>, autoscaler: &Value, replicas: u32) -> Result<Pre
              minReplicas"
         ));
     } else {
-        let mut minima = minima_before(autoscaler);
+        // This one is kept, whichever of the others have to go.
+        let mut minima: Map<String, Value> =
+            minima_before(autoscaler).into_iter().take(MINIMA_MAX - 1).collect();
         minima.insert(ask.intent.key.to_string(), json!(least));
         keep_minima(&mut wanted, minima);
         replicas
@@ -152,18 +154,15 @@ fn scale_through(ask: &Ask<'_>, autoscaler: &Value, replicas: u32) -> Result<Pre
     Ok(Prepared { change, says })
 }
 
-/// The least numbers of instances before midwatch raised them, by the key of the action that did; keys begin with their time.
+/// The least numbers of instances before midwatch raised them, by the key of the action that did.
 fn minima_before(autoscaler: &Value) -> Map<String, Value> {
     annotation(autoscaler, MIN_BEFORE).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-/// Keeps the newest of them.
 fn keep_minima(wanted: &mut Value, minima: Map<String, Value>) {
-    let too_many = minima.len().saturating_sub(MINIMA_MAX);
-    let kept: Map<String, Value> = minima.into_iter().skip(too_many).collect();
-    match kept.is_empty() {
+    match minima.is_empty() {
         true => unannotate(wanted, MIN_BEFORE),
-        false => annotate(wanted, MIN_BEFORE, &Value::Object(kept).to_string()),
+        false => annotate(wanted, MIN_BEFORE, &Value::Object(minima).to_string()),
     }
 }
 
