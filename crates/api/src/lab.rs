@@ -20,6 +20,11 @@ pub(crate) async fn proxy(
             "no lab is configured; set [lab] url to the supervisor that `midwatch lab up` prints",
         ));
     };
+    if !midwatch_engine::may_be_probed(lab) {
+        return Err(ApiError::bad_gateway(
+            "[lab] url leads to what only this machine may ask; set it to the supervisor that `midwatch lab up` prints",
+        ));
+    }
     let path = uri.path_and_query().map_or(uri.path(), |p| p.as_str());
     let url = format!("{}{path}", lab.trim_end_matches('/'));
     let mut request = api.http.request(method, url).body(body);

@@ -221,6 +221,13 @@ pub(crate) fn parse_url(field: &str, text: &str) -> Result<Url, ConnectorError> 
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         return Err(wrong(format!("`{}` must be an http:// or https:// URL", excerpt(text))));
     }
+    // It would stand in every dump of the configuration and in every message about the address.
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong(
+            "has a user or a password in it; no secret stands in an address: leave it out, and use the fields for credentials"
+                .to_owned(),
+        ));
+    }
     Ok(url)
 }
 

@@ -30,10 +30,11 @@ pub struct ActRequest {
 }
 
 impl ActRequest {
-    /// The key of its effect: the same for the same person and request.
+    /// The key of its effect: the same for the same person, target and request.
     fn key(&self) -> Option<ActionKey> {
         let once = self.once.as_ref()?;
-        let digest = Evidence::digest_of(format!("{}\0{once}", self.by).as_bytes());
+        let asked = format!("{}\0{}\0{once}", self.by, self.action.target());
+        let digest = Evidence::digest_of(asked.as_bytes());
         Some(ActionKey::new(format!("act-{}", &digest[..32])))
     }
 }
@@ -324,7 +325,7 @@ impl Engine {
     }
 
     /// A refusal is on record too, where the action would have been.
-    async fn record_refusal(
+    pub(crate) async fn record_refusal(
         &self,
         service: &VerifiedJournal,
         journal: Option<&VerifiedJournal>,
@@ -361,7 +362,7 @@ fn asked_before(service: &VerifiedJournal, key: &ActionKey) -> Option<String> {
 }
 
 /// Others who have asked for the same action since, and whom the gate told that somebody else must want it, too; each once.
-fn who_asked<'a>(
+pub(crate) fn who_asked<'a>(
     lines: impl Iterator<Item = &'a Line>,
     action: &Action,
     by: &str,
@@ -373,9 +374,9 @@ fn who_asked<'a>(
     for line in lines {
         match &line.entry {
             // What was done is not asked for any more.
-            Entry::Intended { intent } if intent.action == *action => asked.clear(),
+            Entry::Intended { intent } if wish(&intent.action) == wish(action) => asked.clear(),
             Entry::Gated { record } if record.decision == Decision::NeedsApproval => {
-                let same = record.asked.as_ref().is_some_and(|asked| asked.action == *action);
+                let same = record.asked.as_ref().is_some_and(|asked| wish(&asked.action) == wish(action));
                 let Principal::Human(name) = &record.principal else { continue };
                 if same && name != by && asked.iter().all(|(known, _)| known != name) {
                     asked.push((name.clone(), line.at));
@@ -387,8 +388,18 @@ fn who_asked<'a>(
     asked
 }
 
+/// What a person wants with an action: a pull request, whatever midwatch has to say in it by then.
+fn wish(action: &Action) -> Action {
+    match action.clone() {
+        Action::PullRequest { target, incident, open, .. } => {
+            Action::PullRequest { target, incident, open, proposal: None }
+        }
+        other => other,
+    }
+}
+
 /// The yes of each who wants an action that more than one person must want; none where only one has asked.
-fn yeses(
+pub(crate) fn yeses(
     others: Vec<(String, Timestamp)>,
     by: &str,
     (plan, step): (&PlanHash, usize),

@@ -79,7 +79,7 @@ pub async fn run(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
         let began = Instant::now();
         let result = match event {
             Event::Tick if polls(&engine, &mut polling).await => continue,
-            Event::Tick => settle(&engine).await,
+            Event::Tick => engine.settle_round().await,
             Event::Polled(polled) => settle_polled(&engine, polled).await,
             Event::Wake => engine.settle().await,
             Event::Stop => break,
@@ -103,18 +103,12 @@ async fn polls(engine: &Arc<Engine>, polling: &mut JoinSet<Polled>) -> bool {
     begins
 }
 
-async fn settle(engine: &Engine) -> Result<(), EngineError> {
-    let settled = engine.settle().await;
-    engine.forget().await?;
-    settled
-}
-
 async fn settle_polled(engine: &Engine, polled: Result<Polled, JoinError>) -> Result<(), EngineError> {
     match polled {
         Ok((began_at, poll)) => take_in(engine, poll, began_at).await?,
         Err(error) => tracing::error!(%error, "telemetry could not be polled; please report this"),
     }
-    settle(engine).await
+    engine.settle_round().await
 }
 
 /// Puts down for `/health` whether the loop does its work.

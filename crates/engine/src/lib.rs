@@ -71,6 +71,7 @@ pub use knowledge::{
     Answer, Candidate, Consulted, Embed, FoundBy, FoundPart, Indexed, KnowledgeConfig, Listed, Load, Model,
     ModelAway, Origin, Question, ReviewRequest, Written,
 };
+pub use midwatch_connectors::may_be_probed;
 pub use notify::{Failing, Tally, TestResult, tell};
 pub use past::Again;
 pub use prose::word_runbook;
@@ -179,9 +180,16 @@ impl Engine {
     /// When the store fails; what failed is tried again at the next tick.
     pub async fn tick(&self) -> Result<(), EngineError> {
         observe::observe(self).await?;
-        self.settle().await?;
-        self.look_at_the_record().await?;
-        self.forget().await
+        self.settle_round().await
+    }
+
+    /// What every round of the loop does after new readings, whether it polled or not.
+    pub(crate) async fn settle_round(&self) -> Result<(), EngineError> {
+        let settled = self.settle().await;
+        // What one of them fails at keeps the others from nothing.
+        let looked = self.look_at_the_record().await;
+        self.forget().await?;
+        settled.and(looked)
     }
 
     /// Handles what waits in the intake log and cycles incidents, without polling.

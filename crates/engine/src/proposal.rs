@@ -4,7 +4,7 @@
 //!
 //! Must never: wait for an approval. A pull request is itself the question, and merging it the answer.
 
-use crate::commands::{ActRequest, ActResult};
+use crate::commands::{ActRequest, ActResult, who_asked, yeses};
 use crate::{Engine, EngineError, perform};
 use midwatch_decision::{GateInput, Level, ServiceHistory, decide};
 use midwatch_incident::{EffectRecord, Incident, State};
@@ -50,6 +50,10 @@ pub(crate) async fn propose(
     }
     let may_act = !engine.config.dry_run && engine.config.mode != Mode::Shadow;
     if !may_act || !is_due(engine, incident) || !engine.outside.takes_proposals(incident.component()) {
+        return Ok(());
+    }
+    // Of what has no cause there is nothing to propose; a person has it.
+    if remediation(incident, &engine.config.external_url).is_none() {
         return Ok(());
     }
     let action = Action::PullRequest {
@@ -120,6 +124,15 @@ impl Engine {
         let root = incident.verdict.as_ref().and_then(Verdict::root);
         let (namespace, maintenance) = self.whereabouts(&target).await;
         let hash = plan.hash();
+        let ttl_s = self.config.decision.approval_ttl_s;
+        let approvals = match &wish.principal {
+            Principal::Human(by) => {
+                let lines = journal.lines().iter().chain(service.lines());
+                let others = who_asked(lines, &action, by, after(self.now(), -ttl_s));
+                yeses(others, by, (&hash, 0), self.now(), ttl_s)
+            }
+            Principal::Agent | Principal::Runbook(_) => Vec::new(),
+        };
         let (gate, authorized) = decide(&GateInput {
             now: self.now(),
             config: &self.config.decision,
@@ -144,7 +157,7 @@ impl Engine {
             history: &ServiceHistory::fold(service.lines()),
             level: &Level { mode: Mode::Auto, why: String::new() },
             severity: incident.severity,
-            approvals: &[],
+            approvals: &approvals,
             takes_back: false,
         });
         let mut result = ActResult {
@@ -156,6 +169,9 @@ impl Engine {
         };
         let Some(authorized) = authorized else {
             tracing::debug!(incident.id = %incident.id, because = gate.because, "no pull request is opened");
+            if matches!(wish.principal, Principal::Human(_)) {
+                self.record_refusal(&service, Some(journal), gate).await?;
+            }
             return Ok(result);
         };
         let key = self.new_key();

@@ -23,7 +23,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// Longest wait for an answer; an action may take its target this long.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(150);
+
+/// Where people's actions go.
+const ACTIONS: &str = "/api/v1/actions";
 
 /// A connection to a server.
 pub struct Client {
@@ -43,19 +46,28 @@ impl Client {
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<reqwest::Response> {
-        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.map_err(|error| {
-            anyhow!(
+        if path == ACTIONS {
+            request = request.header("idempotency-key", random()?);
+        }
+        let response = request.send().await.map_err(|error| match error.is_timeout() && !error.is_connect() {
+            true if path == ACTIONS => anyhow!(
+                "no answer within {} s; the action may have been done, or still be: look before you ask again \
+                 (`GET /api/v1/actions`, `midwatch incident list`)",
+                TIMEOUT.as_secs()
+            ),
+            true => anyhow!("{} gave no answer within {} s", self.url, TIMEOUT.as_secs()),
+            false => anyhow!(
                 "no midwatch answers at {} ({}); start one with `midwatch serve -c FILE`, or set --url",
                 self.url,
                 root(&error)
-            )
+            ),
         })?;
         if response.status().is_success() {
             return Ok(response);
@@ -82,6 +94,13 @@ impl Client {
     async fn text(&self, path: &str) -> Result<String> {
         Ok(self.send(Method::GET, path, None).await?.text().await?)
     }
+}
+
+/// What tells one request from every other.
+fn random() -> Result<String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow!("the system has no random numbers: {error}"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 fn root(error: &dyn std::error::Error) -> String {
@@ -346,7 +365,7 @@ pub async fn act(args: &ClientArgs, act: ActArgs) -> Result<Exit> {
     let action = action(&act)?;
     let client = Client::new(args)?;
     let body = json!({ "action": action, "by": me(act.by), "reason": act.reason.unwrap_or_default() });
-    let result = client.post("/api/v1/actions", &body).await?;
+    let result = client.post(ACTIONS, &body).await?;
     let decision = result["gate"]["decision"].as_str().unwrap_or_default().to_owned();
     let outcome = result["outcome"]["outcome"].as_str();
     if args.json {

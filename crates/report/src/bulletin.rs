@@ -103,7 +103,7 @@ fn bulletin(incident: &Incident, line: &Line, severity: Severity, moment: Moment
         ),
         mttr_s: incident.mttr_ms.filter(|ms| *ms > 0).map(|ms| ms as f64 / 1000.0),
         postmortem: None,
-        url: format!("{url}/api/v1/incidents/{}", incident.id),
+        url: format!("{url}/incidents/{}", incident.id),
         pull_request: pull_request(incident),
         is_test: false,
     }

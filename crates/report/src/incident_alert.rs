@@ -209,7 +209,7 @@ fn alert(incident: &Incident, face: Face, episode: &Episode, at: Timestamp, url:
         // Nobody has to repeat it: it is over when the journal says so.
         ends_at: episode.until.unwrap_or(Timestamp::MAX),
         timeout: false,
-        generator_url: format!("{url}/api/v1/incidents/{}", incident.id),
+        generator_url: format!("{url}/incidents/{}", incident.id),
         severity: face.severity,
         acknowledged: None,
         original: Default::default(),

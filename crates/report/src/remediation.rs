@@ -25,7 +25,7 @@ pub fn remediation(incident: &Incident, url: &str) -> Option<Proposal> {
     text.push_str(&evidence(verdict));
     text.push_str(&done(incident));
     text.push_str(&meaning(change.as_ref()));
-    text.push_str(&format!("\n---\n`{}` · {url}/api/v1/incidents/{}\n", incident.id, incident.id));
+    text.push_str(&format!("\n---\n`{}` · {url}/incidents/{}\n", incident.id, incident.id));
     Some(Proposal { title, document: text, change })
 }
 
@@ -107,7 +107,11 @@ fn lasting_change(incident: &Incident) -> Option<FileChange> {
                 image: first.image.clone(),
             })
         });
-        return of_action(&last.intent.action).or(image);
+        // The number that an autoscaler sets by itself is not what helped.
+        let of_action = of_action(&last.intent.action).filter(|change| {
+            last.intent.before.autoscaler.is_none() || !matches!(change, FileChange::Replicas { .. })
+        });
+        return of_action.or(image);
     }
     let (plan, _) = incident.plan.as_ref()?;
     let tried =

@@ -32,10 +32,10 @@ use lab::LabControlPlane;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Platform, Registration};
-use midwatch_model::{Action, ActionKind, Change, ServiceName, Timestamp};
+use midwatch_model::{Action, ActionKind, Change, ServiceName, Timestamp, seconds_between};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One configured platform.
 #[derive(Debug)]
@@ -350,6 +350,34 @@ fn cluster(_: &KubernetesConfig, _: Duration) -> Result<ControlPlane, ConnectorE
 
 fn not_applied(reason: impl Into<String>) -> EffectOutcome {
     EffectOutcome::NotApplied { reason: reason.into() }
+}
+
+/// When the change of an effect must have begun and when everything that belongs to it must have ended, by a clock that
+/// nobody sets.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    start_by: Instant,
+    until: Instant,
+    deadline: Timestamp,
+}
+
+impl Times {
+    fn of(effect: &Effect, now: Timestamp, call_timeout: Duration) -> Self {
+        let (deadline, began) = (effect.intent().deadline, Instant::now());
+        let left = Duration::try_from_secs_f64(seconds_between(now, deadline)).unwrap_or_default();
+        Self { start_by: began + left, until: began + call_timeout, deadline }
+    }
+
+    /// A sentence if what came before the change took so long that it must not begin any more.
+    fn late(&self) -> Option<EffectOutcome> {
+        let is_late = Instant::now() > self.start_by;
+        is_late.then(|| {
+            not_applied(format!(
+                "the deadline {} passed during the look before; nothing was changed",
+                self.deadline
+            ))
+        })
+    }
 }
 
 /// A sentence if the effect must not start any more.

@@ -154,6 +154,11 @@ impl Aws {
         Self { http, config: config.clone(), timeout, account: OnceCell::new() }
     }
 
+    /// How long everything that belongs to one effect may take; a single call may take half of it.
+    pub fn call_timeout(&self) -> Duration {
+        self.timeout * 2
+    }
+
     /// Calls an operation of one of the services that speak JSON.
     pub async fn call(&self, service: Service, operation: &str, body: &Value) -> Result<Value, Refusal> {
         let (prefix, content_type) = service.target();

@@ -37,6 +37,7 @@ printf '%s\n' "$*" >> "$dir/calls"
 case "$1" in
   state) cat "$dir/state" ;;
   status) cat "$dir/status" ;;
+  slow) sleep 0.6; echo '{}' ;;
   scale) printf '{"version":"v2","replicas":%s,"max_replicas":8,"revision":"r%s"}' "$2" "$2" > "$dir/state"; echo "set to $2" ;;
   refuse) echo '{"outcome":"not_applied","detail":"the queue is locked"}'; exit 4 ;;
   fail) echo "half of it is done, token=$TOKEN" >&2; exit 3 ;;
@@ -219,6 +220,21 @@ async fn settled(world: &World, intent: &Intent, expected: Result<&str, &str>) {
         (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{error}"),
         (found, expected) => panic!("{found:?}, expected {expected:?}"),
     }
+}
+
+#[tokio::test]
+async fn nothing_begins_when_the_look_before_has_outlasted_the_deadline() {
+    let tool = Tool::new();
+    let actions = json!({ "restart": ["talk"] });
+    let world = tool.world(actions, json!({ "state": ["slow"], "timeout_s": 4.0 }));
+    let mut late = intent(restart(), TargetState::default());
+    late.deadline = at(0.2);
+    let found = world.apply(&authorised(late), at(0.0)).await;
+    assert!(
+        matches!(&found, EffectOutcome::NotApplied { reason } if reason.contains("passed during the look before")),
+        "{found:?}"
+    );
+    assert_eq!(tool.text("calls"), "slow\n", "nothing but the look was begun");
 }
 
 #[tokio::test]

@@ -247,13 +247,22 @@ async fn no_endpoint_of_aws_is_what_only_this_machine_may_ask() {
     let credentials = dir.path().join("credentials");
     std::fs::write(&credentials, "[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
         .expect("written");
+    let mut unread = 0;
     for url in &urls() {
         let aws = json!({ "endpoint": url, "region": "eu-central-1", "credentials_file": credentials });
         let config: ConnectorsConfig = serde_json::from_value(json!({ "aws": aws })).expect("it can be read");
-        let Ok(world) = World::new(&config, &[]) else { continue };
+        let world = match World::new(&config, &[]) {
+            Ok(world) => world,
+            Err(error) => {
+                assert!(error.to_string().contains("aws.endpoint"), "{url}: {error}");
+                unread += 1;
+                continue;
+            }
+        };
         let error = world.alarms().await.expect_err("nothing may be asked").to_string();
         assert!(error.contains("refused"), "{url}: {error}");
     }
+    assert!(urls().len() - unread >= 100, "{unread} were not asked at all");
 }
 
 #[cfg(feature = "kubernetes")]
@@ -288,10 +297,19 @@ async fn no_health_endpoint_leads_to_what_only_this_machine_may_ask() {
 
 #[tokio::test]
 async fn no_source_of_telemetry_leads_to_what_only_this_machine_may_ask() {
+    let mut unread = 0;
     for url in urls() {
-        let config = json!({ "telemetry": { "source": "prometheus", "url": url } });
-        let Ok(config) = serde_json::from_value::<ConnectorsConfig>(config) else { continue };
-        let Ok(world) = World::new(&config, &[]) else { continue };
+        let config = json!({ "telemetry": { "kind": "prometheus", "url": url } });
+        let config: ConnectorsConfig = serde_json::from_value(config).expect("a configuration");
+        // What is no address at all is refused before anybody is asked.
+        let world = match World::new(&config, &[]) {
+            Ok(world) => world,
+            Err(error) => {
+                assert!(error.to_string().contains("telemetry.url"), "{url}: {error}");
+                unread += 1;
+                continue;
+            }
+        };
         let poll = world.poll(midwatch_model::Timestamp::UNIX_EPOCH).await;
         assert!(
             poll.samples.is_empty() && !poll.failures.is_empty(),
@@ -304,4 +322,5 @@ async fn no_source_of_telemetry_leads_to_what_only_this_machine_may_ask() {
             poll.failures
         );
     }
+    assert!(urls().len() - unread >= 100, "{unread} were not asked at all");
 }

@@ -89,6 +89,38 @@ async fn the_tool_promotes_nothing_that_its_record_has_not_earned() {
 }
 
 #[tokio::test]
+async fn what_the_record_has_earned_is_suggested_to_a_person() {
+    let rig = Rig::with(
+        |config: &mut EngineConfig| {
+            config.mode = Mode::Propose;
+            (config.decision.autonomy_loop.profile, config.decision.autonomy_loop.interval_s) =
+                (Profile::Eager, 20.0);
+            (config.decision.repeat_window_s, config.decision.cooldown_s) = (1.0, 1.0);
+            config.incident.recurrence_window_s = 40.0;
+        },
+        "",
+    )
+    .await;
+    for round in 1..=9 {
+        assert_eq!(
+            rig.engine.autonomy().await.expect("readable").iter().find_map(|s| s.suggestion.clone()),
+            None
+        );
+        rig.break_payment();
+        let incident = rig.until("asked", |incident| incident.waiting.is_some()).await;
+        let plan = incident.waiting.expect("it waits").plan;
+        rig.engine.approve(&incident.id, &plan, "ann").await.expect("a yes");
+        rig.until("closed", |now| now.id == incident.id && now.state == State::Closed).await;
+        assert_eq!(standing(&rig).await.record.recovered, round, "{}", rig.story().await);
+    }
+    rig.ticks(30).await;
+    let now = standing(&rig).await;
+    let suggestion = now.suggestion.unwrap_or_else(|| panic!("{:?}", now.record));
+    assert!(format!("{suggestion:?}").contains("9 of 9 trials recovered: at least 70 %"), "{suggestion:?}");
+    assert_eq!(now.level.mode, Mode::Propose, "a suggestion is no promotion");
+}
+
+#[tokio::test]
 async fn only_approvers_set_levels_and_only_for_what_midwatch_may_ask_for() {
     let ann = Approver { name: "ann".into(), slack: vec!["U1".into()], ..Approver::default() };
     let rig = Rig::with(|config| config.decision.approvers = vec![ann], "").await;

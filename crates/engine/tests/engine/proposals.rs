@@ -4,11 +4,12 @@
 use crate::harness::{Rig, outcomes};
 use crate::repository::{Break, Repository};
 use midwatch_connectors::{ConnectorsConfig, World};
-use midwatch_engine::{EngineConfig, IncomingChanges};
+use midwatch_decision::Approver;
+use midwatch_engine::{ActRequest, EngineConfig, IncomingChanges};
 use midwatch_incident::{Incident, State};
-use midwatch_model::ActionKind;
 use midwatch_model::bulletin::{Bulletin, Standing};
-use midwatch_model::decision::Mode;
+use midwatch_model::decision::{Decision, Mode};
+use midwatch_model::{Action, ActionKind, Severity};
 use midwatch_report::{BulletinInput, bulletins};
 use midwatch_signal::change::ChangeSource;
 use serde_json::json;
@@ -121,6 +122,48 @@ async fn nothing_is_proposed_where_nothing_may_be_touched() {
         rig.ticks(10).await;
         assert!(repository.asked().is_empty() && rig.world.calls().is_empty());
     }
+}
+
+#[tokio::test]
+async fn of_what_has_no_cause_nothing_is_proposed_and_the_watch_goes_on() {
+    let (rig, repository) = rig(|config| config.incident.inconclusive_after_s = 5.0).await;
+    rig.ticks(40).await;
+    let alert = json!({
+        "id": "a", "service": "payment", "title": "something is odd", "severity": "critical", "starts_at": rig.now(),
+    });
+    rig.tell(&[alert]).await.expect("taken");
+    let incident = rig.until_state(State::Escalated).await;
+    assert!(incident.verdict.as_ref().is_none_or(|verdict| !verdict.is_conclusive()));
+    for _ in 0..10 {
+        rig.try_tick().await.expect("a tick like any other");
+    }
+    assert!(repository.pulls().is_empty());
+}
+
+#[tokio::test]
+async fn a_pull_request_that_two_people_must_want_is_opened_by_the_second_one() {
+    let approver = |name: &str| Approver { name: name.into(), ..Approver::default() };
+    let (rig, repository) = rig(|config| {
+        config.mode = Mode::Propose;
+        config.decision.approvers = vec![approver("ann"), approver("bob")];
+        config.decision.two_person = vec![Severity::Warning, Severity::High, Severity::Critical];
+    })
+    .await;
+    rig.break_payment();
+    let incident = rig.until("waiting", |incident| incident.waiting.is_some()).await;
+    let ask = async |by: &str| {
+        let (target, incident) = (incident.component().clone(), incident.id.clone());
+        let action = Action::PullRequest { target, incident, proposal: None, open: true };
+        let request = ActRequest { action, by: by.into(), reason: "for review".into(), once: None };
+        rig.engine.act(request).await.expect("an answer").gate.decision
+    };
+    assert_eq!(ask("ann").await, Decision::NeedsApproval);
+    assert_eq!(ask("ann").await, Decision::NeedsApproval, "one person is not two");
+    assert!(repository.pulls().is_empty());
+    rig.ticks(3).await;
+    assert_eq!(ask("bob").await, Decision::Auto);
+    assert_eq!(repository.pulls().len(), 1);
+    rig.assert_sound().await;
 }
 
 #[tokio::test]

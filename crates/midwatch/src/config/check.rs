@@ -1,7 +1,9 @@
 //! What a configuration that can be read must hold to. Everything that is wrong is said at once.
 
 use super::{Config, sources};
-use midwatch_connectors::wrong_receivers;
+use midwatch_connectors::{ControlPlaneKind, wrong_receivers};
+use midwatch_decision::Approver;
+use midwatch_model::journal::Platform;
 use midwatch_signal::source::Source;
 use std::collections::BTreeSet;
 
@@ -12,6 +14,7 @@ impl Config {
         problems.extend(self.wrong_numbers());
         problems.extend(self.wrong_seconds());
         problems.extend(self.decision.wrong_approvers());
+        problems.extend(self.unknown_keys());
         problems.extend(self.slack.problems());
         problems.extend(self.inhibit_rules.iter().filter_map(|rule| rule.rule().err()));
         problems.extend(self.routing().err().into_iter().flatten().map(|error| error.to_string()));
@@ -64,11 +67,51 @@ impl Config {
             for problem in service.checks.iter().filter_map(midwatch_model::Check::problem) {
                 problems.push(format!("a check of [[service]] `{name}` {problem}"));
             }
+            if let Some(platform) = service.platform.filter(|platform| !self.has(*platform)) {
+                problems.push(format!(
+                    "[[service]] `{name}` lives on {platform}, which is not configured; set {}",
+                    section(platform)
+                ));
+            }
             if service.depends_on.contains(name) {
                 problems.push(format!("[[service]] `{name}` depends on itself; remove that"));
             }
         }
         problems
+    }
+
+    fn has(&self, platform: Platform) -> bool {
+        match platform {
+            Platform::Lab => self.control_plane.kind == ControlPlaneKind::Lab,
+            Platform::Kubernetes => self.kubernetes.is_some(),
+            Platform::Lambda | Platform::Ecs => self.aws.is_some(),
+        }
+    }
+
+    /// Whoever is known by a key that nobody has can decide nothing when it counts.
+    fn unknown_keys(&self) -> Vec<String> {
+        let known: BTreeSet<&str> = self
+            .api_keys
+            .iter()
+            .map(|key| key.name.as_str())
+            .chain(self.users.iter().map(|user| user.name.as_str()))
+            .collect();
+        // The one key of a small installation has the name of nobody.
+        if known.is_empty() {
+            return Vec::new();
+        }
+        let of = |approver: &Approver| {
+            let missing = approver.api_keys.iter().filter(|key| !known.contains(key.as_str()));
+            let sentence = |key| {
+                let all = known.iter().copied().collect::<Vec<_>>().join(", ");
+                format!(
+                    "[[decision.approver]] `{}` has the API key `{key}`, and there is none; there are {all}",
+                    approver.name
+                )
+            };
+            missing.map(sentence).collect::<Vec<_>>()
+        };
+        self.decision.approvers.iter().flat_map(of).collect()
     }
 
     fn wrong_numbers(&self) -> Vec<String> {
@@ -156,5 +199,14 @@ impl Config {
     fn wrong_keys(&self) -> Vec<String> {
         let keys = self.api_keys.iter().filter_map(|key| Self::named_key(key).err());
         keys.chain(self.users.iter().filter_map(|user| Self::person(user).err())).collect()
+    }
+}
+
+/// What configures a platform.
+fn section(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Lab => "control_plane.kind = \"lab\" and control_plane.url",
+        Platform::Kubernetes => "[kubernetes] namespaces",
+        Platform::Lambda | Platform::Ecs => "[aws]",
     }
 }

@@ -1,6 +1,6 @@
 //! A service of Elastic Container Service: its number of tasks, its task definition, a forced deployment.
 
-use super::{not_applied, outcome_of, too_late};
+use super::{Times, not_applied, outcome_of, too_late};
 use crate::aws::{Aws, Refusal, Service};
 use crate::{ConnectorError, Described};
 use midwatch_action::Effect;
@@ -92,10 +92,17 @@ impl Ecs<'_> {
         if let Some(late) = too_late(effect, now) {
             return late;
         }
-        let seen = match self.look().await {
-            Ok(seen) => seen,
+        let times = Times::of(effect, now, self.aws.call_timeout());
+        let seen = match tokio::time::timeout(self.aws.call_timeout(), self.look()).await {
+            Ok(Ok(seen)) => seen,
             // Nothing was asked for but a look.
-            Err(refusal) => return not_applied(format!("{} cannot be read: {refusal}", self.title())),
+            Ok(Err(refusal)) => return not_applied(format!("{} cannot be read: {refusal}", self.title())),
+            Err(_) => {
+                return not_applied(format!(
+                    "the look at {} took too long; nothing was changed",
+                    self.title()
+                ));
+            }
         };
         let (change, says) = match self.change(&seen, intent) {
             Ok(change) => change,
@@ -104,6 +111,9 @@ impl Ecs<'_> {
         let mut ask = json!({ "cluster": self.cluster(), "service": self.name() });
         for (name, value) in change.as_object().into_iter().flatten() {
             ask[name] = value.clone();
+        }
+        if let Some(late) = times.late() {
+            return late;
         }
         match self.aws.call(Service::Ecs, "UpdateService", &ask).await {
             Ok(_) => {

@@ -1,6 +1,6 @@
 //! A Lambda function behind an alias: rolling back is pointing the alias at an earlier published version.
 
-use super::{not_applied, outcome_of, too_late};
+use super::{Times, not_applied, outcome_of, too_late};
 use crate::aws::{Aws, Refusal};
 use crate::{ConnectorError, Described};
 use midwatch_action::Effect;
@@ -118,10 +118,17 @@ impl Lambda<'_> {
         let Action::Rollback { to_version, .. } = &intent.action else {
             return not_applied(format!("Lambda has no way to do {}", intent.action.kind()));
         };
-        let seen = match self.look().await {
-            Ok(seen) => seen,
+        let times = Times::of(effect, now, self.aws.call_timeout());
+        let seen = match tokio::time::timeout(self.aws.call_timeout(), self.look()).await {
+            Ok(Ok(seen)) => seen,
             // Nothing was asked for but a look.
-            Err(refusal) => return not_applied(format!("{} cannot be read: {refusal}", self.title())),
+            Ok(Err(refusal)) => return not_applied(format!("{} cannot be read: {refusal}", self.title())),
+            Err(_) => {
+                return not_applied(format!(
+                    "the look at {} took too long; nothing was changed",
+                    self.title()
+                ));
+            }
         };
         let version = match self.choose(&seen, intent, to_version.as_deref()) {
             Ok(version) => version,
@@ -129,6 +136,9 @@ impl Lambda<'_> {
         };
         let body = json!({ "FunctionVersion": version, "RevisionId": seen.revision });
         let path = ["functions", self.function(), "aliases", self.alias()];
+        if let Some(late) = times.late() {
+            return late;
+        }
         match self.aws.lambda(Method::PUT, &path, &[], Some(&body)).await {
             Ok(_) => {
                 let detail = format!("pointed {} from version {} to {version}", self.title(), seen.version);

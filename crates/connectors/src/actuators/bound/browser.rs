@@ -1,6 +1,7 @@
 //! A dashboard that people act on with a browser: declared steps do the same in a browser of their own. A step that is not
 //! there as it was declared ends it; nothing is guessed.
 
+use super::Times;
 use super::arguments::{Arguments, Use};
 use super::config::BrowserConfig;
 use super::state::Told;
@@ -244,7 +245,7 @@ impl Browser {
         let texts = plan.texts.of_service(service).map_err(failed)?;
         let session = self.session(until).await?;
         let mut shots = Shots::of(self, &format!("state-{service}"));
-        self.walk(&session, plan, texts, &mut shots).await.map_err(|stopped| failed(stopped.why))?;
+        self.walk(&session, plan, texts, &mut shots, None).await.map_err(|stopped| failed(stopped.why))?;
         let mut told = Map::new();
         for (name, selector) in &plan.read {
             let text = session.text(selector).await?;
@@ -258,7 +259,7 @@ impl Browser {
     }
 
     /// Carries the plan of an action out, once.
-    pub async fn perform(&self, intent: &Intent, until: Instant) -> EffectOutcome {
+    pub async fn perform(&self, intent: &Intent, times: Times) -> EffectOutcome {
         let not_applied = |reason: String| EffectOutcome::NotApplied { reason };
         let kind = intent.action.kind();
         let Some(plan) = self.actions.get(&kind) else {
@@ -269,12 +270,12 @@ impl Browser {
             Err(reason) => return not_applied(reason),
         };
         self.read.lock().unwrap_or_else(PoisonError::into_inner).remove(intent.action.target());
-        let session = match self.session(until).await {
+        let session = match self.session(times.until).await {
             Ok(session) => session,
             Err(error) => return not_applied(error.to_string()),
         };
         let mut shots = Shots::of(self, intent.key.as_str());
-        let walked = self.walk(&session, plan, texts, &mut shots).await;
+        let walked = self.walk(&session, plan, texts, &mut shots, Some(times)).await;
         if walked.is_err() {
             shots.take(&session, "stopped").await;
         }
@@ -296,9 +297,14 @@ impl Browser {
         plan: &Plan,
         texts: Vec<String>,
         shots: &mut Shots,
+        times: Option<Times>,
     ) -> Result<(), Stopped> {
         let (mut acted, mut texts) = (false, texts.into_iter());
         for (number, step) in plan.steps.iter().enumerate() {
+            if !acted && let Some(EffectOutcome::NotApplied { reason }) = times.and_then(|times| times.late())
+            {
+                return Err(Stopped { acted, why: reason });
+            }
             let done = self.step(session, step, &mut texts, shots, &mut acted).await;
             let there = match done {
                 Ok(()) => self.is_there(session).await,

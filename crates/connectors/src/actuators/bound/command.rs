@@ -3,9 +3,9 @@
 
 use super::arguments::{Arguments, Use};
 use super::config::CommandConfig;
-use super::left;
 use super::process::{Program, Ran};
 use super::state::{Report, Told};
+use super::{Times, left};
 use crate::ConnectorError;
 use crate::secret::Secret;
 use midwatch_model::journal::{EffectOutcome, Intent};
@@ -123,7 +123,7 @@ impl Command {
     }
 
     /// Runs it once: first as a rehearsal where there is one.
-    pub async fn perform(&self, intent: &Intent, until: Instant) -> EffectOutcome {
+    pub async fn perform(&self, intent: &Intent, times: Times) -> EffectOutcome {
         let kind = intent.action.kind();
         let not_applied = |reason: String| EffectOutcome::NotApplied { reason };
         let Some(arguments) = self.actions.get(&kind) else {
@@ -132,7 +132,7 @@ impl Command {
         if let Some(rehearsal) = self.dry_run.get(&kind) {
             let filled = rehearsal.of_intent(intent).map_err(|reason| self.unfit(reason));
             let rehearsed = match filled {
-                Ok(filled) => self.ask(&filled, until).await.map(|_| ()),
+                Ok(filled) => self.ask(&filled, times.until).await.map(|_| ()),
                 Err(error) => Err(error),
             };
             if let Err(error) = rehearsed {
@@ -143,7 +143,10 @@ impl Command {
             Ok(filled) => filled,
             Err(reason) => return not_applied(reason),
         };
-        match self.run(&filled, until).await {
+        if let Some(late) = times.late() {
+            return late;
+        }
+        match self.run(&filled, times.until).await {
             Ran::NotStarted(why) => not_applied(why),
             Ran::Cut(why) => EffectOutcome::Unknown { reason: why },
             Ran::Ended { code, out, said } => ended(code, &out, said),

@@ -15,7 +15,7 @@ mod webhook;
 
 pub use config::{ActuatorConfig, BrowserConfig, CommandConfig, HookConfig};
 
-use super::{not_applied, too_late};
+use super::{Times, not_applied, too_late};
 use crate::egress::Egress;
 use crate::{ConnectorError, Http};
 use browser::Browser;
@@ -121,11 +121,11 @@ impl Bound {
     }
 
     pub async fn apply(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
-        let (intent, until) = (effect.intent(), self.until());
+        let (intent, times) = (effect.intent(), Times::of(effect, now, self.call_timeout));
         if let Some(late) = too_late(effect, now) {
             return late;
         }
-        match self.state(intent.action.target(), until).await {
+        match self.state(intent.action.target(), times.until).await {
             // Nothing was asked for but a look.
             Err(error) => return not_applied(format!("{} cannot be asked: {error}", self.title())),
             Ok(Some(told)) => {
@@ -137,13 +137,13 @@ impl Bound {
             Ok(None) => {}
         }
         let outcome = match &self.hand {
-            Hand::Command(command) => command.perform(intent, until).await,
-            Hand::Webhook(hook) => hook.perform(intent, until).await,
-            Hand::Browser(browser) => browser.perform(intent, until).await,
+            Hand::Command(command) => command.perform(intent, times).await,
+            Hand::Webhook(hook) => hook.perform(intent, times).await,
+            Hand::Browser(browser) => browser.perform(intent, times).await,
         };
         match outcome {
             EffectOutcome::Applied { detail, after: None } => {
-                let told = self.state(intent.action.target(), until).await.ok().flatten();
+                let told = self.state(intent.action.target(), times.until).await.ok().flatten();
                 let after = told.map(|told| {
                     let mut after = intent.before.clone();
                     told.put_into(&mut after);

@@ -2,8 +2,8 @@
 //! of its call, so that whoever gets one twice does it once.
 
 use super::config::HookConfig;
-use super::left;
 use super::state::{Report, Told};
+use super::{Times, left};
 use crate::http::{Answer, Ask, parse_url};
 use crate::notifiers::{sign, signing_key};
 use crate::{ConnectorError, Http};
@@ -126,7 +126,7 @@ impl Hook {
     }
 
     /// Asks once.
-    pub async fn perform(&self, intent: &Intent, until: Instant) -> EffectOutcome {
+    pub async fn perform(&self, intent: &Intent, times: Times) -> EffectOutcome {
         let not_applied = |reason: String| EffectOutcome::NotApplied { reason };
         let url = match (&intent.undoes, &self.undo_url) {
             (Some(_), Some(undo)) => undo,
@@ -134,7 +134,7 @@ impl Hook {
         };
         if self.has_dry_run {
             let id = format!("{}-dry-run", intent.key);
-            let rehearsed = self.post(url, &id, "midwatch.dry_run", told(intent, true), until).await;
+            let rehearsed = self.post(url, &id, "midwatch.dry_run", told(intent, true), times.until).await;
             match rehearsed.and_then(|answer| well(url, answer)) {
                 Err(error) => return not_applied(format!("its dry run was refused: {error}")),
                 Ok(body) => {
@@ -146,8 +146,11 @@ impl Hook {
                 }
             }
         }
+        if let Some(late) = times.late() {
+            return late;
+        }
         let kind = if intent.undoes.is_some() { "midwatch.undo" } else { "midwatch.action" };
-        match self.post(url, intent.key.as_str(), kind, told(intent, false), until).await {
+        match self.post(url, intent.key.as_str(), kind, told(intent, false), times.until).await {
             Ok(answer) => answered(&answer),
             Err(error @ (ConnectorError::Unreachable { .. } | ConnectorError::Config { .. })) => {
                 not_applied(error.to_string())

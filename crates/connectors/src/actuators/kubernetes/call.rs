@@ -108,6 +108,8 @@ impl Cluster {
 
     async fn connect(&self) -> Result<Client, Refusal> {
         let unusable = |why: String| {
+            // A parser shows the lines that it cannot read, and those hold keys.
+            let why = why.split("-->").next().unwrap_or_default().trim().to_owned();
             Refusal::NotSent(format!(
                 "no Kubernetes client is in reach: {}; set kubernetes.kubeconfig and kubernetes.context, or run midwatch \
                  in the cluster with its service account",
