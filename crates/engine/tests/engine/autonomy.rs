@@ -1,9 +1,9 @@
 //! Autonomy that is earned, given and lost.
 
-use crate::harness::{Rig, restart};
+use crate::harness::{Rig, TICKS_MAX, restart};
 use midwatch_decision::{Approver, Profile};
 use midwatch_engine::{EngineConfig, EngineError, Standing};
-use midwatch_incident::State;
+use midwatch_incident::{Incident, State};
 use midwatch_model::decision::{Caller, Combination, Mode, Way};
 use midwatch_model::{ActionKind, Cause, after};
 
@@ -88,15 +88,27 @@ async fn the_tool_promotes_nothing_that_its_record_has_not_earned() {
     }
 }
 
+/// Ticks until one of several incidents is so.
+async fn until_any(rig: &Rig, wanted: impl Fn(&Incident) -> bool) -> Incident {
+    for _ in 0..TICKS_MAX {
+        rig.tick().await;
+        if let Some(incident) = rig.incidents().await.into_iter().find(&wanted) {
+            return incident;
+        }
+    }
+    panic!("never:\n{}", rig.story().await);
+}
+
 #[tokio::test]
 async fn what_the_record_has_earned_is_suggested_to_a_person() {
     let rig = Rig::with(
         |config: &mut EngineConfig| {
             config.mode = Mode::Propose;
+            config.decision.autonomy_loop.enabled = true;
             (config.decision.autonomy_loop.profile, config.decision.autonomy_loop.interval_s) =
                 (Profile::Eager, 20.0);
             (config.decision.repeat_window_s, config.decision.cooldown_s) = (1.0, 1.0);
-            config.incident.recurrence_window_s = 40.0;
+            (config.detection.dedup_s, config.incident.recurrence_window_s) = (30.0, 40.0);
         },
         "",
     )
@@ -107,10 +119,10 @@ async fn what_the_record_has_earned_is_suggested_to_a_person() {
             None
         );
         rig.break_payment();
-        let incident = rig.until("asked", |incident| incident.waiting.is_some()).await;
+        let incident = until_any(&rig, |incident| incident.waiting.is_some()).await;
         let plan = incident.waiting.expect("it waits").plan;
         rig.engine.approve(&incident.id, &plan, "ann").await.expect("a yes");
-        rig.until("closed", |now| now.id == incident.id && now.state == State::Closed).await;
+        until_any(&rig, |now| now.id == incident.id && now.state == State::Closed).await;
         assert_eq!(standing(&rig).await.record.recovered, round, "{}", rig.story().await);
     }
     rig.ticks(30).await;
