@@ -125,9 +125,10 @@ impl From<EngineError> for ApiError {
             EngineError::Store(midwatch_store::StoreError::Conflict { .. }) => StatusCode::CONFLICT,
             EngineError::Silence(midwatch_incident::SilenceError::NotFound(_)) => StatusCode::NOT_FOUND,
             EngineError::Silence(_) => StatusCode::BAD_REQUEST,
-            EngineError::Store(_) | EngineError::Report { .. } | EngineError::NotAuthorized(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            EngineError::Store(_)
+            | EngineError::Report { .. }
+            | EngineError::NotAuthorized(_)
+            | EngineError::Unrecorded(_) => StatusCode::INTERNAL_SERVER_ERROR,
             EngineError::NoIncident(_) | EngineError::NoDocument(_) | EngineError::UnknownService(..) => {
                 StatusCode::NOT_FOUND
             }

@@ -190,14 +190,21 @@ impl Engine {
             return Ok(());
         }
         for standing in self.autonomy().await? {
-            let may_rise = standing.level.mode == Mode::Propose
+            // Where the mode has midwatch ask about everything, what was never set has no level that shows it.
+            let asks = standing.level.mode == Mode::Propose
+                || self.config.mode == Mode::Propose && standing.set.is_none();
+            let may_rise = asks
                 && standing.combination.action.agent_may_ask()
                 && (config.actions.is_empty() || config.actions.contains(&standing.combination.action));
             let Some(reason) = standing.record.earned(config.profile).filter(|_| may_rise) else { continue };
+            let reason = match self.config.mode {
+                Mode::Auto => reason,
+                mode => format!("{reason}; the mode is {mode}: only `mode = \"auto\"` lets it act"),
+            };
             let combination = standing.combination;
             // What a person has set, only a person raises.
             let is_free = standing.set.is_none_or(|set| set.by == MIDWATCH && standing.record.failed == 0);
-            if config.promotes && is_free {
+            if config.promotes && is_free && standing.level.mode == Mode::Propose {
                 let (level, by) = (Mode::Auto, MIDWATCH.to_owned());
                 self.note(Entry::AutonomySet { combination, level, by, reason }).await?;
             } else if standing.suggestion.is_none() {

@@ -41,6 +41,12 @@ pub enum EngineError {
     NoDocument(String),
     #[error("the report cannot be written to {path}: {source}")]
     Report { path: String, source: std::io::Error },
+    /// The call was made: whoever sees this must not make it again.
+    #[error(
+        "it was asked for, but its outcome could not be put on record, since others wrote at the same time: {0}; \
+         midwatch looks at the target and records what it finds"
+    )]
+    Unrecorded(String),
     #[error("the journal and the gate disagree: {0}")]
     NotAuthorized(#[from] midwatch_action::NotAuthorized),
 }

@@ -39,7 +39,7 @@ use slack::SlackAppConfig;
 use sources::SourceConfig;
 use std::path::Path;
 use std::sync::Arc;
-use text::{describe, fits, line_of, set, unreadable};
+use text::{describe, fits, line_of, set, strings, unreadable};
 
 /// Everything that `midwatch serve` is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -191,9 +191,11 @@ impl Config {
         at_once(unreadable(text, name))?;
         let mut table: toml::Table =
             toml::from_str(text).map_err(|error| Usage(describe(text, name, &error)))?;
-        let mut wrong = Vec::new();
+        let (mut wrong, named) = (Vec::new(), strings(&table));
         for (variable, value) in env {
-            let reserved = ENV_RESERVED.contains(&variable.as_str())
+            // What the file names as the place of a secret is no field.
+            let reserved = named.contains(&variable)
+                || ENV_RESERVED.contains(&variable.as_str())
                 || ENV_RESERVED_PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
             if let Some(field) = variable.strip_prefix(ENV_PREFIX).filter(|_| !reserved) {
                 let mut with = table.clone();

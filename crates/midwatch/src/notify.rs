@@ -10,6 +10,7 @@ use midwatch_connectors::{Preview, Previews};
 use midwatch_model::{Bulletin, Moment, Telling};
 use midwatch_report::{BulletinInput, Sample, bulletins, sample};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use strum::VariantArray as _;
 
 /// Every bulletin of every sample.
@@ -54,6 +55,15 @@ pub async fn preview(client: &ClientArgs, args: PreviewArgs) -> Result<Exit> {
     }
     for (moment, preview) in &shown {
         print(*moment, preview);
+    }
+    if let (Some(moment), true) = (moment, shown.is_empty()) {
+        let of =
+            args.incident.as_deref().map_or_else(|| "this sample".to_owned(), |id| format!("incident {id}"));
+        let had: BTreeSet<String> = told.iter().map(|bulletin| bulletin.moment.to_string()).collect();
+        let had = had.into_iter().collect::<Vec<_>>().join(", ");
+        return Err(Usage(format!(
+            "nobody is told of {moment} here: {of} has {had}, and `moments` of a receiver says which of them it hears of"
+        )).into());
     }
     Ok(DONE)
 }

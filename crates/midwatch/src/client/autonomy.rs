@@ -37,7 +37,7 @@ async fn show(args: &ClientArgs, client: &Client) -> Result<Exit> {
     lists::print(args.json, "combinations", &rows, &header, |row| {
         let record = &row["record"];
         let low = row["share_low"].as_f64().map_or_else(|| "–".into(), |low| format!("{:.0} %", low * 100.0));
-        let why = row["suggestion"].as_str().map(|why| format!("suggested: promote, {why}"));
+        let why = row["suggestion"].as_str().map(|why| format!("suggested: trust it with more, {why}"));
         vec![
             text(row, "action"),
             text(row, "service"),

@@ -1,6 +1,7 @@
 //! The file as text: where a problem is, and what the environment lays over it.
 
 use super::Config;
+use std::collections::BTreeSet;
 
 /// The line of the field that a problem begins with, such as `decision.rate_max is 0; …`.
 pub fn line_of(text: &str, problem: &str) -> Option<usize> {
@@ -31,6 +32,23 @@ pub fn set(table: &mut toml::Table, path: &str, value: &str) -> Result<(), Strin
         toml::Value::Table(inner) => set(inner, rest, value),
         _ => Err(format!("`{first}` is not a section")),
     }
+}
+
+/// Every text that stands as a value in a file.
+pub fn strings(table: &toml::Table) -> BTreeSet<String> {
+    fn add(value: &toml::Value, found: &mut BTreeSet<String>) {
+        match value {
+            toml::Value::String(text) => {
+                found.insert(text.clone());
+            }
+            toml::Value::Array(all) => all.iter().for_each(|one| add(one, found)),
+            toml::Value::Table(table) => table.values().for_each(|one| add(one, found)),
+            _ => {}
+        }
+    }
+    let mut found = BTreeSet::new();
+    table.values().for_each(|value| add(value, &mut found));
+    found
 }
 
 /// Whether the fields laid over the file so far are of their types.

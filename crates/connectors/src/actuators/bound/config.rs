@@ -208,6 +208,22 @@ impl ActuatorConfig {
             let problem = format!("has `{odd}`, which is no name of a variable that a command may get");
             return Err(self.wrong("command environment", problem));
         }
+        if let Some(secret) = command.environment.keys().find(|name| names_a_secret(name)) {
+            let problem = format!(
+                "has `{secret}`, which looks like a secret and would be shown with the configuration; put it under `secrets`"
+            );
+            return Err(self.wrong("command environment", problem));
+        }
+        let lists = [("actions", &command.actions), ("dry_run", &command.dry_run)];
+        let lists =
+            lists.into_iter().flat_map(|(place, lists)| lists.values().map(move |list| (place, list)));
+        let single = [("state", &command.state), ("status", &command.status)];
+        let lists = lists.chain(single.into_iter().filter_map(|(place, list)| Some((place, list.as_ref()?))));
+        for (place, arguments) in lists {
+            if let Some(problem) = process::code_problem(&command.program, arguments) {
+                return Err(self.wrong(&format!("command {place}"), problem));
+            }
+        }
         if let Some(kind) = command.dry_run.keys().find(|kind| !command.actions.contains_key(kind)) {
             return Err(self.wrong("command dry_run", format!("has {kind}, which is not among its actions")));
         }
@@ -241,4 +257,12 @@ impl ActuatorConfig {
         }
         hook.secret.problem(&field("secret")).map_or(Ok(()), Err)
     }
+}
+
+/// Whether a variable is by its name one that nobody should see.
+fn names_a_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL"]
+        .iter()
+        .any(|word| name.contains(word))
 }

@@ -26,6 +26,10 @@ const SHELLS: [&str; 14] = [
     "nsenter",
 ];
 
+/// Names of programs that run a script, and any text that an argument has as one. Versions at their end do not count.
+const INTERPRETERS: [&str; 12] =
+    ["python", "pypy", "perl", "ruby", "node", "nodejs", "deno", "php", "lua", "awk", "gawk", "tclsh"];
+
 /// A program and the environment that it gets, which is all that it gets.
 #[derive(Clone)]
 pub(super) struct Program {
@@ -60,6 +64,21 @@ pub(super) fn problem(path: &Path) -> Option<String> {
         ));
     }
     None
+}
+
+/// What is wrong with the arguments of a program that runs what they say, if anything is.
+pub(super) fn code_problem(path: &Path, arguments: &[String]) -> Option<String> {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_version = |c: char| c.is_ascii_digit() || c == '.' || c == '-';
+    let names_script = |first: &String| first.starts_with('/') && !first.contains(['{', '}']);
+    let is_fit = !INTERPRETERS.contains(&name.trim_end_matches(is_version))
+        || arguments.first().is_some_and(names_script);
+    (!is_fit).then(|| {
+        format!(
+            "gives {name} text to run as a program; its first argument must be the absolute path of a script, such as \
+             \"/opt/billctl.py\", without `{{…}}`"
+        )
+    })
 }
 
 /// Why a program is not run, if it is not: anybody who may write it could make midwatch do anything.

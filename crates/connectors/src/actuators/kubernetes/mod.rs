@@ -22,16 +22,17 @@ mod trial;
 pub use config::KubernetesConfig;
 pub use trial::{ClusterTrial, TRIAL};
 
+use super::{Times, too_late};
 use crate::{ConnectorError, Described};
 use breaker::Breaker;
 use call::{Cluster, Refusal};
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
-use midwatch_model::{Action, Change, ServiceName, Timestamp, seconds_between};
+use midwatch_model::{Action, Change, ServiceName, Timestamp};
 use place::Place;
 use plan::{Ask, Prepared, prepare};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use thing::{KEY, annotation, text};
 
 #[derive(Debug)]
@@ -98,9 +99,9 @@ impl Kubernetes {
 
     /// Asks for an effect: a look, the server's dry run, then the change, once.
     pub async fn apply(&self, effect: &Effect, service: &Registration, now: Timestamp) -> EffectOutcome {
-        let (intent, started) = (effect.intent(), Instant::now());
-        if !effect.may_start(now) {
-            return not_applied(format!("the deadline {} had passed; nothing was called", intent.deadline));
+        let (intent, times) = (effect.intent(), Times::of(effect, now, self.call_timeout));
+        if let Some(late) = too_late(effect, now) {
+            return late;
         }
         let look = tokio::time::timeout(self.call_timeout, self.rehearse(intent, service, now));
         let prepared = match look.await {
@@ -108,15 +109,13 @@ impl Kubernetes {
             Ok(Err(reason)) => return not_applied(reason),
             Err(_) => return not_applied("the look before the change took too long; nothing was changed"),
         };
-        // The look took its time; the change itself must not start late.
-        if started.elapsed().as_secs_f64() > seconds_between(now, intent.deadline) {
-            return not_applied(format!("the deadline {} passed during the look before", intent.deadline));
+        if let Some(late) = times.late() {
+            return late;
         }
         match self.cluster.change(&prepared.change, false).await {
             Ok(_) => {
                 // What it looks like now is worth a look; the change stands without it.
-                let left = self.call_timeout.saturating_sub(started.elapsed());
-                let after = tokio::time::timeout(left, self.target(service)).await;
+                let after = tokio::time::timeout_at(times.until.into(), self.target(service)).await;
                 EffectOutcome::Applied {
                     detail: prepared.says,
                     after: after.ok().and_then(Result::ok).map(Box::new),

@@ -1,5 +1,5 @@
-//! Targets beside the control plane and the cluster: what speaks like AWS, an operator's webhook and an operator's program. Each
-//! keeps a state, counts what was changed, and does one key once.
+//! Targets beside the control plane and the cluster: what speaks like AWS, an operator's webhook, a browser's driver with a
+//! dashboard open in it, and an operator's program. Each keeps a state and counts what was changed.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -21,6 +21,8 @@ struct Book {
     deployment: u64,
     changes: usize,
     keys: BTreeMap<String, Value>,
+    /// Where the browser is.
+    page: String,
 }
 
 /// A server that is AWS on some paths and an operator's web service on others.
@@ -32,7 +34,14 @@ pub struct Elsewhere {
 
 impl Elsewhere {
     pub async fn start() -> Self {
-        let book = Book { version: 2, count: 2, deployment: 1, changes: 0, keys: BTreeMap::new() };
+        let book = Book {
+            version: 2,
+            count: 2,
+            deployment: 1,
+            changes: 0,
+            keys: BTreeMap::new(),
+            page: String::new(),
+        };
         let book = Arc::new(Mutex::new(book));
         let router = Router::new().fallback(answer).with_state(Arc::clone(&book));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -71,6 +80,27 @@ impl Elsewhere {
             "secret": { "file": dir.join("whsec") }, "actions": ["restart", "scale", "rollback"], "timeout_s": 2.0,
         } })
     }
+
+    /// An actuator that uses a dashboard at this address, in a browser whose driver is there, too.
+    pub fn browser(&self, dir: &Path) -> Value {
+        let plans = [
+            (
+                "state",
+                "steps: [{ open: /payment }]\nread: { version: '#version', previous_version: '#previous', revision: '#revision' }\n",
+            ),
+            (
+                "rollback",
+                "steps: [{ open: /payment }, { act: '#rollback-{version}' }, { screenshot: after }]\n",
+            ),
+        ];
+        for (name, plan) in plans {
+            std::fs::write(dir.join(name), plan).expect("written");
+        }
+        json!({ "name": "dashboard", "services": ["payment"], "browser": {
+            "webdriver": self.url, "url": self.url, "state": dir.join("state"), "timeout_s": 2.0,
+            "actions": { "rollback": dir.join("rollback") }, "screenshots": dir.join("screenshots"),
+        } })
+    }
 }
 
 async fn answer(
@@ -86,6 +116,7 @@ async fn answer(
     let mut book = book.lock().expect("no panic");
     let (status, told) = match uri.path() {
         "/" => book.ecs(&operation, &body),
+        path if path.starts_with("/session") => (200, json!({ "value": book.browser(&method, path, &body) })),
         path if path.starts_with("/2015-03-31/") => book.lambda(&method, path, &body),
         path => book.hook(path, &body["data"]),
     };
@@ -138,6 +169,34 @@ impl Book {
         }
         let revision = format!("r{}", self.changes);
         (200, json!({ "FunctionVersion": self.version.to_string(), "RevisionId": revision }))
+    }
+
+    /// The WebDriver protocol, for a page on which every element's id is its selector's.
+    fn browser(&mut self, method: &Method, path: &str, body: &Value) -> Value {
+        const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+        let parts: Vec<&str> = path.split('/').skip(2).collect();
+        match parts.as_slice() {
+            [] => json!({ "sessionId": "s" }),
+            [_, "url"] if method == Method::POST => {
+                self.page = body["url"].as_str().unwrap_or_default().to_owned();
+                Value::Null
+            }
+            [_, "url"] => json!(self.page),
+            [_, "elements"] => {
+                let id = body["value"].as_str().unwrap_or_default().trim_start_matches('#');
+                json!([{ ELEMENT: id }])
+            }
+            [_, "element", "version", "text"] => json!(format!("v{}", self.version)),
+            [_, "element", "previous", "text"] => json!(format!("v{}", self.version - 1)),
+            [_, "element", "revision", "text"] => json!(format!("r{}", self.deployment)),
+            [_, "element", button, "click"] => {
+                let wanted = button.strip_prefix("rollback-v").and_then(|version| version.parse().ok());
+                self.change(Some(wanted.expect("a button of the page")), None);
+                Value::Null
+            }
+            [_, "screenshot"] => json!("iVBORw0KGgo="),
+            _ => Value::Null,
+        }
     }
 
     fn hook(&mut self, path: &str, data: &Value) -> (u16, Value) {

@@ -30,6 +30,7 @@ pub enum Place {
     Ecs,
     Webhook,
     Command,
+    Browser,
 }
 
 pub struct Subject {
@@ -44,7 +45,7 @@ const fn of(name: &'static str, place: Place, act: &'static str, has_undo: bool)
     Subject { name, place, act, has_undo }
 }
 
-pub const SUBJECTS: [Subject; 27] = [
+pub const SUBJECTS: [Subject; 30] = [
     of("control plane: scale", Place::ControlPlane, "action: scale, replicas: 3", true),
     of("control plane: rollback", Place::ControlPlane, "action: rollback", true),
     of("control plane: rollback to v1", Place::ControlPlane, "action: rollback, to_version: v1", true),
@@ -69,6 +70,8 @@ pub const SUBJECTS: [Subject; 27] = [
     of("Kubernetes, autoscaled: scale", Place::Autoscaled, "action: scale, replicas: 4", true),
     of("Kubernetes, Istio: circuit_break", Place::Meshed, "action: circuit_break", true),
     of("Kubernetes, StatefulSet: scale", Place::StatefulSet, "action: scale, replicas: 3", true),
+    of("Kubernetes, StatefulSet: rollback", Place::StatefulSet, "action: rollback", true),
+    of("Kubernetes, StatefulSet: restart", Place::StatefulSet, "action: restart", false),
     of("AWS Lambda: rollback", Place::Lambda, "action: rollback", true),
     of("AWS ECS: scale", Place::Ecs, "action: scale, replicas: 3", true),
     of("AWS ECS: rollback", Place::Ecs, "action: rollback", true),
@@ -77,6 +80,7 @@ pub const SUBJECTS: [Subject; 27] = [
     of("webhook: restart", Place::Webhook, "action: restart", false),
     of("command: scale", Place::Command, "action: scale, replicas: 3", true),
     of("command: restart", Place::Command, "action: restart", false),
+    of("browser: rollback", Place::Browser, "action: rollback", true),
 ];
 
 /// Where the action lands, and what is counted there.
@@ -123,6 +127,10 @@ impl Subject {
                 let server = Elsewhere::start().await;
                 (json!({ "actuator": [server.webhook(dir)] }), "pay", Target::Elsewhere(server))
             }
+            Place::Browser => {
+                let server = Elsewhere::start().await;
+                (json!({ "actuator": [server.browser(dir)] }), "pay", Target::Elsewhere(server))
+            }
             Place::Command => {
                 let tool = Tool::new(dir);
                 (json!({ "actuator": [tool.command()] }), "pay", Target::Tool(tool))
@@ -166,11 +174,31 @@ impl Place {
             Place::StatefulSet => {
                 let mut set = shop::deployment("r.example/pay:2", None);
                 set["kind"] = "StatefulSet".into();
+                set["status"]["updateRevision"] = "pay-r2".into();
+                for number in [1, 2] {
+                    let path = format!("/apis/apps/v1/namespaces/shop/controllerrevisions/pay-r{number}");
+                    cluster.put(&path, revision(&set, number));
+                }
                 cluster.put(STATEFUL_SET, set);
             }
             _ => {}
         }
     }
+}
+
+/// What a StatefulSet's controller keeps of one of its templates.
+fn revision(set: &Value, number: u32) -> Value {
+    let mut template = set["spec"]["template"].clone();
+    template["spec"]["containers"][0]["image"] = format!("r.example/pay:{number}").into();
+    template["$patch"] = "replace".into();
+    json!({
+        "metadata": {
+            "name": format!("pay-r{number}"), "labels": { "app": "pay" },
+            "creationTimestamp": format!("2023-11-14T22:0{number}:00Z"),
+            "ownerReferences": [{ "kind": "StatefulSet", "name": "pay", "uid": "uid-pay" }],
+        },
+        "revision": number, "data": { "spec": { "template": template } },
+    })
 }
 
 impl Target {
@@ -202,8 +230,9 @@ impl Target {
                 let is_open = breakers.contains(r#"\"open\""#)
                     || cluster.thing(RULE)["spec"]["trafficPolicy"].is_object();
                 let least = cluster.thing(AUTOSCALER)["spec"]["minReplicas"].clone();
-                let set = cluster.thing(STATEFUL_SET)["spec"]["replicas"].clone();
-                format!("cordoned {node}, open {is_open}, at least {least}, {set} in the set, {spec}")
+                let mut set = cluster.thing(STATEFUL_SET)["spec"].clone();
+                set["template"]["metadata"]["annotations"] = Value::Null;
+                format!("cordoned {node}, open {is_open}, at least {least}, {spec}, {set}")
             }
             Target::Elsewhere(server) => server.state(),
             Target::Tool(tool) => tool.state(),
