@@ -30,6 +30,14 @@ pub(crate) struct Egress {
     pub private: bool,
 }
 
+/// Why the host of a text that is an HTTP URL is never asked, whatever the configuration says, if it is not.
+#[must_use]
+pub fn refused_address(text: &str) -> Option<String> {
+    let is_http = |url: &Url| matches!(url.scheme(), "http" | "https");
+    let url = Url::parse(text).ok().filter(is_http)?;
+    Egress { private: true }.refusal_of(&url)
+}
+
 impl Egress {
     /// Why an address is not connected to, if it is not.
     pub fn refusal(self, ip: IpAddr) -> Option<&'static str> {

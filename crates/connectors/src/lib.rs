@@ -44,6 +44,7 @@ pub use config::{
     ConnectorsConfig, ControlPlaneConfig, ControlPlaneKind, LogsConfig, TargetConfig, TelemetryConfig,
     TelemetryKind,
 };
+pub use egress::refused_address;
 pub use error::ConnectorError;
 pub use health::may_be_probed;
 pub use http::{Http, RESPONSE_BYTES_MAX};

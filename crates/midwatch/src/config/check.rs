@@ -15,6 +15,8 @@ impl Config {
         problems.extend(self.wrong_seconds());
         problems.extend(self.decision.wrong_approvers());
         problems.extend(self.unknown_keys());
+        problems.extend(self.approvers_without_a_way());
+        problems.extend(self.metadata_addresses());
         problems.extend(self.slack.problems());
         problems.extend(self.inhibit_rules.iter().filter_map(|rule| rule.rule().err()));
         problems.extend(self.routing().err().into_iter().flatten().map(|error| error.to_string()));
@@ -114,6 +116,33 @@ impl Config {
         self.decision.approvers.iter().flat_map(of).collect()
     }
 
+    /// Where every request needs a key, nobody is known by the name that they give.
+    fn approvers_without_a_way(&self) -> Vec<String> {
+        let asks_for_keys = self.server.api_key.as_deref().is_some_and(|key| !key.trim().is_empty())
+            || self.server.api_key_file.is_some()
+            || !self.api_keys.is_empty()
+            || !self.users.is_empty();
+        let has_none = |one: &&Approver| one.slack.is_empty() && one.api_keys.is_empty();
+        let sentence = |one: &Approver| {
+            format!(
+                "[[decision.approver]] `{}` can decide nothing, since the server asks for keys: name the person's `api_keys` \
+                 (an [[api_key]], or a [[user]] who signs in) or `slack` ids",
+                one.name
+            )
+        };
+        self.decision.approvers.iter().filter(|_| asks_for_keys).filter(has_none).map(sentence).collect()
+    }
+
+    /// Texts of the file that are URLs of a cloud's metadata or its like. None is connected to anyway; better to hear of it now.
+    fn metadata_addresses(&self) -> Vec<String> {
+        let Ok(serde_json::Value::Object(mut all)) = serde_json::to_value(self) else { return Vec::new() };
+        // Their health and checks have sentences of their own.
+        all.remove("service");
+        let mut found = Vec::new();
+        all.iter().for_each(|(name, value)| metadata_addresses(name, value, &mut found));
+        found
+    }
+
     fn wrong_numbers(&self) -> Vec<String> {
         let mut problems = Vec::new();
         if !(0.05..=60.0).contains(&self.engine.tick_s) {
@@ -199,6 +228,24 @@ impl Config {
     fn wrong_keys(&self) -> Vec<String> {
         let keys = self.api_keys.iter().filter_map(|key| Self::named_key(key).err());
         keys.chain(self.users.iter().filter_map(|user| Self::person(user).err())).collect()
+    }
+}
+
+fn metadata_addresses(path: &str, value: &serde_json::Value, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::String(text) => {
+            let why = midwatch_connectors::refused_address(text);
+            found.extend(why.map(|why| format!("{path} is refused: {why}; it is never asked")));
+        }
+        serde_json::Value::Array(all) => {
+            all.iter()
+                .enumerate()
+                .for_each(|(at, one)| metadata_addresses(&format!("{path}[{at}]"), one, found));
+        }
+        serde_json::Value::Object(all) => {
+            all.iter().for_each(|(name, one)| metadata_addresses(&format!("{path}.{name}"), one, found));
+        }
+        _ => {}
     }
 }
 
