@@ -56,11 +56,15 @@ export function Actions() {
   )
 }
 
+const once = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('')
+
 // Goes through the same gate as everything else, and says what the gate said.
 function Undo({ row }: { row: ActionRow }) {
   const { t, name } = useWords()
   const may = useMay('act')
   const [said, setSaid] = useState<string | null>(null)
+  // The same while nobody has heard the answer: whoever asks again after a lost one does not do it twice.
+  const [key, setKey] = useState(once)
   if (!may) return null
   return (
     <>
@@ -69,10 +73,11 @@ function Undo({ row }: { row: ActionRow }) {
         renews={[['actions']]}
         run={({ by }) => {
           const body = { action: row.undo, by, reason: t('actions.undoReason') } as never
-          return asked(api.POST('/api/v1/actions', { body }))
+          return asked(api.POST('/api/v1/actions', { body, params: { header: { 'Idempotency-Key': key } } }))
         }}
         done={(answer) => {
           const { gate, outcome } = answer as { gate?: { because?: string }; outcome?: unknown }
+          setKey(once())
           setSaid(outcome ? outcomeText(outcome, name) : (gate?.because ?? null))
         }}
       >

@@ -147,16 +147,13 @@ async fn failing_discovery_keeps_the_last_targets_and_a_vanished_service_is_down
 #[tokio::test]
 async fn a_target_that_refuses_connections_is_down() {
     let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://user:secret@{}/metrics", free.local_addr().expect("an address"));
+    let url = format!("http://{}/metrics", free.local_addr().expect("an address"));
     drop(free);
     let world =
         world(json!({"telemetry": {"kind": "scrape", "targets": [{"service": "pay", "url": url}]}}), &[]);
     let poll = world.poll(at(0.0)).await;
     assert_eq!(value(&poll, "pay", Metric::Up), Some(0.0));
-    assert!(
-        poll.failures[0].reason.contains("refused") && !format!("{poll:?}").contains("secret"),
-        "{poll:?}"
-    );
+    assert!(poll.failures[0].reason.contains("refused"), "{poll:?}");
 }
 
 #[test]
@@ -167,6 +164,10 @@ fn configurations_that_cannot_work_are_refused_with_the_fix() {
         (
             json!({"telemetry": {"kind": "prometheus", "url": "file:///etc/passwd"}}),
             "must be an http:// or https:// URL",
+        ),
+        (
+            json!({"telemetry": {"kind": "prometheus", "url": "http://user:s3cret@127.0.0.1:9090"}}),
+            "has a user or a password in it",
         ),
         (
             json!({"telemetry": {"kind": "scrape", "targets": [{"url": "nonsense"}]}}),
