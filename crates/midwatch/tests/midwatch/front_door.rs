@@ -237,3 +237,63 @@ fn what_cannot_be_read_is_refused_with_the_letter_that_keeps_it() {
     assert_eq!(status, 400, "{again}");
     assert_eq!(door.ask("POST", "/api/v1/dead-letters/dlq-none/retry", b"").0, 404);
 }
+
+/// A configuration with everything that can be configured beside the watch, and none of it answers.
+fn everything_is_down(dir: &std::path::Path) -> String {
+    let down = format!("http://127.0.0.1:{}", free_port());
+    let secret = |name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).expect("written");
+        format!("{{ file = {:?} }}", dir.join(name))
+    };
+    let kubeconfig = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [{ "name": "k", "cluster": { "server": down } }], "users": [{ "name": "u", "user": {} }],
+        "contexts": [{ "name": "c", "context": { "cluster": "k", "user": "u" } }],
+    });
+    std::fs::write(dir.join("kubeconfig"), kubeconfig.to_string()).expect("written");
+    std::fs::write(dir.join("aws"), "[default]\naws_access_key_id = a\naws_secret_access_key = b\n")
+        .expect("written");
+    let (token, key) = (
+        secret("token", "ghp_not-a-real-token-at-all"),
+        secret("whsec", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+    );
+    format!(
+        "mode = \"auto\"\ndry_run = false\n[incident]\ninconclusive_after_s = 1.0\n[runbooks]\nenabled = [\"crash-loop\"]\n\
+         [telemetry]\nkind = \"prometheus\"\nurl = {down:?}\npoll_interval_s = 0.2\nrate_window_s = 1.0\ntimeout_s = 0.2\n\
+         [logs]\ndir = {:?}\n[kubernetes]\nkubeconfig = {:?}\nnamespaces = [\"shop\"]\n\
+         [aws]\nregion = \"eu-west-1\"\nendpoint = {down:?}\ncredentials_file = {:?}\nalarms_poll_s = 1.0\n\
+         [pull_requests]\ntoken = {token}\nrepository = \"example/shop\"\nurl = {down:?}\n\
+         [control_plane]\ncall_timeout_s = 2.0\n\
+         [[actuator]]\nname = \"hook\"\nservices = [\"cart\"]\nwebhook = {{ url = {down:?}, secret = {key}, actions = [\"restart\"], timeout_s = 1.0 }}\n\
+         [llm]\nprovider = \"openai\"\nmodel = \"m\"\nurl = {down:?}\nkey_file = {:?}\n\
+         [route]\nreceiver = \"ops\"\n[[receiver]]\nname = \"ops\"\nwebhook = [{{ url = {down:?} }}]\n\
+         slack = [{{ token = {token}, channel = \"C0123456789\", url = {down:?} }}]\n\
+         email = [{{ host = \"127.0.0.1\", port = 9, security = \"none\", from = \"a@b.example\", on_call = [\"c@d.example\"] }}]\n\
+         [[service]]\nname = \"payment\"\nplatform = \"kubernetes\"\nworkload = \"payment\"\nhealth = \"{down}/health\"\n\
+         [[service]]\nname = \"cart\"\nplatform = \"lambda\"\ndepends_on = [\"payment\"]\n",
+        dir,
+        dir.join("kubeconfig"),
+        dir.join("aws"),
+        dir.join("token"),
+    )
+}
+
+#[test]
+fn the_watch_goes_on_where_everything_is_configured_and_nothing_answers() {
+    let surroundings = tempfile::tempdir().expect("a folder");
+    let door = Door::open(&everything_is_down(surroundings.path()));
+    let started = jiff::Timestamp::now().to_string();
+    door.tell(&json!({
+        "id": "a", "service": "payment", "title": "payments fail", "severity": "critical", "starts_at": started,
+    }));
+    let handed_over = || {
+        let (_, answer) = door.ask("GET", "/api/v1/incidents", b"");
+        (answer["incidents"][0]["state"] == "escalated").then_some(())
+    };
+    wait_for("a person has it", handed_over);
+    let ticks = |door: &Door| door.ask("GET", "/health", b"").1["tick"].as_u64().unwrap_or(0);
+    let before = ticks(&door);
+    wait_for("twenty more ticks", || (ticks(&door) > before + 20).then_some(()));
+    let (_, health) = door.ask("GET", "/health", b"");
+    assert_eq!((&health["status"], &health["last_error"]), (&json!("stale"), &Value::Null), "{health}");
+}
