@@ -61,7 +61,14 @@ async fn measure(server: &Server) -> Result<Vec<Row>> {
         times.extend(all(&mut hears, &format!("event-{number}")).await?.into_iter().map(|at| at - began));
     }
     let grown_mb = server.rss_mb()? - before_mb;
-    drop(stalled);
+    let (mut dropped, mut resynced) = (0, 0);
+    for stream in stalled {
+        match woken(stream).await? {
+            Woken::Dropped => dropped += 1,
+            Woken::Resynced => resynced += 1,
+            Woken::Neither => {}
+        }
+    }
     let times = Times::new(times);
     let measured = format!(
         "p50 {}, p99 {}, max {}",
@@ -74,6 +81,11 @@ async fn measure(server: &Server) -> Result<Vec<Row>> {
             format!("/ws, change to {CLIENTS} clients, {STALLED} more stalled"),
             measured,
             "p99 ≤ 200 ms",
+        ),
+        Row::new(
+            format!("/ws, {STALLED} stalled clients that read again"),
+            format!("{dropped} dropped, {resynced} have the last view"),
+            format!("{STALLED} in all"),
         ),
         Row::new(format!("/ws, memory of {CLIENTS} clients"), format!("{grown_mb:.1} MB"), "≤ 100 MB"),
     ])
@@ -155,6 +167,29 @@ async fn stall(server: &Server) -> Result<TcpStream> {
     let (stream, first) = knock(server, "/ws", "").await?;
     ensure!(first == *b"HTTP/1.1 101", "a stalled client was not let in");
     Ok(stream)
+}
+
+/// What a stalled client finds when it reads again.
+enum Woken {
+    Dropped,
+    /// All changes, the last one with them.
+    Resynced,
+    Neither,
+}
+
+async fn woken(mut stream: TcpStream) -> Result<Woken> {
+    let last = format!("\"event-{}\"", EVENTS - 1);
+    let (mut text, mut part) = (Vec::new(), vec![0; 64 * 1024]);
+    loop {
+        match tokio::time::timeout(PATIENCE, stream.read(&mut part)).await {
+            Ok(Ok(0) | Err(_)) => return Ok(Woken::Dropped),
+            Ok(Ok(count)) => text.extend_from_slice(&part[..count]),
+            Err(_) => return Ok(Woken::Neither),
+        }
+        if String::from_utf8_lossy(&text).contains(&last) {
+            return Ok(Woken::Resynced);
+        }
+    }
 }
 
 /// Asks to listen, with more lines in the head of the request; gives the beginning of the answer.
