@@ -76,7 +76,7 @@ async fn an_incident_that_midwatch_found_is_told_once_with_the_verdict_and_once_
     assert_eq!(first["labels"]["incident"], incident.id.as_str());
     assert_eq!(
         first["generatorURL"].as_str(),
-        Some(format!("http://midwatch/api/v1/incidents/{}", incident.id).as_str())
+        Some(format!("http://midwatch/incidents/{}", incident.id).as_str())
     );
     let said = |alert: &Value, name: &str| alert["annotations"][name].as_str().unwrap_or("-").to_owned();
     assert!(said(first, "summary").starts_with("payment has a latency spike"), "{first}");
