@@ -22,7 +22,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// Longest wait for an answer; an action may take its target this long.
+/// Longest wait for what is only looked up.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Longest wait for what is done; an action may take its target this long.
 const TIMEOUT: Duration = Duration::from_secs(150);
 
 /// Where people's actions go.
@@ -45,8 +48,18 @@ impl Client {
         Ok(Self { url: args.url.trim_end_matches('/').to_owned(), key: args.api_key.clone(), http })
     }
 
-    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<reqwest::Response> {
-        let mut request = self.http.request(method.clone(), format!("{}{path}", self.url));
+    /// Asks, for at most so long if it is said.
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        within: Option<Duration>,
+    ) -> Result<reqwest::Response> {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        if let Some(within) = within {
+            request = request.timeout(within);
+        }
         if let Some(key) = &self.key {
             request = request.bearer_auth(key);
         }
@@ -62,7 +75,7 @@ impl Client {
                  (`GET /api/v1/actions`, `midwatch incident list`)",
                 TIMEOUT.as_secs()
             ),
-            true => anyhow!("{} gave no answer within {} s", self.url, TIMEOUT.as_secs()),
+            true => anyhow!("{} gave no answer within {} s", self.url, within.unwrap_or(TIMEOUT).as_secs()),
             false => anyhow!(
                 "no midwatch answers at {} ({}); start one with `midwatch serve -c FILE`, or set --url",
                 self.url,
@@ -80,19 +93,19 @@ impl Client {
     }
 
     pub async fn get(&self, path: &str) -> Result<Value> {
-        Ok(self.send(Method::GET, path, None).await?.json().await?)
+        Ok(self.send(Method::GET, path, None, Some(LOOK_TIMEOUT)).await?.json().await?)
     }
 
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
-        Ok(self.send(Method::POST, path, Some(body)).await?.json().await?)
+        Ok(self.send(Method::POST, path, Some(body), None).await?.json().await?)
     }
 
     pub async fn delete(&self, path: &str) -> Result<Value> {
-        Ok(self.send(Method::DELETE, path, None).await?.json().await?)
+        Ok(self.send(Method::DELETE, path, None, None).await?.json().await?)
     }
 
     async fn text(&self, path: &str) -> Result<String> {
-        Ok(self.send(Method::GET, path, None).await?.text().await?)
+        Ok(self.send(Method::GET, path, None, None).await?.text().await?)
     }
 }
 

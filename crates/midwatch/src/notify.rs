@@ -28,8 +28,8 @@ fn of_sample(kind: Sample, url: &str) -> Vec<Bulletin> {
 /// Prints what would be sent. Only for an incident is a server asked: midwatch's own.
 pub async fn preview(client: &ClientArgs, args: PreviewArgs) -> Result<Exit> {
     let config = Config::load(&args.config)?;
-    let previews =
-        Previews::new(&config.receivers, &config.notifications).map_err(|e| Usage(e.to_string()))?;
+    let previews = Previews::new(&config.connectors().receivers, &config.notifications)
+        .map_err(|e| Usage(e.to_string()))?;
     let told = match &args.incident {
         Some(id) => of_incident(client, id).await?,
         None => {

@@ -295,6 +295,15 @@ fn a_declaration_that_cannot_work_says_what_to_write() {
         (vec![command(json!({ "program": "/opt/../bin/tool" }))], "absolute path"),
         (vec![command(json!({ "program": "/bin/sh" }))], "runs any text as commands"),
         (vec![command(json!({ "program": "/usr/bin/env" }))], "runs any text as commands"),
+        (
+            vec![command(json!({ "program": "/usr/bin/python3", "state": ["-c", "print()"] }))],
+            "absolute path of a script",
+        ),
+        (
+            vec![command(json!({ "program": "/usr/bin/sudo", "state": ["-n", "/bin/bash", "x"] }))],
+            "has sudo run /bin/bash",
+        ),
+        (vec![command(json!({ "environment": { "BILL_TOKEN": "x" } }))], "put it under `secrets`"),
         (vec![command(json!({ "actions": {} }))], "declare what it can do"),
         (vec![command(json!({ "actions": { "cordon": ["x"] } }))], "has cordon; it can be one of rollback"),
         (vec![command(json!({ "timeout_s": 60.0 }))], "control_plane.call_timeout_s"),

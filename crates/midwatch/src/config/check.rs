@@ -243,7 +243,15 @@ fn metadata_addresses(path: &str, value: &serde_json::Value, found: &mut Vec<Str
                 .for_each(|(at, one)| metadata_addresses(&format!("{path}[{at}]"), one, found));
         }
         serde_json::Value::Object(all) => {
-            all.iter().for_each(|(name, one)| metadata_addresses(&format!("{path}.{name}"), one, found));
+            for (name, one) in all {
+                let path = format!("{path}.{name}");
+                match one.as_str().filter(|_| name == "host") {
+                    Some(host) => [format!("http://{host}/"), format!("http://[{host}]/")]
+                        .iter()
+                        .for_each(|url| metadata_addresses(&path, &url.as_str().into(), found)),
+                    None => metadata_addresses(&path, one, found),
+                }
+            }
         }
         _ => {}
     }

@@ -21,9 +21,27 @@ const GRACE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Names of programs that take text and run it as commands.
-const SHELLS: [&str; 14] = [
-    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "busybox", "env", "xargs",
-    "nsenter",
+const SHELLS: [&str; 22] = [
+    "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "pwsh", "busybox", "env",
+    "xargs", "nsenter", "su", "runuser", "ssh", "script", "watch", "parallel", "eval",
+];
+
+/// Names of programs that run the program that their arguments name.
+const RUNNERS: [&str; 14] = [
+    "sudo",
+    "doas",
+    "timeout",
+    "nohup",
+    "nice",
+    "ionice",
+    "setsid",
+    "flock",
+    "chroot",
+    "unshare",
+    "stdbuf",
+    "strace",
+    "systemd-run",
+    "time",
 ];
 
 /// Names of programs that run a script, and any text that an argument has as one. Versions at their end do not count.
@@ -57,8 +75,10 @@ pub(super) fn problem(path: &Path) -> Option<String> {
     if !path.is_absolute() || path.components().any(|part| part == std::path::Component::ParentDir) {
         return Some("must be an absolute path without `..`, such as \"/usr/local/bin/billctl\"".to_owned());
     }
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    if SHELLS.contains(&name) {
+    let real = std::fs::canonicalize(path).ok();
+    // Where one file is every program, its name says nothing.
+    let real = real.as_deref().map(name_of).filter(|name| *name != "busybox");
+    if let Some(name) = [Some(name_of(path)), real].into_iter().flatten().find(|name| SHELLS.contains(name)) {
         return Some(format!(
             "is {name}, which runs any text as commands; name the program itself, or a script that takes arguments"
         ));
@@ -66,19 +86,38 @@ pub(super) fn problem(path: &Path) -> Option<String> {
     None
 }
 
+fn name_of(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
 /// What is wrong with the arguments of a program that runs what they say, if anything is.
 pub(super) fn code_problem(path: &Path, arguments: &[String]) -> Option<String> {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_version = |c: char| c.is_ascii_digit() || c == '.' || c == '-';
+    let name = name_of(path);
+    if RUNNERS.contains(&name) {
+        let at = arguments.iter().position(|argument| {
+            let named = name_of(Path::new(argument));
+            SHELLS.contains(&named) || RUNNERS.contains(&named) || is_interpreter(named)
+        });
+        return at.map(|at| {
+            format!(
+                "has {name} run {}, which runs any text or any program; name the program that does it, or a script",
+                arguments[at]
+            )
+        });
+    }
     let names_script = |first: &String| first.starts_with('/') && !first.contains(['{', '}']);
-    let is_fit = !INTERPRETERS.contains(&name.trim_end_matches(is_version))
-        || arguments.first().is_some_and(names_script);
+    let is_fit = !is_interpreter(name) || arguments.first().is_some_and(names_script);
     (!is_fit).then(|| {
         format!(
             "gives {name} text to run as a program; its first argument must be the absolute path of a script, such as \
              \"/opt/billctl.py\", without `{{…}}`"
         )
     })
+}
+
+fn is_interpreter(name: &str) -> bool {
+    let is_version = |c: char| c.is_ascii_digit() || c == '.' || c == '-';
+    INTERPRETERS.contains(&name.trim_end_matches(is_version))
 }
 
 /// Why a program is not run, if it is not: anybody who may write it could make midwatch do anything.

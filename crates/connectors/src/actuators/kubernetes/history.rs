@@ -2,7 +2,10 @@
 
 use super::call::{Cluster, Refusal};
 use super::place::{Kind, Place};
-use super::thing::{REPLACED, REVISION, annotation, containers, name, owned_by, selector, short, text};
+use super::thing::{
+    KEY, REPLACED, RESTARTED, REVISION, annotation, containers, name, owned_by, selector, short, text,
+    unannotate,
+};
 use serde_json::Value;
 
 /// One pod template that served.
@@ -75,6 +78,12 @@ impl History {
         });
         earlier.extend(replaced);
         Ok(Self { serving, earlier })
+    }
+
+    /// What a rollback goes back to where nobody says to what: the newest that ran something else. A restart leaves a revision
+    /// behind, too, and going back to that one would change nothing.
+    pub fn before(&self) -> Option<&Revision> {
+        self.earlier.iter().find(|revision| !runs_the_same(&revision.template, &self.serving.template))
     }
 
     /// What is known without asking anybody.
@@ -151,7 +160,7 @@ pub(super) fn revision(kind: Kind, held: &Value) -> Option<Revision> {
 }
 
 /// A ReplicaSet's template without the label that only tells ReplicaSets apart.
-pub(super) fn without_hash(template: &Value) -> Value {
+fn without_hash(template: &Value) -> Value {
     let mut template = template.clone();
     if let Some(labels) = template["metadata"]["labels"].as_object_mut() {
         labels.remove("pod-template-hash");
@@ -159,7 +168,23 @@ pub(super) fn without_hash(template: &Value) -> Value {
     template
 }
 
-/// Whether two templates run the same: creation times that servers fill in with nothing do not count.
+/// Whether nothing differs but marks of restarts and of midwatch's actions.
+pub(super) fn runs_the_same(old: &Value, new: &Value) -> bool {
+    let bare = |template: &Value| {
+        let mut template = without_hash(template);
+        for mark in [RESTARTED, KEY] {
+            unannotate(&mut template, mark);
+        }
+        if let Some(metadata) = template["metadata"].as_object_mut() {
+            metadata.retain(|_, value| value.as_object().is_none_or(|all| !all.is_empty()));
+            metadata.remove("creationTimestamp");
+        }
+        template
+    };
+    bare(old) == bare(new)
+}
+
+/// Whether two templates are the same: creation times that servers fill in with nothing do not count.
 fn same(a: &Value, b: &Value) -> bool {
     let bare = |template: &Value| {
         let mut template = without_hash(template);

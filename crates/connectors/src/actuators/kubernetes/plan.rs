@@ -13,7 +13,7 @@ use super::thing::{
 };
 use midwatch_model::action::Resources;
 use midwatch_model::journal::Intent;
-use midwatch_model::{Action, Timestamp};
+use midwatch_model::{Action, ActionKind, Timestamp};
 use serde_json::{Map, Value, json};
 
 /// Largest pod template that is kept as an annotation; all annotations of a thing may have 256 KiB.
@@ -49,6 +49,13 @@ pub(super) async fn prepare(ask: &Ask<'_>) -> Result<Prepared, String> {
             ask.intent.before.generation
         ));
     }
+    // What is taken back is put back as it was, also where it has to wait.
+    if ROLLS_OUT.contains(&ask.intent.action.kind())
+        && ask.intent.undoes.is_none()
+        && let Some(why) = held_back(ask.workload)
+    {
+        return Err(format!("{} {why}; nothing was changed", ask.place.title()));
+    }
     match &ask.intent.action {
         Action::Scale { replicas, .. } => scale(ask, *replicas).await,
         Action::Restart { .. } => Ok(restart(ask)),
@@ -65,6 +72,30 @@ pub(super) async fn prepare(ask: &Ask<'_>) -> Result<Prepared, String> {
         }
         other => Err(format!("Kubernetes has no way to do {}", other.kind())),
     }
+}
+
+/// Actions that come to pass by a rollout.
+pub(super) const ROLLS_OUT: [ActionKind; 4] =
+    [ActionKind::Rollback, ActionKind::Restart, ActionKind::SetImage, ActionKind::SetResources];
+
+/// Why another template would not roll out, if it would not, with what to do first.
+pub(super) fn held_back(workload: &Value) -> Option<String> {
+    let strategy = &workload["spec"]["updateStrategy"];
+    let partition = strategy["rollingUpdate"]["partition"].as_u64().unwrap_or(0);
+    if workload["spec"]["paused"] == true {
+        let name = name(workload);
+        return Some(format!(
+            "is paused, so nothing rolls out: `kubectl rollout resume deployment/{name}` first"
+        ));
+    }
+    if strategy["type"] == "OnDelete" {
+        return Some("replaces a pod only when somebody deletes it (updateStrategy OnDelete)".to_owned());
+    }
+    (partition > 0).then(|| {
+        format!(
+            "rolls out to pods from number {partition} on only (updateStrategy partition): set it to 0 first"
+        )
+    })
 }
 
 /// The patch of the workload that turns it into `wanted`, under the action's key.
@@ -176,14 +207,15 @@ fn restart(ask: &Ask<'_>) -> Prepared {
 
 async fn rollback(ask: &Ask<'_>, to: Option<&str>) -> Result<Prepared, String> {
     let history = History::read(ask.cluster, ask.place, ask.workload).await;
-    let known = history.map_err(|refusal| format!("the rollout history cannot be read: {refusal}"))?.earlier;
+    let history = history.map_err(|refusal| format!("the rollout history cannot be read: {refusal}"))?;
+    let known = &history.earlier;
     let chosen = match to {
         _ if ask.intent.undoes.is_some() && is_of_undone(ask) => known.iter().find(|r| r.number.is_none()),
         Some(to) => known.iter().find(|revision| revision.is(to)),
-        None => known.first(),
+        None => history.before(),
     };
     let chosen = chosen.or_else(|| to.and_then(|to| known.iter().find(|revision| revision.is(to))));
-    let Some(revision) = chosen else { return Err(no_revision(ask, to, &known)) };
+    let Some(revision) = chosen else { return Err(no_revision(ask, to, known)) };
     let mut wanted = ask.workload.clone();
     wanted["spec"]["template"] = revision.template.clone();
     keep_template(ask, &mut wanted);

@@ -1,7 +1,7 @@
 //! Rollouts as changes: each ReplicaSet that a Deployment of ours owns is one, and each ControllerRevision of a StatefulSet.
 
 use super::call::Cluster;
-use super::history::{images, revision, without_hash};
+use super::history::{images, revision, runs_the_same};
 use super::place::{Kind, Place};
 use super::thing::{KEY, RESTARTED, annotation, name, text};
 use midwatch_model::{Change, ChangeKind, ServiceName, Timestamp};
@@ -102,16 +102,5 @@ fn change(
 
 /// Whether nothing differs but the mark of a restart.
 fn is_restart(old: &Value, new: &Value) -> bool {
-    let bare = |template: &Value| {
-        let mut template = without_hash(template);
-        for mark in [RESTARTED, KEY] {
-            super::thing::unannotate(&mut template, mark);
-        }
-        if let Some(metadata) = template["metadata"].as_object_mut() {
-            metadata.retain(|_, value| value.as_object().is_none_or(|all| !all.is_empty()));
-            metadata.remove("creationTimestamp");
-        }
-        template
-    };
-    bare(old) == bare(new) && annotation(old, RESTARTED) != annotation(new, RESTARTED)
+    runs_the_same(old, new) && annotation(old, RESTARTED) != annotation(new, RESTARTED)
 }

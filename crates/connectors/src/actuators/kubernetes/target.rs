@@ -4,7 +4,7 @@ use super::breaker::Breaker;
 use super::call::Cluster;
 use super::history::{History, Revision};
 use super::place::Place;
-use super::plan::{NODES, autoscaler};
+use super::plan::{NODES, ROLLS_OUT, autoscaler, held_back};
 use super::thing::{containers, name, number, pods, selector, text};
 use crate::ConnectorError;
 use futures::future::join_all;
@@ -20,13 +20,7 @@ const PODS_MAX: usize = 20;
 const NODES_MAX: usize = 8;
 
 /// What can be done to every workload; the rest needs something to do it to.
-const ALWAYS: [ActionKind; 5] = [
-    ActionKind::Rollback,
-    ActionKind::Restart,
-    ActionKind::Scale,
-    ActionKind::SetImage,
-    ActionKind::SetResources,
-];
+const ALWAYS: [ActionKind; 1] = [ActionKind::Scale];
 
 /// Looks at a workload. What beside it cannot be read is left out: a person who took away a right wants midwatch to do
 /// without.
@@ -50,10 +44,13 @@ pub(super) async fn look(
     let autoscaler = autoscaler.ok().flatten();
     let nodes = nodes(cluster, &pods).await;
     let history = history.unwrap_or_else(|_| History::bare(place, &workload));
-    let supports = supports(&pods, &nodes, breaker.is_ok());
+    let mut supports = supports(&pods, &nodes, breaker.is_ok());
+    if held_back(&workload).is_none() {
+        supports.extend(ROLLS_OUT);
+    }
     Ok(TargetState {
         version: history.version(&workload),
-        previous_version: history.earlier.first().map(Revision::label),
+        previous_version: history.before().map(Revision::label),
         replicas: number(&workload["spec"]["replicas"], 1),
         ready_replicas: number(&workload["status"]["readyReplicas"], 0),
         max_replicas: autoscaler

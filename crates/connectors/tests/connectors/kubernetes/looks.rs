@@ -130,3 +130,57 @@ async fn a_service_is_described_without_secrets() {
     assert!(!all.contains("hunter2"), "{all}");
     assert_eq!(rig.cluster.seen().iter().filter(|seen| seen.method != Method::GET).count(), 0);
 }
+
+#[tokio::test]
+async fn a_rollback_goes_behind_restarts_to_what_ran_something_else() {
+    let rig = Rig::new(shop().await);
+    // Somebody restarted it twice since the deployment that broke it.
+    for revision in [3, 4] {
+        let at = format!("2023-11-14T22:0{revision}:00Z");
+        let mut set = super::replica_set("r.example/pay:2", revision, &at);
+        set["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = json!(at);
+        rig.cluster.put(&format!("/apis/apps/v1/namespaces/shop/replicasets/pay-h{revision}"), set.clone());
+        let mut deployment = super::deployment("r.example/pay:2", Some(revision));
+        deployment["spec"]["template"]["metadata"]["annotations"] =
+            set["spec"]["template"]["metadata"]["annotations"].clone();
+        rig.cluster.put(DEPLOYMENT, deployment);
+    }
+    let target = rig.target().await;
+    assert_eq!(target.previous_version.as_deref(), Some("revision 1 (pay:1)"));
+    let back = midwatch_model::Action::Rollback { target: pay(), to_version: None };
+    rig.apply(&rig.intent(back, "k").await).await;
+    let now = rig.cluster.thing(DEPLOYMENT);
+    assert_eq!(now["spec"]["template"]["spec"]["containers"][0]["image"], "r.example/pay:1");
+    // Whoever asks for the restarted one gets it.
+    let there = midwatch_model::Action::Rollback { target: pay(), to_version: Some("3".into()) };
+    rig.apply(&rig.intent(there, "k2").await).await;
+    let now = rig.cluster.thing(DEPLOYMENT);
+    let marks = &now["spec"]["template"]["metadata"]["annotations"];
+    assert_eq!(marks["kubectl.kubernetes.io/restartedAt"], "2023-11-14T22:03:00Z");
+}
+
+#[tokio::test]
+async fn what_would_not_roll_out_is_not_asked_for() {
+    let strategies = [
+        (json!({ "paused": true }), "kubectl rollout resume deployment/pay"),
+        (json!({ "updateStrategy": { "type": "OnDelete" } }), "only when somebody deletes it"),
+        (json!({ "updateStrategy": { "rollingUpdate": { "partition": 1 } } }), "from number 1 on"),
+    ];
+    for (more, word) in strategies {
+        let rig = Rig::new(shop().await);
+        let mut held = rig.cluster.thing(DEPLOYMENT);
+        for (name, value) in more.as_object().expect("fields") {
+            held["spec"][name] = value.clone();
+        }
+        rig.cluster.put(DEPLOYMENT, held);
+        let restart = rig.intent(midwatch_model::Action::Restart { target: pay() }, "k").await;
+        let supports = rig.target().await.supports;
+        assert!(
+            supports.contains(&ActionKind::Scale) && !supports.contains(&ActionKind::Restart),
+            "{supports:?}"
+        );
+        let told = format!("{:?}", rig.apply(&restart).await);
+        assert!(told.contains("NotApplied") && told.contains(word), "{told}");
+        assert_eq!(rig.cluster.changes(), 0);
+    }
+}
