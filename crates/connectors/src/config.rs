@@ -68,6 +68,10 @@ pub struct TelemetryConfig {
     pub timeout_s: f64,
     /// Name of the environment variable that holds a bearer token for telemetry requests.
     pub bearer_token_env: Option<String>,
+    /// User of basic authentication for telemetry requests, in place of a bearer token.
+    pub basic_auth_user: Option<String>,
+    /// Name of the environment variable that holds that user's password.
+    pub basic_auth_password_env: Option<String>,
     /// For `prometheus`: queries in place of the built-in ones; each must answer with one series per `service`.
     pub queries: BTreeMap<Metric, String>,
 }
@@ -97,6 +101,8 @@ impl Default for TelemetryConfig {
             // A third of the poll interval: a hanging target cannot delay the next poll.
             timeout_s: 5.0,
             bearer_token_env: None,
+            basic_auth_user: None,
+            basic_auth_password_env: None,
             queries: BTreeMap::new(),
         }
     }

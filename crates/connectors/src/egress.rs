@@ -4,6 +4,7 @@
 //! It is the address that is connected to that counts: names are looked up here, once for each connection, and what is
 //! refused is not connected to, whatever the name led to a moment ago.
 
+use futures::future::BoxFuture;
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -155,7 +156,7 @@ pub(crate) struct Guarded<L> {
 
 /// Looks a name up.
 pub(crate) trait Lookup: Send + Sync + 'static {
-    fn lookup(&self, name: String) -> futures::future::BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
+    fn lookup(&self, name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>>;
 }
 
 /// The machine's own resolver.
@@ -163,18 +164,28 @@ pub(crate) trait Lookup: Send + Sync + 'static {
 pub(crate) struct System;
 
 impl Lookup for System {
-    fn lookup(&self, name: String) -> futures::future::BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+    fn lookup(&self, name: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
         Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+    }
+}
+
+impl<L: Lookup> Guarded<L> {
+    /// The addresses of a name, all of which may be connected to.
+    pub fn addresses(
+        &self,
+        name: &str,
+    ) -> BoxFuture<'static, Result<Vec<SocketAddr>, Box<dyn std::error::Error + Send + Sync>>> {
+        let (egress, name) = (self.egress, name.to_owned());
+        let found = self.lookup.lookup(name.clone());
+        Box::pin(async move { Ok(egress.allowed(&name, found.await?.into_iter())?) })
     }
 }
 
 impl<L: Lookup> Resolve for Guarded<L> {
     fn resolve(&self, name: Name) -> Resolving {
-        let egress = self.egress;
-        let found = self.lookup.lookup(name.as_str().to_owned());
+        let found = self.addresses(name.as_str());
         Box::pin(async move {
-            let allowed = egress.allowed(name.as_str(), found.await?.into_iter())?;
-            let addresses: Addrs = Box::new(allowed.into_iter());
+            let addresses: Addrs = Box::new(found.await?.into_iter());
             Ok(addresses)
         })
     }
@@ -198,7 +209,7 @@ mod tests {
     }
 
     impl Lookup for Rebinding {
-        fn lookup(&self, _: String) -> futures::future::BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+        fn lookup(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
             let is_first = self.asked.fetch_add(1, Ordering::Relaxed) == 0;
             let address = if is_first { self.first } else { self.then };
             Box::pin(async move { Ok(vec![address]) })

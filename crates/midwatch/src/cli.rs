@@ -421,6 +421,7 @@ fn config(command: ConfigCommand) -> Result<Exit> {
                 config.dry_run,
                 config.services.len()
             );
+            config.notes().iter().for_each(|note| out!("note: {note}"));
         }
         ConfigCommand::Sample => output::write(format_args!("{SAMPLE}")),
         ConfigCommand::Schema => crate::output::json(&schemars::schema_for!(Config))?,

@@ -52,22 +52,12 @@ fn warn_of_workflows(workflows: &[Workflow], config: &Config, policy: &Policy) {
     }
 }
 
-/// Without keys, whoever reaches the port says who they are.
-fn warn_of_approvers(config: &Config) {
-    let decision = &config.decision;
-    if !decision.approvers.is_empty() && config.server.api_key.is_none() && config.api_keys.is_empty() {
-        tracing::warn!(
-            "approvers are configured and API keys are not: whoever reaches this port can give any name, and one person can be two; add [[api_key]] and name the keys in `api_keys` of each approver (docs/approvals.md)"
-        );
-    }
-}
-
 async fn open(config: &Config) -> Result<(Arc<Engine>, Arc<World>)> {
     let policy = config.load_policy()?;
     let workflows = crate::runbook::enabled(&config.runbooks);
     warn_of_workflows(workflows.as_deref().unwrap_or_default(), config, &policy);
     crate::config::at_once(workflows.err().unwrap_or_default())?;
-    warn_of_approvers(config);
+    config.notes().iter().for_each(|note| tracing::warn!("{note}"));
     let patterns = CriticalPatterns::new(&[])?;
     let world = World::new(&config.connectors(), &config.services)
         .map_err(|e| Usage(e.to_string()))?

@@ -380,6 +380,27 @@ impl Times {
     }
 }
 
+/// What a change begins with: it is in time, and a look comes first, which changes nothing and may last as long as a call.
+///
+/// # Errors
+/// Why nothing was changed.
+async fn looked<T>(
+    effect: &Effect,
+    now: Timestamp,
+    call_timeout: Duration,
+    look: impl Future<Output = Result<T, String>>,
+) -> Result<(T, Times), EffectOutcome> {
+    if let Some(late) = too_late(effect, now) {
+        return Err(late);
+    }
+    let times = Times::of(effect, now, call_timeout);
+    match tokio::time::timeout(call_timeout, look).await {
+        Ok(Ok(seen)) => Ok((seen, times)),
+        Ok(Err(why)) => Err(not_applied(why)),
+        Err(_) => Err(not_applied("the look before the change took too long; nothing was changed")),
+    }
+}
+
 /// A sentence if the effect must not start any more.
 fn too_late(effect: &Effect, now: Timestamp) -> Option<EffectOutcome> {
     let deadline = effect.intent().deadline;

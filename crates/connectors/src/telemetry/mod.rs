@@ -5,7 +5,10 @@ pub mod prometheus;
 pub mod scrape;
 
 use crate::config::{TelemetryConfig, TelemetryKind};
+use crate::secret::Secret;
 use crate::{ConnectorError, Http, Poll};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use midwatch_model::{Check, Sample, ServiceName, Timestamp};
 use prometheus::Prometheus;
 use scrape::Scraper;
@@ -24,7 +27,15 @@ pub enum Telemetry {
 pub(crate) struct Access {
     pub http: Http,
     pub timeout: Duration,
-    pub bearer: Option<String>,
+    /// What the header of that name says.
+    pub authorization: Option<Secret>,
+}
+
+impl Access {
+    /// The headers of a request that may be asked for more.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        self.authorization.iter().map(|secret| ("authorization", secret.expose().to_owned())).collect()
+    }
 }
 
 impl Telemetry {
@@ -35,7 +46,7 @@ impl Telemetry {
     pub fn new(config: &TelemetryConfig, http: Http) -> Result<Self, ConnectorError> {
         let access = || -> Result<Access, ConnectorError> {
             let timeout = Duration::from_secs_f64(config.timeout_s);
-            Ok(Access { http, timeout, bearer: bearer(config)? })
+            Ok(Access { http, timeout, authorization: authorization(config)? })
         };
         match config.kind {
             TelemetryKind::None => Ok(Self::None),
@@ -99,12 +110,35 @@ impl Telemetry {
     }
 }
 
-fn bearer(config: &TelemetryConfig) -> Result<Option<String>, ConnectorError> {
-    let Some(variable) = &config.bearer_token_env else { return Ok(None) };
+/// Bearer or basic, as the configuration names either.
+fn authorization(config: &TelemetryConfig) -> Result<Option<Secret>, ConnectorError> {
+    let wrong = |field: &str, problem: &str| {
+        Err(ConnectorError::Config { field: format!("telemetry.{field}"), problem: problem.to_owned() })
+    };
+    match (&config.bearer_token_env, &config.basic_auth_user, &config.basic_auth_password_env) {
+        (None, None, None) => Ok(None),
+        (Some(variable), None, None) => {
+            let token = from_environment("telemetry.bearer_token_env", variable)?;
+            Ok(Some(Secret::new(format!("Bearer {token}"))))
+        }
+        (None, Some(user), Some(variable)) if !user.contains(':') => {
+            let password = from_environment("telemetry.basic_auth_password_env", variable)?;
+            Ok(Some(Secret::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}"))))))
+        }
+        (None, Some(_), Some(_)) => {
+            wrong("basic_auth_user", "has a colon in it, which basic authentication cannot carry")
+        }
+        (None, Some(_), None) => wrong("basic_auth_password_env", "is needed beside basic_auth_user"),
+        (None, None, Some(_)) => wrong("basic_auth_user", "is needed beside basic_auth_password_env"),
+        (Some(_), ..) => wrong("bearer_token_env", "and basic authentication exclude each other; remove one"),
+    }
+}
+
+fn from_environment(field: &str, variable: &str) -> Result<String, ConnectorError> {
     match std::env::var(variable) {
-        Ok(token) if !token.trim().is_empty() => Ok(Some(token.trim().to_owned())),
+        Ok(secret) if !secret.trim().is_empty() => Ok(secret.trim().to_owned()),
         _ => Err(ConnectorError::Config {
-            field: "telemetry.bearer_token_env".to_owned(),
+            field: field.to_owned(),
             problem: format!("names the environment variable {variable}, which is not set"),
         }),
     }

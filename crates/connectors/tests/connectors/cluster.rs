@@ -176,6 +176,15 @@ fn labelled(thing: &Value, query: &str) -> bool {
     })
 }
 
+/// As many things as were asked for, from where the last page ended.
+fn page(items: &[Value], query: &str) -> Value {
+    let asked = |name: &str| query.split('&').find_map(|part| part.strip_prefix(name)?.parse::<usize>().ok());
+    let (from, limit) = (asked("continue=").unwrap_or(0), asked("limit=").unwrap_or(items.len()));
+    let until = items.len().min(from + limit);
+    let metadata = if until < items.len() { json!({ "continue": until.to_string() }) } else { json!({}) };
+    json!({ "kind": "List", "metadata": metadata, "items": items[from.min(until)..until] })
+}
+
 fn handle(book: &mut Book, seen: &Seen) -> (u16, Value) {
     let path = seen.uri.path().to_owned();
     let denied = |(method, at): &(Method, String)| *method == seen.method && path.starts_with(at.as_str());
@@ -205,7 +214,7 @@ fn handle(book: &mut Book, seen: &Seen) -> (u16, Value) {
                     .filter(|(at, thing)| inside(at) && labelled(thing, query))
                     .map(|(_, thing)| thing.clone())
                     .collect();
-                (200, json!({ "kind": "List", "metadata": {}, "items": items }))
+                (200, page(&items, query))
             }
             None => status(404, "not found"),
         },

@@ -182,6 +182,20 @@ fn configurations_that_cannot_work_are_refused_with_the_fix() {
             json!({"telemetry": {"kind": "scrape", "service_discovery": "http://h/", "bearer_token_env": "MIDWATCH_TEST_UNSET"}}),
             "MIDWATCH_TEST_UNSET, which is not set",
         ),
+        (
+            json!({"telemetry": {"kind": "prometheus", "url": "http://h/", "basic_auth_user": "ann",
+                "basic_auth_password_env": "MIDWATCH_TEST_UNSET"}}),
+            "MIDWATCH_TEST_UNSET, which is not set",
+        ),
+        (
+            json!({"telemetry": {"kind": "prometheus", "url": "http://h/", "basic_auth_user": "ann"}}),
+            "basic_auth_password_env is needed",
+        ),
+        (
+            json!({"telemetry": {"kind": "prometheus", "url": "http://h/", "basic_auth_user": "ann",
+                "basic_auth_password_env": "PATH", "bearer_token_env": "PATH"}}),
+            "exclude each other",
+        ),
         (json!({"control_plane": {"kind": "lab"}}), "control_plane.url is needed"),
         (json!({"control_plane": {"kind": "lab", "url": "ftp://h"}}), "control_plane.url"),
         (json!({"control_plane": {"call_timeout_s": 0}}), "control_plane.call_timeout_s"),

@@ -3,6 +3,7 @@
 use super::{Config, sources};
 use midwatch_connectors::{ControlPlaneKind, wrong_receivers};
 use midwatch_decision::Approver;
+use midwatch_model::decision::Mode;
 use midwatch_model::journal::Platform;
 use midwatch_signal::source::Source;
 use std::collections::BTreeSet;
@@ -43,6 +44,26 @@ impl Config {
         problems.extend(self.foresight.problems().iter().map(ToString::to_string));
         problems.extend(self.llm.validate().err().map(|e| e.to_string()));
         problems
+    }
+
+    /// What is no mistake, but more than everybody means by it.
+    pub fn notes(&self) -> Vec<&'static str> {
+        let decision = &self.decision;
+        let has_keys = self.server.api_key.is_some() || !self.api_keys.is_empty();
+        let notes = [
+            (
+                self.mode == Mode::Auto && !self.dry_run && decision.autonomy.is_empty(),
+                "mode is auto and [[decision.autonomy]] names nothing: whatever guards and policy let pass runs by itself, on \
+                 every service and for every cause, from the start; name what may, or begin with mode = \"propose\" and \
+                 promote what has earned it (docs/autonomy.md)",
+            ),
+            (
+                !decision.approvers.is_empty() && !has_keys,
+                "approvers are configured and API keys are not: whoever reaches this port can give any name, and one person \
+                 can be two; add [[api_key]] and name the keys in `api_keys` of each approver (docs/approvals.md)",
+            ),
+        ];
+        notes.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note).collect()
     }
 
     fn wrong_services(&self) -> Vec<String> {

@@ -227,3 +227,20 @@ fn whoever_can_never_decide_is_told_of() {
     let error = parse(&keyed, &[]).unwrap_err();
     assert!(error.contains("`ann` can decide nothing"), "{error}");
 }
+
+#[test]
+fn what_may_act_on_everything_by_itself_is_noted() {
+    let check = |text: &str, expected: &str| {
+        let notes = parse(text, &[]).expect("fine").notes().join("\n");
+        assert_eq!(notes.is_empty(), expected.is_empty(), "{text}: {notes}");
+        assert!(notes.contains(expected), "{text}: {notes}");
+    };
+    check("mode = \"auto\"\ndry_run = false\n", "[[decision.autonomy]] names nothing");
+    check("mode = \"auto\"\ndry_run = true\n", "");
+    check("mode = \"propose\"\ndry_run = false\n", "");
+    check("mode = \"auto\"\ndry_run = false\n[[decision.autonomy]]\naction = \"restart\"\n", "");
+    check(
+        "[[decision.approver]]\nname = \"ann\"\n[[decision.approver]]\nname = \"bob\"\n",
+        "one person can be two",
+    );
+}

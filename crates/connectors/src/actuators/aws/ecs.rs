@@ -1,8 +1,9 @@
 //! A service of Elastic Container Service: its number of tasks, its task definition, a forced deployment.
 
-use super::{Times, not_applied, outcome_of, too_late};
+use super::{looked, not_applied, outcome_of};
 use crate::aws::{Aws, Refusal, Service};
 use crate::{ConnectorError, Described};
+use futures::TryFutureExt as _;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
@@ -88,23 +89,12 @@ impl Ecs<'_> {
     }
 
     pub async fn apply(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
-        let intent = effect.intent();
-        if let Some(late) = too_late(effect, now) {
-            return late;
-        }
-        let times = Times::of(effect, now, self.aws.call_timeout());
-        let seen = match tokio::time::timeout(self.aws.call_timeout(), self.look()).await {
-            Ok(Ok(seen)) => seen,
-            // Nothing was asked for but a look.
-            Ok(Err(refusal)) => return not_applied(format!("{} cannot be read: {refusal}", self.title())),
-            Err(_) => {
-                return not_applied(format!(
-                    "the look at {} took too long; nothing was changed",
-                    self.title()
-                ));
-            }
+        let look = self.look().map_err(|refusal| format!("{} cannot be read: {refusal}", self.title()));
+        let (seen, times) = match looked(effect, now, self.aws.call_timeout(), look).await {
+            Ok(looked) => looked,
+            Err(nothing) => return nothing,
         };
-        let (change, says) = match self.change(&seen, intent) {
+        let (change, says) = match self.change(&seen, effect.intent()) {
             Ok(change) => change,
             Err(why) => return not_applied(why),
         };

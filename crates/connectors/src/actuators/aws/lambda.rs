@@ -1,8 +1,9 @@
 //! A Lambda function behind an alias: rolling back is pointing the alias at an earlier published version.
 
-use super::{Times, not_applied, outcome_of, too_late};
+use super::{looked, not_applied, outcome_of};
 use crate::aws::{Aws, Refusal};
 use crate::{ConnectorError, Described};
+use futures::TryFutureExt as _;
 use midwatch_action::Effect;
 use midwatch_model::action::TargetState;
 use midwatch_model::journal::{EffectOutcome, Intent, Registration};
@@ -112,23 +113,13 @@ impl Lambda<'_> {
 
     pub async fn apply(&self, effect: &Effect, now: Timestamp) -> EffectOutcome {
         let intent = effect.intent();
-        if let Some(late) = too_late(effect, now) {
-            return late;
-        }
         let Action::Rollback { to_version, .. } = &intent.action else {
             return not_applied(format!("Lambda has no way to do {}", intent.action.kind()));
         };
-        let times = Times::of(effect, now, self.aws.call_timeout());
-        let seen = match tokio::time::timeout(self.aws.call_timeout(), self.look()).await {
-            Ok(Ok(seen)) => seen,
-            // Nothing was asked for but a look.
-            Ok(Err(refusal)) => return not_applied(format!("{} cannot be read: {refusal}", self.title())),
-            Err(_) => {
-                return not_applied(format!(
-                    "the look at {} took too long; nothing was changed",
-                    self.title()
-                ));
-            }
+        let look = self.look().map_err(|refusal| format!("{} cannot be read: {refusal}", self.title()));
+        let (seen, times) = match looked(effect, now, self.aws.call_timeout(), look).await {
+            Ok(looked) => looked,
+            Err(nothing) => return nothing,
         };
         let version = match self.choose(&seen, intent, to_version.as_deref()) {
             Ok(version) => version,

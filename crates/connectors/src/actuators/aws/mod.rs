@@ -9,7 +9,7 @@ mod lambda;
 pub(super) use ecs::Ecs;
 pub(super) use lambda::Lambda;
 
-use super::{Times, not_applied, too_late};
+use super::{looked, not_applied};
 use crate::aws::Refusal;
 use midwatch_model::journal::EffectOutcome;
 

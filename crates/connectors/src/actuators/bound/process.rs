@@ -21,9 +21,9 @@ const GRACE: Duration = Duration::from_millis(500);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// Names of programs that take text and run it as commands.
-const SHELLS: [&str; 22] = [
+const SHELLS: [&str; 21] = [
     "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "csh", "tcsh", "fish", "pwsh", "busybox", "env",
-    "xargs", "nsenter", "su", "runuser", "ssh", "script", "watch", "parallel", "eval",
+    "xargs", "nsenter", "su", "runuser", "ssh", "script", "watch", "parallel",
 ];
 
 /// Names of programs that run the program that their arguments name.

@@ -71,6 +71,10 @@ impl std::fmt::Display for Refusal {
                 f,
                 "GitHub refuses: {says}; the token of [pull_requests] needs write access to contents and pull requests"
             ),
+            Refusal::Refused { status: 404, says } => write!(
+                f,
+                "GitHub refuses: {says}; check the repository in [pull_requests], and that its token may read it"
+            ),
             Refusal::Refused { says, .. } => write!(f, "GitHub refuses: {says}"),
             Refusal::Unknown(why) => write!(f, "GitHub gave no clear answer: {why}"),
         }

@@ -178,7 +178,9 @@ impl Job<'_> {
         }
         match self.repository.head(&base).await {
             Ok(Some(sha)) => Ok((base, sha)),
-            Ok(None) => Err(format!("there is no branch {base} to merge into")),
+            Ok(None) => Err(format!(
+                "there is no branch {base} to merge into; name one that is there as pull_requests.base"
+            )),
             Err(refusal) => Err(refusal.to_string()),
         }
     }

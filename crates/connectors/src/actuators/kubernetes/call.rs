@@ -2,15 +2,19 @@
 
 use super::KubernetesConfig;
 use crate::ConnectorError;
-use crate::egress::Egress;
+use crate::egress::{Egress, Guarded, Lookup, System};
 use crate::error::excerpt;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::dns::Name;
+use hyper_util::rt::TokioExecutor;
 use kube::api::{
     DeleteParams, GetParams, ListParams, LogParams, Patch, PatchParams, PostParams, Preconditions,
 };
-use kube::client::Client;
+use kube::client::{Client, ConfigExt as _};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::Request;
 use serde_json::Value;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -20,8 +24,11 @@ pub(super) const MANAGER: &str = "midwatch";
 /// Seconds until a connection must stand, as for every other connector.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Things that one list may hold; whoever has more gets the first.
-const LIST_MAX: u32 = 300;
+/// Things of a list that one answer holds.
+const PAGE: u32 = 500;
+
+/// Pages of a list that are read. What does not fit is said, not left out.
+const PAGES_MAX: usize = 20;
 
 /// A connection to a cluster, made when it is first needed.
 pub(super) struct Cluster {
@@ -118,7 +125,7 @@ impl Cluster {
         };
         let options =
             KubeConfigOptions { context: self.config.context.clone(), ..KubeConfigOptions::default() };
-        let mut config = match (&self.config.kubeconfig, &self.config.context) {
+        let config = match (&self.config.kubeconfig, &self.config.context) {
             (Some(path), _) => {
                 let file = Kubeconfig::read_from(path).map_err(|error| unusable(chain(&error)))?;
                 kube::Config::from_custom_kubeconfig(file, &options)
@@ -135,18 +142,8 @@ impl Cluster {
         if let Some(refusal) = refusal {
             return Err(unusable(format!("its server is refused: {refusal}")));
         }
-        leads_nowhere_else(&config.cluster_url)
-            .await
-            .map_err(|why| unusable(format!("its server is refused: {why}")))?;
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
-        config.read_timeout = Some(self.timeout);
-        config.reset_reader_on_write = true;
-        config.write_timeout = Some(self.timeout);
-        // The client would repeat what was answered with 429 or 503, changes as well.
-        config.default_retry = false;
-        // Like every other connector: no proxy that only the environment names.
-        config.proxy_url = None;
-        Client::try_from(config).map_err(|error| unusable(chain(&error)))
+        // Like every other connector: no proxy that only the environment names, and nothing is asked twice.
+        client_of(config, System).map_err(|error| unusable(chain(&error)))
     }
 
     /// One thing, or `None` where there is none.
@@ -170,20 +167,28 @@ impl Cluster {
 
     /// The things of a list, by label and field selector; empty where the API is not there.
     pub async fn list(&self, path: &str, labels: &str, fields: &str) -> Result<Vec<Value>, Refusal> {
-        let params = ListParams {
+        let mut params = ListParams {
             label_selector: (!labels.is_empty()).then(|| labels.to_owned()),
             field_selector: (!fields.is_empty()).then(|| fields.to_owned()),
-            limit: Some(LIST_MAX),
+            limit: Some(PAGE),
             ..ListParams::default()
         };
-        match self.read(Request::new(path).list(&params).map_err(malformed)?).await {
-            Ok(mut found) => match found["items"].take() {
-                Value::Array(items) => Ok(items),
-                _ => Ok(Vec::new()),
-            },
-            Err(refusal) if refusal.is_not_found() => Ok(Vec::new()),
-            Err(refusal) => Err(refusal),
+        let mut things = Vec::new();
+        for _ in 0..PAGES_MAX {
+            let mut page = match self.read(Request::new(path).list(&params).map_err(malformed)?).await {
+                Ok(page) => page,
+                Err(refusal) if refusal.is_not_found() => return Ok(Vec::new()),
+                Err(refusal) => return Err(refusal),
+            };
+            if let Value::Array(items) = page["items"].take() {
+                things.extend(items);
+            }
+            match page["metadata"]["continue"].as_str().filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token.to_owned()),
+                None => return Ok(things),
+            }
         }
+        Err(Refusal::NotSent(format!("{path} has more than {} things, which are not read", things.len())))
     }
 
     /// The last lines of a container's log.
@@ -292,11 +297,49 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// A name of a server that leads to a cloud's metadata gets no token. One that cannot be looked up is left to the call.
-async fn leads_nowhere_else(server: &http::Uri) -> Result<(), String> {
-    let Some(host) = server.host().map(|host| host.trim_matches(['[', ']'])) else { return Ok(()) };
-    match tokio::net::lookup_host((host, server.port_u16().unwrap_or(443))).await {
-        Ok(found) => Egress { private: true }.allowed(host, found).map(drop),
-        Err(_) => Ok(()),
+/// kube's own stack, but for the names, which are looked up as for every other connector: whatever a name led to a moment ago,
+/// no token goes to where a cloud has its metadata.
+fn client_of<L: Lookup>(config: kube::Config, lookup: L) -> kube::Result<Client> {
+    let names = Arc::new(Guarded { egress: Egress { private: true }, lookup });
+    let resolve = tower::service_fn(move |name: Name| {
+        let names = Arc::clone(&names);
+        async move { names.addresses(name.as_str()).await.map(Vec::into_iter) }
+    });
+    let mut connector = HttpConnector::new_with_resolver(resolve);
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = tower::ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(tower::BoxError::from)
+        .service(client);
+    Ok(Client::new(service, config.default_namespace))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::future::BoxFuture;
+    use std::net::SocketAddr;
+
+    /// A name that leads to a cloud's metadata.
+    struct Metadata;
+
+    impl Lookup for Metadata {
+        fn lookup(&self, _: String) -> BoxFuture<'static, std::io::Result<Vec<SocketAddr>>> {
+            Box::pin(async { Ok(vec![SocketAddr::from(([169, 254, 169, 254], 80))]) })
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_name_leads_to_metadata_by_now_is_not_connected_to() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = kube::Config::new("https://cluster.example:6443".parse().expect("a URL"));
+        let client = client_of(config, Metadata).expect("a client");
+        let refused = client.apiserver_version().await.map_err(refusal).expect_err("refused");
+        assert!(matches!(&refused, Refusal::NotSent(why) if why.contains("169.254.169.254")), "{refused:?}");
     }
 }

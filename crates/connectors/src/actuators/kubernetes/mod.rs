@@ -22,7 +22,7 @@ mod trial;
 pub use config::KubernetesConfig;
 pub use trial::{ClusterTrial, TRIAL};
 
-use super::{Times, too_late};
+use super::looked;
 use crate::{ConnectorError, Described};
 use breaker::Breaker;
 use call::{Cluster, Refusal};
@@ -99,15 +99,10 @@ impl Kubernetes {
 
     /// Asks for an effect: a look, the server's dry run, then the change, once.
     pub async fn apply(&self, effect: &Effect, service: &Registration, now: Timestamp) -> EffectOutcome {
-        let (intent, times) = (effect.intent(), Times::of(effect, now, self.call_timeout));
-        if let Some(late) = too_late(effect, now) {
-            return late;
-        }
-        let look = tokio::time::timeout(self.call_timeout, self.rehearse(intent, service, now));
-        let prepared = match look.await {
-            Ok(Ok(prepared)) => prepared,
-            Ok(Err(reason)) => return not_applied(reason),
-            Err(_) => return not_applied("the look before the change took too long; nothing was changed"),
+        let look = self.rehearse(effect.intent(), service, now);
+        let (prepared, times) = match looked(effect, now, self.call_timeout, look).await {
+            Ok(looked) => looked,
+            Err(nothing) => return nothing,
         };
         if let Some(late) = times.late() {
             return late;

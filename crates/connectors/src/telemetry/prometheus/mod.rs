@@ -167,8 +167,8 @@ impl Prometheus {
     ) -> Result<Vec<Series>, ConnectorError> {
         parameters.push(("query", query.to_owned()));
         let url = join(&self.base, &[endpoint]);
-        let bearer = self.access.bearer.as_deref();
-        let ask = Ask { query: parameters, bearer, ..Ask::get(&url, self.access.timeout) };
+        let headers = self.access.headers();
+        let ask = Ask { query: parameters, headers, ..Ask::get(&url, self.access.timeout) };
         let failed = |reason: String| ConnectorError::Query { query: query.to_owned(), reason };
         // A refusal is a JSON answer, too, with a status of 4xx or 5xx; its own words say most.
         let answer = self.access.http.ask(ask).await.map_err(|error| failed(error.to_string()))?;

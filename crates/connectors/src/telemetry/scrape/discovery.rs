@@ -63,7 +63,7 @@ impl Discovery {
     /// Asks for the targets of now; `None` where nothing is to be discovered. Unusable targets are returned as reasons.
     pub async fn ask(&self, access: &Access) -> Option<Result<(Vec<Target>, Vec<String>), ConnectorError>> {
         let url = self.url.as_ref()?;
-        let ask = Ask { bearer: access.bearer.as_deref(), ..Ask::get(url, access.timeout) };
+        let ask = Ask { headers: access.headers(), ..Ask::get(url, access.timeout) };
         let groups = match access.http.ask_ok(ask).await {
             Ok(answer) => answer.json::<Vec<Group>>(&crate::http::shown(url)),
             Err(error) => Err(error),

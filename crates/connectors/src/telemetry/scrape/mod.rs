@@ -122,11 +122,9 @@ impl Scraper {
     }
 
     async fn scrape(&self, target: Target) -> Scraped {
-        let ask = Ask {
-            bearer: self.access.bearer.as_deref(),
-            headers: vec![("Accept", "text/plain;version=0.0.4".to_owned())],
-            ..Ask::get(&target.url, self.access.timeout)
-        };
+        let mut headers = self.access.headers();
+        headers.push(("accept", "text/plain;version=0.0.4".to_owned()));
+        let ask = Ask { headers, ..Ask::get(&target.url, self.access.timeout) };
         let answer = self.access.http.ask_ok(ask).await;
         let page = answer.map(|answer| text::parse(&answer.body, |name| WANTED.contains(&name)));
         Scraped { target, page }

@@ -258,6 +258,26 @@ async fn an_autoscaler_is_asked_for_more_instead_of_being_worked_against() {
 }
 
 #[tokio::test]
+async fn an_autoscaler_is_found_behind_any_number_of_others() {
+    let rig = Rig::new(shop().await);
+    for other in 0..1200 {
+        let thing = json!({
+            "metadata": { "name": format!("a{other}") },
+            "spec": { "scaleTargetRef": { "kind": "Deployment", "name": "other" }, "minReplicas": 1, "maxReplicas": 2 },
+        });
+        rig.cluster.put(&AUTOSCALER.replace("/pay", &format!("/a{other:04}")), thing);
+    }
+    rig.cluster.put(
+        AUTOSCALER,
+        json!({
+            "metadata": { "name": "pay" },
+            "spec": { "scaleTargetRef": { "kind": "Deployment", "name": "pay" }, "minReplicas": 2, "maxReplicas": 5 },
+        }),
+    );
+    assert_eq!(rig.target().await.max_replicas, 5);
+}
+
+#[tokio::test]
 async fn what_an_autoscaler_had_before_each_of_two_actions_is_put_back_one_after_the_other() {
     let rig = Rig::new(shop().await);
     let autoscaler = json!({
